@@ -1,0 +1,29 @@
+// Package sim runs the machines of a simulated system: real client code as
+// coroutines, real stores behind them, one step at a time.
+//
+// The words below have one meaning each, here, in the output and in docs.
+//
+//   - task: one coroutine of client code, a reader or a writer.
+//   - process: the memory of one application server and the task that runs in it.
+//   - store: a machine that executes requests one at a time (Redis, the database).
+//   - request, reply: all that a task and a store ever say to each other.
+//   - step: one request executed by a store. Redis and the database serialise
+//     single requests, so nothing finer exists. Local code between two requests
+//     runs together with the step before it.
+//   - enabled: a task is enabled if its pending request can be executed now, and
+//     blocked if the store says [ErrBlocked].
+//   - schedule: a sequence of choices, which task steps next. It replays an execution.
+//   - execution: one run of a system under a schedule.
+//   - interleaving: one complete schedule of labelled tasks, up to quiescence.
+//   - trace: the steps of an execution with their replies.
+//   - context switch: two consecutive steps of different tasks.
+//   - quiescence: every task has finished.
+//   - deadlock: some task has not finished and no task is enabled.
+//   - property: what has to hold, in quiescence or always. A state or an
+//     interleaving in which it does not is a violation.
+//   - workload: how many readers, writers and keys.
+//   - strategy: the cache protocol that is explored, never the search.
+//
+// A machine is deterministic: the same inputs in the same order give the same
+// outputs. Nothing in this package decides an order; package explore does.
+package sim

@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// A Request is one thing that a task wants done by a store. It is a plain
+// comparable value: equal requests ask for the same.
+type Request struct {
+	Store string // the Name of the store that is to execute it
+	Body  string // in the encoding of that store
+}
+
+// A Reply is what a store answers, in the encoding of that store. An error
+// that a real server would send (a syntax error, a violated constraint) is a
+// reply like any other.
+type Reply string
+
+// ErrBlocked is returned by [Store.Execute] for a request that cannot be
+// executed now and can be tried again after another step. The content of the
+// store is unchanged.
+var ErrBlocked = errors.New("blocked")
+
+// A Store is a deterministic machine that executes requests one at a time.
+// A Store is used from one goroutine at a time.
+type Store interface {
+	// Name returns the name that requests carry, such as "cache" or "db".
+	Name() string
+
+	// Reset puts the store back into its initial content.
+	Reset() error
+
+	// Execute executes one request atomically. It returns [ErrBlocked] if the
+	// request is not enabled; any other error means that the simulation itself
+	// has failed and ends the run.
+	Execute(Request) (Reply, error)
+
+	// Content returns everything that later replies can depend on.
+	Content() (Content, error)
+
+	// Describe returns a request and its reply as a person would write them,
+	// each in one line.
+	Describe(Request, Reply) (request, reply string)
+}
+
+// Content is what a store holds, in canonical form: two contents of one store
+// are equal exactly if no sequence of requests could tell them apart. When in
+// doubt they differ, since merging two different states is a wrong verdict and
+// keeping two equal ones apart only costs time.
+type Content []Item
+
+// An Item is one part of a [Content]: a key of the cache, a row of a table.
+type Item struct {
+	Name  string // unique in its content
+	Value string
+	Note  string // whatever else identifies the item: its type, its TTL
+}
+
+// Lookup returns the value of the item called name.
+func (c Content) Lookup(name string) (value string, ok bool) {
+	for _, it := range c {
+		if it.Name == name {
+			return it.Value, true
+		}
+	}
+	return "", false
+}
+
+// Key returns the content as one string; equal keys mean equal contents.
+func (c Content) Key() string {
+	var b strings.Builder
+	var n [20]byte
+	for _, it := range c {
+		for _, s := range [...]string{it.Name, it.Value, it.Note} {
+			// The length first: no value can look like two.
+			b.Write(strconv.AppendInt(n[:0], int64(len(s)), 10))
+			b.WriteByte(':')
+			b.WriteString(s)
+		}
+	}
+	return b.String()
+}
