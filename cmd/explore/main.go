@@ -1,0 +1,20 @@
+// Explore searches all interleavings of a cache strategy for one after which
+// cache and database disagree.
+//
+//	go run ./cmd/explore -strategy cache-aside
+//
+// Exit status: 0 the property holds, 1 it is violated, 2 the arguments or the
+// environment are at fault, 3 the search was incomplete.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,94 @@
+package explore
+
+import (
+	"context"
+	"flag"
+	"maps"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+var toys = flag.Int("toys", 2000, "how many random toy systems the differential test explores")
+
+// TestEnginesAgree explores random systems with every engine and compares each
+// with an enumerator that was written for this test only.
+func TestEnginesAgree(t *testing.T) {
+	violated, deadlocks, symmetric := 0, 0, 0
+	for seed := range *toys {
+		c := checkToy(t, uint64(seed))
+		violated += c.violated
+		deadlocks += c.deadlock
+		symmetric += c.symmetric
+	}
+	// The systems are worth something only if they are of every kind.
+	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric} {
+		if n < *toys/50 {
+			t.Errorf("only %d of %d systems are %s", n, *toys, name)
+		}
+	}
+}
+
+func FuzzEnginesAgree(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
+}
+
+type toyKinds struct{ violated, deadlock, symmetric int }
+
+func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
+	t.Helper()
+	toy := randomToy(rand.New(rand.NewPCG(seed, 7)))
+	want := toy.enumerate()
+	ctx := context.Background()
+
+	check := func(name string, r *Result, err error, final map[string]bool) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("seed %d: %s: %v", seed, name, err)
+		}
+		if r.Interleavings.Cmp(big.NewInt(want.interleavings)) != 0 || r.Violating.Cmp(big.NewInt(want.violating)) != 0 {
+			t.Errorf("seed %d: %s: %s interleavings, %s violate; want %d, %d", seed, name, r.Interleavings, r.Violating, want.interleavings, want.violating)
+		}
+		if (r.Verdict == Violated) != (want.violating > 0) || r.Verdict == Incomplete {
+			t.Errorf("seed %d: %s: verdict %s with %d violating", seed, name, r.Verdict, want.violating)
+		}
+		if want.violating > 0 && !slices.Equal(r.Counterexample.Schedule, want.minimal) {
+			t.Errorf("seed %d: %s: counterexample %v, want %v", seed, name, r.Counterexample.Schedule, want.minimal)
+		}
+		if !maps.Equal(final, want.final) {
+			t.Errorf("seed %d: %s: final states %v, want %v", seed, name, final, want.final)
+		}
+		if r.Probability != nil && r.Probability.Cmp(want.probability) != 0 {
+			t.Errorf("seed %d: %s: probability %s, want %s", seed, name, r.Probability, want.probability)
+		}
+	}
+
+	final := map[string]bool{}
+	r, err := Direct(ctx, toy.system(), DirectOptions{Quiescent: toy.finalViews(final)})
+	check("direct", r, err, final)
+	if t.Failed() {
+		return
+	}
+	var states [2]int
+	for i, noSymmetry := range []bool{false, true} {
+		final := map[string]bool{}
+		r, err := Product(ctx, toy.system(), ProductOptions{NoSymmetry: noSymmetry, Audit: 3, Quiescent: toy.finalViews(final)})
+		check([]string{"product with symmetry", "product"}[i], r, err, final)
+		if t.Failed() {
+			return
+		}
+		states[i] = r.Statistics.States
+	}
+	if states[0] < states[1] {
+		kinds.symmetric = 1
+	}
+	if want.violating > 0 {
+		kinds.violated = 1
+	}
+	if len(want.final) == 0 {
+		kinds.deadlock = 1
+	}
+	return kinds
+}

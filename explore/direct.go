@@ -1,0 +1,247 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"quiesce/sim"
+)
+
+// DirectOptions bound a direct search. The zero value means all interleavings.
+type DirectOptions struct {
+	// Limit is the largest number of interleavings to run; 0 means no limit.
+	Limit int
+
+	// Quiescent, if not nil, is called with the last state of every
+	// interleaving that does not end in a deadlock.
+	Quiescent func(sim.View)
+
+	// Progress, if not nil, is called now and then with the number of
+	// interleavings so far.
+	Progress func(interleavings int)
+}
+
+// Direct runs every interleaving of the system for real, each from a fresh
+// world: depth first, in the order of the tasks, nothing learned and nothing
+// merged. It is slow and obvious, the reference for every faster engine.
+//
+// A canceled context ends the search with the verdict [Incomplete]. An error
+// means that the system could not be run, or is not deterministic.
+func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
+	d := &direct{sys: sys}
+	r := &Result{Engine: "direct"}
+	var best Schedule
+	interleavings, violating := 0, 0
+	for {
+		if ctx.Err() != nil {
+			r.Reason = "interrupted"
+			break
+		}
+		if opts.Limit > 0 && interleavings == opts.Limit {
+			r.Reason = fmt.Sprintf("the limit of %d interleavings was reached", opts.Limit)
+			break
+		}
+		view, violation, ok, err := d.next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		interleavings++
+		if violation != "" {
+			violating++
+			if s := d.schedule(); best == nil || s.compare(best) < 0 {
+				best = s
+			}
+		}
+		if opts.Quiescent != nil && !d.deadlock {
+			opts.Quiescent(view)
+		}
+		if opts.Progress != nil && interleavings%1024 == 0 {
+			opts.Progress(interleavings)
+		}
+	}
+	if err := sys.Stray(); err != nil {
+		return nil, err
+	}
+	r.Interleavings = big.NewInt(int64(interleavings))
+	r.Violating = big.NewInt(int64(violating))
+	r.decide()
+	if best == nil {
+		return r, nil
+	}
+	var err error
+	r.Counterexample, err = confirm(sys, best)
+	return r, err
+}
+
+// confirm runs the schedule of a counterexample once more before anybody sees it.
+func confirm(sys *sim.System, schedule Schedule) (*Trace, error) {
+	t, err := Replay(sys, schedule)
+	if err != nil {
+		return nil, fmt.Errorf("the counterexample does not replay: %w", err)
+	}
+	if t.Violation == "" {
+		return nil, fmt.Errorf("the counterexample %s does not violate %s when it is run again: the system is not deterministic", t.Token, sys.Property.Name)
+	}
+	return t, nil
+}
+
+// direct enumerates schedules like an odometer: the choices of the last
+// interleaving are kept, and the deepest one that has an alternative moves on.
+type direct struct {
+	sys      *sim.System
+	choices  []choice
+	started  bool
+	deadlock bool // the last interleaving ended in one
+}
+
+// A choice is the task that took a step, and what was seen when it did.
+type choice struct {
+	step  sim.Step
+	later bool // a task after it in the order was waiting too
+}
+
+func (d *direct) schedule() Schedule {
+	s := make(Schedule, len(d.choices))
+	for i, c := range d.choices {
+		s[i] = c.step.Task
+	}
+	return s
+}
+
+// next runs the next interleaving. It returns false if there is none.
+func (d *direct) next() (sim.View, string, bool, error) {
+	for d.advance() {
+		view, violation, ok, err := d.run()
+		if ok || err != nil {
+			return view, violation, ok, err
+		}
+	}
+	return sim.View{}, "", false, nil
+}
+
+// advance drops the choices after which nothing is left to try. The last of
+// those that stay is the one to move on. The first interleaving has none.
+func (d *direct) advance() bool {
+	if !d.started {
+		d.started = true
+		return true
+	}
+	for len(d.choices) > 0 && !d.choices[len(d.choices)-1].later {
+		d.choices = d.choices[:len(d.choices)-1]
+	}
+	return len(d.choices) > 0
+}
+
+// run takes the choices that are kept, an alternative to the last of them, and
+// from there on always the first enabled task. It returns false if there is no
+// such alternative because the later tasks are all blocked.
+func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
+	e, err := d.sys.Start()
+	if err != nil {
+		return view, "", false, err
+	}
+	defer e.Stop()
+	watch := watcher{property: &d.sys.Property}
+	see := func() error {
+		if !d.sys.Property.Always {
+			return nil
+		}
+		v, err := e.View()
+		watch.see(v)
+		return err
+	}
+	if err := see(); err != nil {
+		return view, "", false, err
+	}
+
+	first := 0 // the first task to try at the next choice
+	if n := len(d.choices); n > 0 {
+		for i := range n - 1 {
+			if err := d.repeat(e, i); err != nil {
+				return view, "", false, err
+			}
+			if err := see(); err != nil {
+				return view, "", false, err
+			}
+		}
+		first = d.choices[n-1].step.Task + 1
+		d.choices = d.choices[:n-1]
+	}
+	for {
+		took, err := d.extend(e, first)
+		if err != nil {
+			return view, "", false, err
+		}
+		if !took {
+			break
+		}
+		first = 0
+		if err := see(); err != nil {
+			return view, "", false, err
+		}
+	}
+	if first > 0 {
+		return view, "", false, nil
+	}
+	waiting, err := unfinished(d.sys, e)
+	if err != nil {
+		return view, "", false, err
+	}
+	d.deadlock = len(waiting) > 0
+	if view, err = e.View(); err != nil {
+		return view, "", false, err
+	}
+	return view, watch.end(view, waiting), true, nil
+}
+
+// repeat takes the i-th choice once more and compares what it sees with the
+// time before.
+func (d *direct) repeat(e *sim.Execution, i int) error {
+	want := d.choices[i].step
+	err := sim.ErrBlocked
+	if _, ok := e.Pending(want.Task); ok {
+		err = e.Step(want.Task)
+	}
+	if err != nil && !errors.Is(err, sim.ErrBlocked) {
+		return err
+	}
+	if err != nil || e.Trace()[i] != want {
+		before := make([]sim.Step, i+1)
+		for j := range before {
+			before[j] = d.choices[j].step
+		}
+		return &NondeterminismError{Machine: "the system", Before: transcript(d.sys, before), Now: transcript(d.sys, e.Trace())}
+	}
+	return nil
+}
+
+// extend takes a step of the first enabled task from first on.
+func (d *direct) extend(e *sim.Execution, first int) (bool, error) {
+	last := -1 // the last task that waits
+	for task := range d.sys.Programs {
+		if _, ok := e.Pending(task); ok {
+			last = task
+		}
+	}
+	for task := first; task <= last; task++ {
+		if _, ok := e.Pending(task); !ok {
+			continue
+		}
+		err := e.Step(task)
+		if errors.Is(err, sim.ErrBlocked) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		trace := e.Trace()
+		d.choices = append(d.choices, choice{trace[len(trace)-1], task < last})
+		return true, nil
+	}
+	return false, nil
+}

@@ -1,0 +1,371 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"quiesce/sim"
+)
+
+// A graph is the product of the learned machines: every state that some
+// schedule reaches, and every step from it. A state is one number for each
+// process, in the table of its code, and one for each store.
+//
+// Interchangeable processes stand side by side, and their numbers are kept in
+// ascending order, so that one state stands for all that differ only by a
+// permutation of them. That is a bisimulation as long as nothing tells the
+// processes apart, and every step carries the number of labelled tasks that
+// could take it, so counts still speak of labelled tasks.
+type graph struct {
+	sys    *sim.System
+	stores []*storeTable
+	codes  []*processTable
+	slots  []slot
+	rows   [][]row // by code and state of a process of that code
+
+	layout   layout
+	set      *stateSet
+	offset   []uint64 // of the first edge of every expanded state, and the end
+	edges    []edge
+	expanded int // states whose edges are known; all if the search was complete
+	depth    int // of the breadth-first search
+}
+
+// A slot is the place of one process in a state.
+type slot struct {
+	program int
+	code    int
+	group   int // equal for interchangeable processes
+	last    int // the last slot of its group
+}
+
+// A row holds what has been learned about a process in one state together with
+// the store that its request goes to: one look-up a transition.
+type row struct {
+	store int // -1: the process has finished
+	next  []move
+}
+
+// A move is one learned transition of a process and a store.
+type move struct {
+	kind  stepKind
+	node  uint32 // of the process after it
+	state uint32 // of the store after it
+}
+
+// An edge is one step from a state.
+type edge struct {
+	to   uint32
+	slot uint8 // the first of the interchangeable slots that can take it
+	many uint8 // how many of them there are
+}
+
+const (
+	maxSlots  = 40 // the least common multiple of 1..maxSlots has to fit into 64 bits
+	maxStates = math.MaxUint32 - 1
+	edgeBytes = 8
+)
+
+// newGraph starts the tables and numbers the initial state.
+func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
+	g := &graph{sys: sys}
+	if len(sys.Programs) > maxSlots {
+		return nil, fmt.Errorf("%d processes are too many; the product engine takes %d", len(sys.Programs), maxSlots)
+	}
+	for i := range sys.Stores {
+		t, err := newStoreTable(sys, i)
+		if err != nil {
+			return nil, err
+		}
+		g.stores = append(g.stores, t)
+	}
+	codes := map[string]int{}
+	for i, p := range sys.Programs {
+		code, ok := codes[p.Class]
+		if !ok || p.Class == "" {
+			code = len(g.codes)
+			codes[p.Class] = code
+			t, err := newProcessTable(sys, i, g.stores)
+			if err != nil {
+				return nil, err
+			}
+			g.codes = append(g.codes, t)
+			g.rows = append(g.rows, nil)
+		}
+		group := i
+		if symmetry && !sys.Property.Labelled {
+			group = code
+		}
+		g.slots = append(g.slots, slot{program: i, code: code, group: group})
+	}
+	slices.SortStableFunc(g.slots, func(a, b slot) int { return a.group - b.group })
+	for i := len(g.slots) - 1; i >= 0; i-- {
+		g.slots[i].last = i
+		if i+1 < len(g.slots) && g.slots[i+1].group == g.slots[i].group {
+			g.slots[i].last = g.slots[i+1].last
+		}
+	}
+	g.relayout()
+	initial := make([]uint64, g.layout.words) // all machines are in state 0
+	g.set.add(initial)
+	return g, nil
+}
+
+// relayout packs the states anew, with fields that are wide enough for all
+// numbers that the tables have given out so far and some more.
+func (g *graph) relayout() {
+	var widths []uint
+	for _, s := range g.slots {
+		widths = append(widths, width(len(g.codes[s.code].nodes)))
+	}
+	for _, t := range g.stores {
+		widths = append(widths, width(len(t.states)))
+	}
+	old, oldLayout := g.set, g.layout
+	g.layout = newLayout(widths)
+	g.set = newStateSet(g.layout.words)
+	if old == nil {
+		return
+	}
+	values := make([]uint32, len(widths))
+	key := make([]uint64, g.layout.words)
+	for id := range old.n {
+		oldLayout.unpack(old.key(id), values)
+		g.layout.pack(values, key)
+		g.set.add(key)
+	}
+}
+
+// width returns the bits of a field for at least n numbers.
+func width(n int) uint {
+	w := uint(3)
+	for 1<<w < n {
+		w++
+	}
+	return w
+}
+
+// fits says whether the fields are wide enough for all numbers given out.
+func (g *graph) fits() bool {
+	for i, s := range g.slots {
+		if uint64(len(g.codes[s.code].nodes)) > g.layout.fields[i].mask+1 {
+			return false
+		}
+	}
+	for i, t := range g.stores {
+		if uint64(len(t.states)) > g.layout.fields[len(g.slots)+i].mask+1 {
+			return false
+		}
+	}
+	return true
+}
+
+// row returns what has been learned about a process in a state.
+func (g *graph) row(code int, node uint32) *row {
+	for int(node) >= len(g.rows[code]) {
+		g.rows[code] = append(g.rows[code], row{store: g.codes[code].nodes[len(g.rows[code])].store})
+	}
+	return &g.rows[code][node]
+}
+
+// learn finds out what a step of a process does, for real if need be.
+func (g *graph) learn(code int, node, state uint32) (move, error) {
+	process := g.codes[code]
+	n := process.nodes[node]
+	s, err := g.stores[n.store].step(state, n.request)
+	if err != nil {
+		return move{}, err
+	}
+	m := move{kind: s.kind}
+	if s.kind == done {
+		m.state = s.state
+		if m.node, err = process.deliver(node, s.reply); err != nil {
+			return move{}, err
+		}
+	}
+	r := g.row(code, node)
+	for len(r.next) <= int(state) {
+		r.next = append(r.next, move{})
+	}
+	r.next[state] = m
+	return m, nil
+}
+
+// move returns what a step of a process in a state does together with its
+// store. The process must not have finished.
+func (g *graph) move(code int, node uint32, stores []uint32) (move, error) {
+	r := g.row(code, node)
+	state := stores[r.store]
+	if int(state) < len(r.next) && r.next[state].kind != unknown {
+		return r.next[state], nil
+	}
+	return g.learn(code, node, state)
+}
+
+// search expands every reachable state, breadth first. It stops early, without
+// an error, if ctx is canceled or stop returns true; expanded tells.
+func (g *graph) search(ctx context.Context, stop func() bool) error {
+	values := make([]uint32, len(g.slots)+len(g.stores))
+	stores := values[len(g.slots):]
+	key := make([]uint64, g.layout.words)
+	level := 1 // the first state that is one step deeper
+	g.offset = append(g.offset, 0)
+	for ; g.expanded < g.set.n; g.expanded++ {
+		if g.expanded == level {
+			g.depth++
+			level = g.set.n
+		}
+		if g.expanded%1024 == 0 && (ctx.Err() != nil || stop()) {
+			return nil
+		}
+		g.layout.unpack(g.set.key(g.expanded), values)
+		for i := 0; i < len(g.slots); i++ {
+			s := &g.slots[i]
+			node := values[i]
+			first := i
+			for i < s.last && values[i+1] == node {
+				i++ // interchangeable, and in the same state
+			}
+			r := g.row(s.code, node)
+			if r.store < 0 {
+				continue
+			}
+			state := stores[r.store]
+			var m move
+			if int(state) < len(r.next) {
+				m = r.next[state]
+			}
+			if m.kind == unknown {
+				var err error
+				if m, err = g.learn(s.code, node, state); err != nil {
+					return err
+				}
+				if !g.fits() {
+					g.relayout()
+					key = make([]uint64, g.layout.words)
+				}
+			}
+			if m.kind == blocked {
+				continue
+			}
+			copy(key, g.set.key(g.expanded))
+			g.place(key, values, first, i, m.node)
+			f := &g.layout.fields[len(g.slots)+r.store]
+			key[f.word] ^= uint64(state^m.state) << f.shift
+			to, _ := g.set.add(key)
+			g.edges = append(g.edges, edge{to, uint8(first), uint8(i - first + 1)})
+		}
+		g.offset = append(g.offset, uint64(len(g.edges)))
+	}
+	return nil
+}
+
+// place replaces in key, which packs values, one of the equal numbers in the
+// slots first to last by node, and puts the group back into ascending order.
+func (g *graph) place(key []uint64, values []uint32, first, last int, node uint32) {
+	set := func(i int, v uint32) {
+		f := &g.layout.fields[i]
+		key[f.word] ^= uint64(values[i]^v) << f.shift
+	}
+	if node > values[first] {
+		i := last
+		for ; i < g.slots[first].last && values[i+1] < node; i++ {
+			set(i, values[i+1])
+		}
+		set(i, node)
+		return
+	}
+	i := first
+	for ; i > 0 && g.slots[i-1].group == g.slots[first].group && values[i-1] > node; i-- {
+		set(i, values[i-1])
+	}
+	set(i, node)
+}
+
+// bytes returns the memory that states and edges occupy.
+func (g *graph) bytes() (states, edges int64) {
+	return g.set.bytes() + 8*int64(cap(g.offset)), edgeBytes * int64(cap(g.edges))
+}
+
+// from returns the steps from a state; none if it was not expanded.
+func (g *graph) from(state uint32) []edge {
+	if int(state) >= g.expanded {
+		return nil
+	}
+	return g.edges[g.offset[state]:g.offset[state+1]]
+}
+
+// terminal says whether nothing can happen any more in a state, and whether
+// that is a deadlock and not quiescence. values are those of the state.
+func (g *graph) terminal(state uint32, values []uint32) (terminal, deadlock bool) {
+	if int(state) >= g.expanded || len(g.from(state)) > 0 {
+		return false, false
+	}
+	for i, s := range g.slots {
+		if g.codes[s.code].nodes[values[i]].store >= 0 {
+			return true, true
+		}
+	}
+	return true, false
+}
+
+// view returns what a property sees of a state.
+func (g *graph) view(values []uint32) sim.View {
+	v := sim.View{Contents: make([]sim.Content, len(g.stores)), Results: make([]string, len(g.slots))}
+	for i, t := range g.stores {
+		v.Contents[i] = t.states[values[len(g.slots)+i]].content
+	}
+	for i, s := range g.slots {
+		v.Results[s.program] = g.codes[s.code].nodes[values[i]].result
+	}
+	return v
+}
+
+// order returns all states so that every step goes from an earlier to a later
+// one. There is such an order because a process never gets back into a state:
+// its history only grows. The rank of a state is the sum over its processes of
+// the length of their histories, where finished is longer than any other.
+func (g *graph) order() []uint32 {
+	ranks := make([][]int, len(g.codes))
+	for i, code := range g.codes {
+		longest := 0
+		for _, n := range code.nodes {
+			longest = max(longest, n.depth)
+		}
+		for _, n := range code.nodes {
+			rank := n.depth
+			if n.store < 0 {
+				rank = longest + 1
+			}
+			ranks[i] = append(ranks[i], rank)
+		}
+	}
+	values := make([]uint32, len(g.slots)+len(g.stores))
+	rank := func(state int) (r int) {
+		g.layout.unpack(g.set.key(state), values)
+		for i, s := range g.slots {
+			r += ranks[s.code][values[i]]
+		}
+		return r
+	}
+	var begin []int // of the states of each rank, by counting
+	for id := range g.set.n {
+		r := rank(id)
+		for len(begin) <= r+1 {
+			begin = append(begin, 0)
+		}
+		begin[r+1]++
+	}
+	for r := 1; r < len(begin); r++ {
+		begin[r] += begin[r-1]
+	}
+	order := make([]uint32, g.set.n)
+	for id := range g.set.n {
+		r := rank(id)
+		order[begin[r]] = uint32(id)
+		begin[r]++
+	}
+	return order
+}

@@ -1,0 +1,161 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+
+	"quiesce/sim"
+)
+
+// ProductOptions bound a product search. The zero value means all states, with
+// symmetry, and no audit.
+type ProductOptions struct {
+	// NoSymmetry searches all permutations of interchangeable tasks.
+	NoSymmetry bool
+
+	// Audit is the number of random complete schedules that are run for real
+	// after a search that found nothing.
+	Audit int
+
+	// LimitStates and LimitMemory end the search with the verdict Incomplete
+	// when that many states are known or they and their edges occupy that many
+	// bytes; 0 means no limit.
+	LimitStates int
+	LimitMemory int64
+
+	// Quiescent, if not nil, is called with every quiescent state. One state
+	// stands for all permutations of interchangeable tasks.
+	Quiescent func(sim.View)
+
+	// Progress, if not nil, is called now and then.
+	Progress func(Progress)
+}
+
+// Progress says how far a product search has come.
+type Progress struct {
+	States      int
+	Transitions int
+	Frontier    int // states that are known but not expanded
+	Depth       int // steps from the initial state
+}
+
+// Statistics say what a product search has done.
+type Statistics struct {
+	States        int
+	Transitions   int
+	StoreExecuted int // requests really executed by a store, to learn or to restore
+	TaskRuns      int // coroutines really run
+	StateBytes    int64
+	EdgeBytes     int64
+}
+
+// Product explores all interleavings of the system as paths in the product of
+// its learned machines: a process or a store does a distinct thing for real only
+// once. Its verdict and its counts are those of [Direct].
+//
+// A canceled context ends the search with the verdict [Incomplete]. An error
+// means that the system could not be run, or is not deterministic.
+func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
+	g, err := newGraph(sys, !opts.NoSymmetry)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Engine: "product", Probability: new(big.Rat)}
+	err = g.search(ctx, func() bool {
+		r.Reason = g.limit(opts)
+		if opts.Progress != nil {
+			opts.Progress(Progress{g.set.n, len(g.edges), g.set.n - g.expanded, g.depth})
+		}
+		return r.Reason != ""
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.Reason == "" && g.expanded < g.set.n {
+		r.Reason = "interrupted"
+	}
+	violates := g.evaluate(opts.Quiescent)
+	order := g.order()
+	c := g.count(order, violates)
+	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
+	r.decide()
+	if r.Violating.Sign() > 0 {
+		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
+	} else if r.Verdict == Holds {
+		r.Audited = opts.Audit
+		err = g.audit(opts.Audit)
+	}
+	if err == nil {
+		err = sys.Stray()
+	}
+	r.Statistics = g.statistics()
+	return r, err
+}
+
+// limit returns which limit has been reached, "" if none.
+func (g *graph) limit(opts ProductOptions) string {
+	states, edges := g.bytes()
+	switch {
+	case opts.LimitStates > 0 && g.set.n >= opts.LimitStates:
+		return fmt.Sprintf("the limit of %d states was reached", opts.LimitStates)
+	case opts.LimitMemory > 0 && states+edges >= opts.LimitMemory:
+		return fmt.Sprintf("the limit of %d bytes was reached", opts.LimitMemory)
+	case g.set.n >= maxStates-1<<20:
+		return "there are more states than the engine can number"
+	}
+	return ""
+}
+
+func (g *graph) statistics() Statistics {
+	s := Statistics{States: g.set.n, Transitions: len(g.edges)}
+	s.StateBytes, s.EdgeBytes = g.bytes()
+	for _, t := range g.stores {
+		s.StoreExecuted += t.executed
+	}
+	for _, t := range g.codes {
+		s.TaskRuns += t.runs
+	}
+	return s
+}
+
+// evaluate returns for every state whether the property is violated there: in
+// the last states, which are all deadlocks besides, and in all states for a
+// property that has to hold always.
+func (g *graph) evaluate(quiescent func(sim.View)) []bool {
+	violates := make([]bool, g.set.n)
+	values := make([]uint32, len(g.slots)+len(g.stores))
+	known := map[string]bool{} // verdicts on the views that were seen
+	for id := range g.set.n {
+		g.layout.unpack(g.set.key(id), values)
+		terminal, deadlock := g.terminal(uint32(id), values)
+		if terminal && !deadlock && quiescent != nil {
+			quiescent(g.view(values))
+		}
+		switch {
+		case deadlock:
+			violates[id] = true
+		case terminal || g.sys.Property.Always:
+			key := g.viewKey(values)
+			bad, ok := known[key]
+			if !ok {
+				bad = g.sys.Property.Violation(g.view(values)) != ""
+				known[key] = bad
+			}
+			violates[id] = bad
+		}
+	}
+	return violates
+}
+
+// viewKey returns a string that is equal exactly for equal views.
+func (g *graph) viewKey(values []uint32) string {
+	var b []byte
+	for _, v := range values[len(g.slots):] {
+		b = fmt.Appendf(b, "%d,", v)
+	}
+	for i, s := range g.slots {
+		b = fmt.Appendf(b, "%q,", g.codes[s.code].nodes[values[i]].result)
+	}
+	return string(b)
+}

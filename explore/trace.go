@@ -1,0 +1,148 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// A Trace is one execution as a person reads it: every step with its reply and
+// with what the stores held after it.
+type Trace struct {
+	Schedule  Schedule
+	Token     string // of the schedule
+	Initial   []sim.Content
+	Steps     []TraceStep
+	Violation string // how the property is violated at the end; "" if it holds
+}
+
+// A TraceStep is one step of a [Trace].
+type TraceStep struct {
+	Task, Store    string
+	Request, Reply string        // as the store describes them
+	Contents       []sim.Content // of every store after the step
+}
+
+// Final returns the contents of the stores at the end.
+func (t *Trace) Final() []sim.Content {
+	if len(t.Steps) == 0 {
+		return t.Initial
+	}
+	return t.Steps[len(t.Steps)-1].Contents
+}
+
+// A ScheduleError says that a schedule does not fit a system.
+type ScheduleError struct {
+	Step   int // the first step that cannot be taken, from 1
+	Reason string
+}
+
+func (e *ScheduleError) Error() string {
+	return fmt.Sprintf("schedule: step %d cannot be taken: %s", e.Step, e.Reason)
+}
+
+// Replay runs one complete schedule for real, from a fresh world, and returns
+// its trace whether or not the property holds. A schedule that does not fit the
+// system is a [*ScheduleError].
+func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
+	e, err := sys.Start()
+	if err != nil {
+		return nil, err
+	}
+	defer e.Stop()
+	view, err := e.View()
+	if err != nil {
+		return nil, err
+	}
+	t := &Trace{Schedule: schedule, Token: schedule.Format(sys), Initial: view.Contents}
+	watch := watcher{property: &sys.Property}
+	watch.see(view)
+	for i, task := range schedule {
+		req, ok := e.Pending(task)
+		name := sys.Programs[task].Name
+		if !ok {
+			return nil, &ScheduleError{i + 1, name + " has finished"}
+		}
+		if err := e.Step(task); errors.Is(err, sim.ErrBlocked) {
+			text, _ := sys.Stores[sys.Store(req.Store)].Describe(req, "")
+			return nil, &ScheduleError{i + 1, fmt.Sprintf("%s is blocked in %s", name, text)}
+		} else if err != nil {
+			return nil, err
+		}
+		if view, err = e.View(); err != nil {
+			return nil, err
+		}
+		watch.see(view)
+		reply := e.Trace()[i].Reply
+		step := TraceStep{Task: name, Store: req.Store, Contents: view.Contents}
+		step.Request, step.Reply = sys.Stores[sys.Store(req.Store)].Describe(req, reply)
+		t.Steps = append(t.Steps, step)
+	}
+	waiting, err := unfinished(sys, e)
+	if err != nil {
+		return nil, err
+	}
+	t.Violation = watch.end(view, waiting)
+	return t, nil
+}
+
+// unfinished describes what the tasks of a complete execution still wait for:
+// nothing at quiescence, everything in a deadlock. An execution that could go
+// on is a [*ScheduleError].
+func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error) {
+	for task := range sys.Programs {
+		req, ok := e.Pending(task)
+		if !ok {
+			continue
+		}
+		text, _ := sys.Stores[sys.Store(req.Store)].Describe(req, "")
+		waiting = append(waiting, sys.Programs[task].Name+" waits for "+text)
+		if err := e.Step(task); !errors.Is(err, sim.ErrBlocked) {
+			if err != nil {
+				return nil, err
+			}
+			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("the schedule ends there, and %s still wants %s", sys.Programs[task].Name, text)}
+		}
+	}
+	return waiting, nil
+}
+
+// transcript returns the steps of an execution, each in one line.
+func transcript(sys *sim.System, steps []sim.Step) []string {
+	lines := make([]string, len(steps))
+	for i, s := range steps {
+		request, reply := sys.Stores[sys.Store(s.Request.Store)].Describe(s.Request, s.Reply)
+		lines[i] = fmt.Sprintf("%s: %s -> %s", sys.Programs[s.Task].Name, request, reply)
+	}
+	return lines
+}
+
+// A watcher evaluates a property along one execution.
+type watcher struct {
+	property  *sim.Property
+	violation string // the first one
+}
+
+// see is called in every state, for properties that have to hold always.
+func (w *watcher) see(v sim.View) {
+	if w.property.Always && w.violation == "" {
+		w.violation = w.property.Violation(v)
+	}
+}
+
+// end is called in the last state and returns the violation of the whole
+// execution. Tasks that wait although nothing can happen any more are a
+// deadlock, which violates every property.
+func (w *watcher) end(v sim.View, waiting []string) string {
+	switch {
+	case w.violation != "":
+		return w.violation
+	case len(waiting) > 0:
+		return "deadlock: " + strings.Join(waiting, "; ")
+	case w.property.Always:
+		return ""
+	}
+	return w.property.Violation(v)
+}

@@ -1,0 +1,59 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func init() {
+	register(Strategy{
+		Name:    "naive",
+		Summary: "read: GET, on a miss SELECT and SET with TTL; write: UPDATE only",
+		Claim:   "stale until the TTL",
+		New:     func(cache *redis.Client, db *sql.DB) Service { return newNaive(cache, db) },
+	})
+}
+
+// naive leaves the cache alone when it writes. Its Read is that of every
+// strategy which fills the cache in the same way.
+type naive struct {
+	cache *redis.Client
+	db    *sql.DB
+}
+
+func newNaive(cache *redis.Client, db *sql.DB) naive { return naive{cache, db} }
+
+func (s naive) Read(ctx context.Context, id int64) (Product, error) {
+	p, err := s.get(ctx, id)
+	if !errors.Is(err, redis.Nil) {
+		return p, err
+	}
+	if p, err = selectProduct(ctx, s.db, id); err != nil {
+		return p, err
+	}
+	return p, s.set(ctx, p)
+}
+
+func (s naive) Write(ctx context.Context, id, price int64) error {
+	return updatePrice(ctx, s.db, id, price)
+}
+
+// get returns the cached product, or redis.Nil.
+func (s naive) get(ctx context.Context, id int64) (Product, error) {
+	cached, err := s.cache.Get(ctx, productKey(id)).Result()
+	if err != nil {
+		return Product{}, err
+	}
+	return decode(cached)
+}
+
+func (s naive) set(ctx context.Context, p Product) error {
+	return s.cache.Set(ctx, productKey(p.ID), encode(p), productTTL).Err()
+}
+
+func (s naive) del(ctx context.Context, id int64) error {
+	return s.cache.Del(ctx, productKey(id)).Err()
+}

@@ -1,0 +1,32 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func init() {
+	register(Strategy{
+		Name:    "setnx-fill",
+		Summary: "read: GET, on a miss SELECT and SET NX with TTL; write: UPDATE, then DEL",
+		Claim:   "a slow reader cannot overwrite",
+		New:     func(cache *redis.Client, db *sql.DB) Service { return setnxFill{cacheAside{newNaive(cache, db)}} },
+	})
+}
+
+type setnxFill struct{ cacheAside }
+
+func (s setnxFill) Read(ctx context.Context, id int64) (Product, error) {
+	p, err := s.get(ctx, id)
+	if !errors.Is(err, redis.Nil) {
+		return p, err
+	}
+	if p, err = selectProduct(ctx, s.db, id); err != nil {
+		return p, err
+	}
+	// A false reply means that somebody else has filled the cache.
+	return p, s.cache.SetNX(ctx, productKey(id), encode(p), productTTL).Err()
+}

@@ -1,0 +1,54 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func init() {
+	register(Strategy{
+		Name:    "versioned",
+		Summary: "read: GET, on a miss SELECT; write: UPDATE with version + 1; both store by a script that keeps the newer version",
+		Claim:   "last version wins",
+		New:     func(cache *redis.Client, db *sql.DB) Service { return versioned{newNaive(cache, db)} },
+	})
+}
+
+type versioned struct{ naive }
+
+// storeNewer stores the product ARGV[1] with a TTL of ARGV[2] milliseconds
+// unless the cache holds a newer version of it.
+var storeNewer = redis.NewScript(`-- store-newer
+local cached = redis.call('GET', KEYS[1])
+if cached and cjson.decode(cached).version > cjson.decode(ARGV[1]).version then
+	return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
+
+func (s versioned) Read(ctx context.Context, id int64) (Product, error) {
+	p, err := s.get(ctx, id)
+	if !errors.Is(err, redis.Nil) {
+		return p, err
+	}
+	if p, err = selectProduct(ctx, s.db, id); err != nil {
+		return p, err
+	}
+	return p, s.storeNewer(ctx, p)
+}
+
+func (s versioned) Write(ctx context.Context, id, price int64) error {
+	p, err := scanProduct(s.db.QueryRowContext(ctx,
+		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ? RETURNING "+columns, price, id))
+	if err != nil {
+		return err
+	}
+	return s.storeNewer(ctx, p)
+}
+
+func (s versioned) storeNewer(ctx context.Context, p Product) error {
+	return storeNewer.Eval(ctx, s.cache, []string{productKey(p.ID)}, encode(p), productTTL.Milliseconds()).Err()
+}

@@ -1,0 +1,153 @@
+package model
+
+import (
+	"context"
+	"fmt"
+
+	"quiesce/sim"
+	"quiesce/sim/redis"
+	"quiesce/sim/sqlite"
+)
+
+// A Workload says what happens at once: every reader reads one product and
+// every writer sets its price, each a task in a process of its own. Readers and
+// writers take the products in turn. The zero value is a workload in which
+// nothing happens.
+type Workload struct {
+	Readers, Writers int
+	Keys             int  // products
+	Warm             bool // the cache holds every product when it begins
+}
+
+// String returns the workload in words.
+func (w Workload) String() string {
+	return fmt.Sprintf("%s, %s, %s, %s cache", count(w.Readers, "reader"), count(w.Writers, "writer"), count(w.Keys, "key"), w.Cache())
+}
+
+// Cache returns "warm" or "cold".
+func (w Workload) Cache() string {
+	if w.Warm {
+		return "warm"
+	}
+	return "cold"
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// The stores of every system, in this order.
+const (
+	cacheStore = iota
+	dbStore
+)
+
+// A World owns the stores on which the workloads of one strategy run.
+type World struct {
+	strategy Strategy
+	cache    *redis.Store
+	db       *sqlite.Store
+	keys     int
+}
+
+// NewWorld opens the stores: an empty cache, and a database of that many
+// products.
+func NewWorld(s Strategy, keys int) (*World, error) {
+	setup := []string{createProducts}
+	for id := 1; id <= keys; id++ {
+		setup = append(setup, insertProduct(id))
+	}
+	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup})
+	if err != nil {
+		return nil, err
+	}
+	cache, err := redis.NewStore("cache", redis.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &World{s, cache, db, keys}, nil
+}
+
+// Close closes the stores.
+func (w *World) Close() error {
+	w.cache.Close()
+	return w.db.Close()
+}
+
+// System returns the system of one workload with one property. Systems of one
+// world share its stores, so only one of them may run at a time. The number of
+// keys is that of the world.
+func (w *World) System(load Workload, prop Property) (*sim.System, error) {
+	load.Keys = w.keys
+	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(load)}
+	for i := range load.Readers {
+		sys.Programs = append(sys.Programs, w.reader(i, load))
+	}
+	for i := range load.Writers {
+		sys.Programs = append(sys.Programs, w.writer(i, load))
+	}
+	if load.Warm {
+		if err := w.warm(sys); err != nil {
+			return nil, fmt.Errorf("warm the cache: %w", err)
+		}
+	}
+	return sys, nil
+}
+
+func (w *World) reader(i int, load Workload) sim.Program {
+	id := int64(i%load.Keys + 1)
+	return w.program(fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s Service) error {
+		_, err := s.Read(ctx, id)
+		return err
+	})
+}
+
+// writer sets a price that no other writer sets.
+func (w *World) writer(i int, load Workload) sim.Program {
+	id, price := int64(i%load.Keys+1), int64(7900+i)
+	if price >= initialPrice {
+		price += initialPrice // skips the initial price
+	}
+	return w.program(fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s Service) error {
+		return s.Write(ctx, id, price)
+	})
+}
+
+func (w *World) program(name, class string, do func(context.Context, Service) error) sim.Program {
+	return sim.Program{Name: name, Class: class, New: func(p *sim.Process) sim.Task {
+		service := w.strategy.New(w.cache.Client(p), w.db.Open(p))
+		// No property looks at what an operation returned, so nothing is recorded.
+		return func(ctx context.Context) (string, error) { return "", do(ctx, service) }
+	}}
+}
+
+// warm makes the cache as the strategy's own reads leave it: it runs one reader
+// for every product and keeps their requests as the setup of the system.
+func (w *World) warm(sys *sim.System) error {
+	readers := &sim.System{Stores: sys.Stores}
+	for i := range w.keys {
+		readers.Programs = append(readers.Programs, w.reader(i, Workload{Keys: w.keys}))
+	}
+	e, err := readers.Start()
+	if err != nil {
+		return err
+	}
+	defer e.Stop()
+	for task := range readers.Programs {
+		for {
+			if _, ok := e.Pending(task); !ok {
+				break
+			}
+			if err := e.Step(task); err != nil {
+				return err
+			}
+		}
+	}
+	for _, step := range e.Trace() {
+		sys.Setup = append(sys.Setup, step.Request)
+	}
+	return nil
+}
