@@ -1,0 +1,189 @@
+package sqlite
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"unicode/utf8"
+
+	"quiesce/sim"
+)
+
+// Content returns every row of every table: an item called products/1, by table
+// and primary key (or rowid if there is none), whose value is a JSON object of
+// its columns:
+//
+//	{"product_id":1,"name":"Desk lamp","price":9900}
+//
+// Different values look different: 1 is an integer, 1.0 is a real, "1" is a
+// text, {"blob":"31"} is a blob. A rowid that is no column is in the note, since
+// it decides the order of rows. A text in a key is quoted unless it looks like a
+// name. After the tables come the objects of the schema that differ from the
+// initial ones, such as sqlite_master/table/orders (with the value "" if it was
+// dropped), and then "random": how many random numbers were drawn, if any since
+// the start.
+//
+// The content must not be changed by the caller.
+func (s *Store) Content() (sim.Content, error) {
+	if s.content != nil {
+		return s.content, nil
+	}
+	content := make(sim.Content, 0, max(len(s.start.content), 8))
+	for _, t := range s.schema.tables {
+		var err error
+		if content, err = t.appendRows(content); err != nil {
+			return nil, fmt.Errorf("table %s %w", t.prefix, err)
+		}
+	}
+	for _, key := range s.schema.changes {
+		item := sim.Item{Name: key, Note: "dropped"}
+		if o, ok := s.schema.objects[key]; ok {
+			item.Value, item.Note = o.sql, o.note()
+		}
+		content = append(content, item)
+	}
+	if s.drawn != s.start.drawn {
+		content = append(content, sim.Item{Name: "random", Value: strconv.FormatUint(s.drawn, 10)})
+	}
+	s.content = content
+	return content, nil
+}
+
+func (t *table) appendRows(content sim.Content) (sim.Content, error) {
+	rows, err := t.stmt.Query(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for {
+		switch err := rows.Next(t.row); {
+		case err == io.EOF:
+			return content, nil
+		case err != nil:
+			return nil, err
+		}
+		content = append(content, t.item())
+	}
+}
+
+// item returns the item of the current row.
+func (t *table) item() sim.Item {
+	var space [256]byte
+	b := append(space[:0], t.prefix...)
+	null := false
+	for i, k := range t.keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendKey(b, t.row[k])
+		null = null || t.row[k] == nil
+	}
+	var note string
+	if t.rowid {
+		rowid := t.row[len(t.columns)].(int64)
+		note = "rowid " + strconv.FormatInt(rowid, 10)
+		if len(t.keys) == 0 {
+			b = strconv.AppendInt(b, rowid, 10)
+		} else if null {
+			// A primary key can be NULL any number of times.
+			b = strconv.AppendInt(append(b, '#'), rowid, 10)
+		}
+	}
+	end := len(b)
+
+	b = append(b, '{')
+	for i, c := range t.columns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, c...)
+		b = appendJSON(b, t.row[i])
+	}
+	b = append(b, '}')
+	both := string(b)
+	return sim.Item{Name: both[:end], Value: both[end:], Note: note}
+}
+
+// appendKey appends a value to the name of an item.
+func appendKey(b []byte, v driver.Value) []byte {
+	if s, ok := v.(string); ok && plain(s) {
+		return append(b, s...)
+	}
+	return appendJSON(b, v)
+}
+
+// plain reports whether a text cannot be mistaken for anything else in a key.
+func plain(s string) bool {
+	if s == "" || s == "null" || isDigit(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || !isName(c) && c != ':' && c != '-' && c != '.' && c != ' ' || i == 0 && (c == '-' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// appendJSON appends a value of SQLite as JSON: different values differ.
+func appendJSON(b []byte, v driver.Value) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		if math.IsInf(v, 0) {
+			b = strconv.AppendFloat(append(b, `{"real":"`...), v, 'g', -1, 64)
+			return append(b, `"}`...)
+		}
+		if abs := math.Abs(v); abs >= 1e21 || abs < 1e-6 && abs > 0 {
+			return strconv.AppendFloat(b, v, 'e', -1, 64)
+		}
+		start := len(b)
+		b = strconv.AppendFloat(b, v, 'f', -1, 64)
+		if bytes.IndexByte(b[start:], '.') < 0 {
+			b = append(b, ".0"...)
+		}
+		return b
+	case string:
+		return appendText(b, v)
+	case []byte:
+		b = hex.AppendEncode(append(b, `{"blob":"`...), v)
+		return append(b, `"}`...)
+	}
+	panic(fmt.Sprintf("sqlite: a column holds a %T", v))
+}
+
+func appendText(b []byte, s string) []byte {
+	simple := true
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			simple = false
+			break
+		}
+	}
+	switch {
+	case simple:
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"')
+	case !utf8.ValidString(s):
+		b = hex.AppendEncode(append(b, `{"text":"`...), []byte(s))
+		return append(b, `"}`...)
+	}
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.Encode(s)
+	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,141 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// describeRequest returns the SQL text of a request in one line, with its
+// arguments in the place of its parameters.
+func describeRequest(body string) string {
+	c, err := decodeCall(body)
+	switch {
+	case err != nil:
+		return err.Error()
+	case c.mode == modeBegin:
+		return "BEGIN"
+	}
+	var (
+		b   strings.Builder
+		ps  params
+		gap bool
+	)
+	for sql := c.sql; len(sql) > 0; {
+		t := next(sql)
+		sql = sql[len(t.text):]
+		if t.kind == space {
+			gap = b.Len() > 0
+			continue
+		}
+		if gap {
+			b.WriteByte(' ')
+			gap = false
+		}
+		if t.kind == param {
+			n := ps.number(t.text)
+			if v, ok := argument(c.args, n, t.text[1:]); ok {
+				b.WriteString(literal(v))
+				continue
+			}
+		}
+		b.WriteString(oneLine.Replace(t.text))
+	}
+	return b.String()
+}
+
+// argument returns what is bound to the n-th parameter, which has this name.
+func argument(args []driver.NamedValue, n int, name string) (driver.Value, bool) {
+	for _, a := range args {
+		if a.Name == "" && a.Ordinal == n || a.Name != "" && a.Name == name {
+			return a.Value, true
+		}
+	}
+	return nil, false
+}
+
+func describeReply(reply string) string {
+	if reply == "" {
+		return ""
+	}
+	r := reader{rest: reply}
+	switch r.byte() {
+	case modeExec:
+		res := r.result()
+		switch {
+		case r.bad:
+		case res.changes == 1:
+			return "1 row"
+		default:
+			return strconv.FormatInt(res.changes, 10) + " rows"
+		}
+	case modeError:
+		return describeError(r.error())
+	case modeQuery:
+		return describeRows(&r)
+	}
+	return errMalformed.Error()
+}
+
+func describeRows(r *reader) string {
+	names, _ := r.columns()
+	row := make([]driver.Value, len(names))
+	var b strings.Builder
+	for {
+		ok, err := r.row(row)
+		switch {
+		case err != nil && b.Len() > 0:
+			return b.String() + "; " + describeError(err)
+		case err != nil:
+			return describeError(err)
+		case !ok && b.Len() == 0:
+			return "(no rows)"
+		case !ok:
+			return b.String()
+		}
+		if b.Len() > 0 {
+			b.WriteString("; ")
+		}
+		for i, v := range row {
+			if i > 0 {
+				b.WriteByte(' ')
+			}
+			b.WriteString(oneLine.Replace(names[i]) + "=" + literal(v))
+		}
+	}
+}
+
+func describeError(err error) string { return "error: " + oneLine.Replace(err.Error()) }
+
+var oneLine = strings.NewReplacer("\n", `\n`, "\r", `\r`)
+
+// literal returns a value as SQL text.
+func literal(v driver.Value) string {
+	switch v := v.(type) {
+	case nil:
+		return "NULL"
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		if math.IsInf(v, 0) || math.IsNaN(v) {
+			return fmt.Sprint(v)
+		}
+		return string(appendJSON(nil, v))
+	case bool:
+		if v {
+			return "TRUE"
+		}
+		return "FALSE"
+	case []byte:
+		return "x'" + hex.EncodeToString(v) + "'"
+	case string:
+		return oneLine.Replace(quote(v))
+	case time.Time:
+		return quote(v.Format("2006-01-02 15:04:05.999999999-07:00"))
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,147 @@
+package sqlite
+
+import (
+	"strings"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// A refusal says that a statement cannot be simulated, why, and what to do.
+type refusal string
+
+func (r refusal) Error() string { return "quiesce: " + string(r) }
+
+const (
+	noTransactions refusal = "transactions are not supported yet: every statement is a step and commits by itself; write the change as one statement"
+	noMany         refusal = "several statements in one request are not supported: another task may get in between them; execute them one by one"
+	noStatement    refusal = "an empty statement is not supported: it is no step; leave it out"
+	noRollback     refusal = "a constraint that rolls the transaction back is not supported: use ABORT, which does the same for a statement that commits by itself"
+	noRootPage     refusal = "sqlite_master.rootpage is not supported: the layout of the database is not part of its content; select other columns"
+	noLocalTime    refusal = "the modifiers localtime and utc are not supported: they depend on the time zone of the machine; convert times in the service"
+
+	noPragma  refusal = "PRAGMA is not supported: its effect is not part of the content; put it into Options.Setup"
+	noAttach  refusal = "ATTACH and DETACH are not supported: the content is that of one database; give each database a store"
+	noTemp    refusal = "temporary tables, indices, triggers and views are not supported: they belong to a connection, which other tasks use as well; use ordinary ones"
+	noVirtual refusal = "virtual tables are not supported: what they keep in memory is not part of the content; use ordinary tables"
+	noAnalyze refusal = "ANALYZE is not supported: statistics are not part of the content; leave it out"
+	noLayout  refusal = "VACUUM, REINDEX and EXPLAIN are not supported: the layout of the database is not part of its content; leave them out"
+
+	noMemory refusal = "last_insert_rowid(), changes() and total_changes() are not supported: they are about a statement before, perhaps that of another task; use RETURNING or the result of Exec"
+	noSystem refusal = "load_extension(), sqlite_log() and sqlite_offset() are not supported: their results and effects are not part of the content; leave them out"
+
+	noDeferred refusal = "deferred foreign keys are not supported: they are checked by a COMMIT, and every statement commits by itself; leave DEFERRABLE INITIALLY DEFERRED out"
+	noRowid    refusal = "a table with columns named rowid, oid and _rowid_ is not supported: the order of its rows cannot be read; rename one of them"
+)
+
+// refusedVerbs are those that SQLite executes without asking the authorizer, or
+// not at all inside the savepoint that Reset needs.
+var refusedVerbs = map[string]refusal{
+	"BEGIN":     noTransactions,
+	"COMMIT":    noTransactions,
+	"END":       noTransactions,
+	"ROLLBACK":  noTransactions,
+	"SAVEPOINT": noTransactions,
+	"RELEASE":   noTransactions,
+	"PRAGMA":    noPragma,
+	"ATTACH":    noAttach,
+	"DETACH":    noAttach,
+	"ANALYZE":   noAnalyze,
+	"VACUUM":    noLayout,
+	"REINDEX":   noLayout,
+	"EXPLAIN":   noLayout,
+	"":          noStatement,
+}
+
+// refusedActions are those of the authorizer (https://sqlite.org/c3ref/c_alter_table.html).
+var refusedActions = map[int]refusal{
+	sqlite3.SQLITE_TRANSACTION:         noTransactions,
+	sqlite3.SQLITE_SAVEPOINT:           noTransactions,
+	sqlite3.SQLITE_PRAGMA:              noPragma, // also behind a table-valued function
+	sqlite3.SQLITE_ATTACH:              noAttach,
+	sqlite3.SQLITE_DETACH:              noAttach,
+	sqlite3.SQLITE_CREATE_TEMP_INDEX:   noTemp,
+	sqlite3.SQLITE_CREATE_TEMP_TABLE:   noTemp,
+	sqlite3.SQLITE_CREATE_TEMP_TRIGGER: noTemp,
+	sqlite3.SQLITE_CREATE_TEMP_VIEW:    noTemp,
+	sqlite3.SQLITE_DROP_TEMP_INDEX:     noTemp,
+	sqlite3.SQLITE_DROP_TEMP_TABLE:     noTemp,
+	sqlite3.SQLITE_DROP_TEMP_TRIGGER:   noTemp,
+	sqlite3.SQLITE_DROP_TEMP_VIEW:      noTemp,
+	sqlite3.SQLITE_CREATE_VTABLE:       noVirtual,
+	sqlite3.SQLITE_DROP_VTABLE:         noVirtual,
+	sqlite3.SQLITE_ANALYZE:             noAnalyze,
+}
+
+// refusedAlways are refused in Options.Setup as well: Content would miss them.
+var refusedAlways = map[refusal]bool{noAttach: true, noTemp: true, noVirtual: true}
+
+var refusedFunctions = map[string]refusal{
+	"last_insert_rowid": noMemory,
+	"changes":           noMemory,
+	"total_changes":     noMemory,
+	"load_extension":    noSystem,
+	"sqlite_log":        noSystem,
+	"sqlite_offset":     noSystem,
+}
+
+// A guard says whose statements are being prepared.
+type guard int
+
+const (
+	private guard = iota // those of the store itself
+	setup                // those of Options.Setup
+	client
+)
+
+// authorize is called by SQLite whenever a statement is prepared, which happens
+// again when it is executed after a change of the schema.
+func (s *Store) authorize(action int, a, b, database string) int {
+	if s.guard == private {
+		return sqlite3.SQLITE_OK
+	}
+	why, refused := refusedActions[action]
+	switch {
+	case action == sqlite3.SQLITE_INSERT && database == "temp":
+		// CREATE TABLE temp.x is no SQLITE_CREATE_TEMP_TABLE.
+		why, refused = noTemp, true
+	case s.guard == setup:
+		refused = refused && refusedAlways[why]
+	case action == sqlite3.SQLITE_FUNCTION:
+		why, refused = refusedFunctions[strings.ToLower(b)]
+	case action == sqlite3.SQLITE_READ && strings.HasPrefix(strings.ToLower(a), "pragma_"):
+		why, refused = noPragma, true
+	case action == sqlite3.SQLITE_READ && (a == "sqlite_master" || a == "sqlite_schema") && b == "rootpage":
+		// SQLite itself looks at it to change the schema.
+		why, refused = noRootPage, !s.defining
+	case database == "temp" && a == markTable:
+		why, refused = noTemp, true
+	}
+	if !refused {
+		return sqlite3.SQLITE_OK
+	}
+	s.refuse(why)
+	return sqlite3.SQLITE_DENY
+}
+
+// refuse records why the statement that is being executed is refused. It
+// returns an error that ends its execution.
+func (s *Store) refuse(why refusal) error {
+	if s.refused == nil {
+		s.refused = why
+	}
+	return why
+}
+
+// replaceRefused puts functions that refuse in the place of those that are
+// refused. The authorizer does not see a function in the DEFAULT of a column.
+func (s *Store) replaceRefused() error {
+	for name, why := range refusedFunctions {
+		if why != noMemory {
+			continue
+		}
+		if err := s.conn.RegisterFunc(name, func() (int64, error) { return 0, s.refuse(why) }, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
