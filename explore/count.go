@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 )
 
 // Counts are natural numbers of a fixed number of words, least significant
@@ -25,6 +26,22 @@ func addMul(sum, x []uint64, m uint64) {
 	}
 }
 
+// scale multiplies x by m to the power of exponent.
+func scale(x []uint64, m uint64, exponent uint32) {
+	for range exponent {
+		var carry uint64
+		for i, w := range x {
+			hi, lo := bits.Mul64(w, m)
+			var c uint64
+			x[i], c = bits.Add64(lo, carry, 0)
+			carry = hi + c
+		}
+		if carry != 0 {
+			panic("explore: a count is larger than its bound")
+		}
+	}
+}
+
 func toBig(x []uint64) *big.Int {
 	n := new(big.Int)
 	for i := len(x) - 1; i >= 0; i-- {
@@ -32,22 +49,6 @@ func toBig(x []uint64) *big.Int {
 		n.Or(n, new(big.Int).SetUint64(x[i]))
 	}
 	return n
-}
-
-// numbers is an array of one count for each state.
-type numbers struct {
-	words int
-	flat  []uint64
-}
-
-// newNumbers returns counts that hold every number below 2^log2.
-func newNumbers(states int, log2 float64) numbers {
-	words := int(log2)/64 + 1
-	return numbers{words, make([]uint64, states*words)}
-}
-
-func (n numbers) at(state uint32) []uint64 {
-	return n.flat[int(state)*n.words : (int(state)+1)*n.words]
 }
 
 // A census says of a graph how many of its interleavings violate the property.
@@ -60,37 +61,97 @@ type census struct {
 // states the property is violated; an interleaving violates if it comes through
 // one of them.
 //
-// All three numbers are sums over the steps from a state, computed from the end:
-// of a step that any of many interchangeable tasks can take, each is counted
-// many times. Where the search was not complete, only what was expanded counts.
-func (g *graph) count(order []uint32, violates []bool) census {
-	height := g.heights(order)
-	tasks := float64(max(len(g.slots), 1))
-	all := newNumbers(g.set.n, float64(height[0])*math.Log2(tasks)+1)
-	bad := newNumbers(g.set.n, float64(height[0])*math.Log2(tasks)+1)
-	values := make([]uint32, len(g.slots)+len(g.stores))
+// Every number of a state is a sum over the steps from it, computed from the
+// end; a step that any of many interchangeable tasks can take counts many times.
+// Where the search was not complete, only what was expanded counts.
+//
+// The probability is exact. With L the least common multiple of 1..tasks, that
+// of a state is a natural number over L to the power of the state's height.
+func (g *graph) count(order, height []uint32, violates []bool) census {
+	tasks := uint64(max(len(g.slots), 1))
+	lcm := uint64(1)
+	for n := uint64(2); n <= tasks; n++ {
+		lcm *= n / gcd(lcm, n)
+	}
+	// What is kept of a state stands side by side: the number of interleavings,
+	// of violating ones, and the numerator of the probability.
+	counts := wordsFor(height[0], tasks)
+	parts := wordsFor(height[0], lcm)
+	if !slices.Contains(violates, true) {
+		parts = 0 // and the probability is 0
+	}
+	record := 2*counts + parts
+	flat := make([]uint64, g.set.n*record)
+	all := func(s uint32) []uint64 { return flat[int(s)*record:][:counts] }
+	bad := func(s uint32) []uint64 { return flat[int(s)*record+counts:][:counts] }
+	part := func(s uint32) []uint64 { return flat[int(s)*record+2*counts:][:parts] }
+
+	powers := newPowers(lcm, height[0], parts)
+	scaled := make([]uint64, parts)
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
-		a, b := all.at(s), bad.at(s)
-		for _, e := range g.from(s) {
-			addMul(a, all.at(e.to), uint64(e.many))
-			addMul(b, bad.at(e.to), uint64(e.many))
+		edges := g.from(s)
+		enabled := uint64(0)
+		for _, e := range edges {
+			enabled += uint64(e.many)
 		}
-		if len(g.from(s)) == 0 {
-			g.layout.unpack(g.set.key(int(s)), values)
-			if terminal, _ := g.terminal(s, values); terminal {
-				a[0] = 1
+		for _, e := range edges {
+			many := uint64(e.many)
+			addMul(all(s), all(e.to), many)
+			if parts == 0 || zero(bad(e.to)) {
+				continue
 			}
+			addMul(bad(s), bad(e.to), many)
+			x := part(e.to)
+			if skipped := height[s] - 1 - height[e.to]; skipped > 0 {
+				copy(scaled, x)
+				scale(scaled, lcm, skipped)
+				x = scaled
+			}
+			addMul(part(s), x, lcm/enabled*many)
+		}
+		if g.ends(s) {
+			all(s)[0] = 1
 		}
 		if violates[s] {
-			copy(b, a)
+			copy(bad(s), all(s))
+			copy(part(s), powers[height[s]])
 		}
 	}
-	c := census{toBig(all.at(0)), toBig(bad.at(0)), new(big.Rat)}
-	if c.violating.Sign() > 0 {
-		c.probability = g.probability(order, height, violates)
+	c := census{toBig(all(0)), toBig(bad(0)), new(big.Rat)}
+	if parts > 0 {
+		c.probability.SetFrac(toBig(part(0)), toBig(powers[height[0]]))
 	}
 	return c
+}
+
+// wordsFor returns the words of a number up to base to the power of exponent.
+func wordsFor(exponent uint32, base uint64) int {
+	return int(float64(exponent)*math.Log2(float64(base))+1)/64 + 1
+}
+
+func zero(x []uint64) bool {
+	for _, w := range x {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// newPowers returns base to the power of 0 to n.
+func newPowers(base uint64, n uint32, words int) [][]uint64 {
+	if words == 0 {
+		return make([][]uint64, n+1)
+	}
+	powers := [][]uint64{make([]uint64, words)}
+	powers[0][0] = 1
+	for range n {
+		x := slices.Clone(powers[len(powers)-1])
+		scale(x, base, 1)
+		powers = append(powers, x)
+	}
+	return powers
 }
 
 // heights returns for every state the number of steps of the longest way on.
@@ -103,54 +164,6 @@ func (g *graph) heights(order []uint32) []uint32 {
 		}
 	}
 	return height
-}
-
-// probability returns the probability of a violation if every scheduling
-// decision is uniform among the enabled tasks. It is exact: with L the least
-// common multiple of 1..tasks, the probability at a state is a natural number
-// over L to the power of the state's height.
-func (g *graph) probability(order []uint32, height []uint32, violates []bool) *big.Rat {
-	lcm := uint64(1)
-	for n := uint64(2); n <= uint64(len(g.slots)); n++ {
-		lcm *= n / gcd(lcm, n)
-	}
-	logL := math.Log2(float64(lcm))
-	p := newNumbers(g.set.n, float64(height[0])*logL+1)
-	scaled := make([]uint64, p.words)
-	for i := len(order) - 1; i >= 0; i-- {
-		s := order[i]
-		if violates[s] {
-			power(p.at(s), lcm, height[s])
-			continue
-		}
-		enabled := uint64(0)
-		for _, e := range g.from(s) {
-			enabled += uint64(e.many)
-		}
-		for _, e := range g.from(s) {
-			x := p.at(e.to)
-			// A step that skips heights makes up for them.
-			for range height[s] - 1 - height[e.to] {
-				clear(scaled)
-				addMul(scaled, x, lcm)
-				x = append(x[:0:0], scaled...)
-			}
-			addMul(p.at(s), x, lcm/enabled*uint64(e.many))
-		}
-	}
-	one := make([]uint64, p.words)
-	power(one, lcm, height[0])
-	return new(big.Rat).SetFrac(toBig(p.at(0)), toBig(one))
-}
-
-// power sets x to base^exponent.
-func power(x []uint64, base uint64, exponent uint32) {
-	x[0] = 1
-	for range exponent {
-		y := append([]uint64(nil), x...)
-		clear(x)
-		addMul(x, y, base)
-	}
 }
 
 func gcd(a, b uint64) uint64 {

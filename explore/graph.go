@@ -60,6 +60,7 @@ type edge struct {
 	to   uint32
 	slot uint8 // the first of the interchangeable slots that can take it
 	many uint8 // how many of them there are
+	at   uint8 // the slot in which the process that takes it is afterwards
 }
 
 const (
@@ -251,11 +252,11 @@ func (g *graph) search(ctx context.Context, stop func() bool) error {
 				continue
 			}
 			copy(key, g.set.key(g.expanded))
-			g.place(key, values, first, i, m.node)
+			at := g.place(key, values, first, i, m.node)
 			f := &g.layout.fields[len(g.slots)+r.store]
 			key[f.word] ^= uint64(state^m.state) << f.shift
 			to, _ := g.set.add(key)
-			g.edges = append(g.edges, edge{to, uint8(first), uint8(i - first + 1)})
+			g.edges = append(g.edges, edge{to, uint8(first), uint8(i - first + 1), uint8(at)})
 		}
 		g.offset = append(g.offset, uint64(len(g.edges)))
 	}
@@ -263,8 +264,9 @@ func (g *graph) search(ctx context.Context, stop func() bool) error {
 }
 
 // place replaces in key, which packs values, one of the equal numbers in the
-// slots first to last by node, and puts the group back into ascending order.
-func (g *graph) place(key []uint64, values []uint32, first, last int, node uint32) {
+// slots first to last by node, and puts the group back into ascending order. It
+// returns the slot in which node is now.
+func (g *graph) place(key []uint64, values []uint32, first, last int, node uint32) int {
 	set := func(i int, v uint32) {
 		f := &g.layout.fields[i]
 		key[f.word] ^= uint64(values[i]^v) << f.shift
@@ -275,13 +277,14 @@ func (g *graph) place(key []uint64, values []uint32, first, last int, node uint3
 			set(i, values[i+1])
 		}
 		set(i, node)
-		return
+		return i
 	}
 	i := first
 	for ; i > 0 && g.slots[i-1].group == g.slots[first].group && values[i-1] > node; i-- {
 		set(i, values[i-1])
 	}
 	set(i, node)
+	return i
 }
 
 // bytes returns the memory that states and edges occupy.
@@ -297,18 +300,20 @@ func (g *graph) from(state uint32) []edge {
 	return g.edges[g.offset[state]:g.offset[state+1]]
 }
 
-// terminal says whether nothing can happen any more in a state, and whether
-// that is a deadlock and not quiescence. values are those of the state.
-func (g *graph) terminal(state uint32, values []uint32) (terminal, deadlock bool) {
-	if int(state) >= g.expanded || len(g.from(state)) > 0 {
-		return false, false
-	}
+// ends says whether nothing can happen any more in a state: it is quiescent or a
+// deadlock.
+func (g *graph) ends(state uint32) bool {
+	return int(state) < g.expanded && g.offset[state] == g.offset[state+1]
+}
+
+// waits says whether a process has not finished in a state of these values.
+func (g *graph) waits(values []uint32) bool {
 	for i, s := range g.slots {
 		if g.codes[s.code].nodes[values[i]].store >= 0 {
-			return true, true
+			return true
 		}
 	}
-	return true, false
+	return false
 }
 
 // view returns what a property sees of a state.

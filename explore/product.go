@@ -77,7 +77,11 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 	}
 	violates := g.evaluate(opts.Quiescent)
 	order := g.order()
-	c := g.count(order, violates)
+	height := g.heights(order)
+	if height[0] > maxHeight {
+		return nil, fmt.Errorf("an execution takes %d steps; the product engine takes %d", height[0], maxHeight)
+	}
+	c := g.count(order, height, violates)
 	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
 	r.decide()
 	if r.Violating.Sign() > 0 {
@@ -127,15 +131,18 @@ func (g *graph) evaluate(quiescent func(sim.View)) []bool {
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	known := map[string]bool{} // verdicts on the views that were seen
 	for id := range g.set.n {
-		g.layout.unpack(g.set.key(id), values)
-		terminal, deadlock := g.terminal(uint32(id), values)
-		if terminal && !deadlock && quiescent != nil {
-			quiescent(g.view(values))
+		ends := g.ends(uint32(id))
+		if !ends && !g.sys.Property.Always {
+			continue
 		}
+		g.layout.unpack(g.set.key(id), values)
 		switch {
-		case deadlock:
-			violates[id] = true
-		case terminal || g.sys.Property.Always:
+		case ends && g.waits(values):
+			violates[id] = true // a deadlock
+		default:
+			if ends && quiescent != nil {
+				quiescent(g.view(values))
+			}
 			key := g.viewKey(values)
 			bad, ok := known[key]
 			if !ok {

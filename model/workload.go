@@ -151,3 +151,17 @@ func (w *World) warm(sys *sim.System) error {
 	}
 	return nil
 }
+
+// Smallest returns the workloads of at least one reader and one writer and at
+// most that many tasks, smallest first: by the number of tasks, then fewer
+// writers first. Keys and cache are those of w.
+func (w Workload) Smallest(tasks int) []Workload {
+	var all []Workload
+	for n := 2; n <= tasks; n++ {
+		for writers := 1; writers < n; writers++ {
+			w.Readers, w.Writers = n-writers, writers
+			all = append(all, w)
+		}
+	}
+	return all
+}

@@ -13,6 +13,10 @@ type System struct {
 	Programs []Program
 	Property Property
 
+	// Setup is executed, in this order, after every reset of the stores and
+	// before any task starts. It is part of no trace.
+	Setup []Request
+
 	stray atomic.Pointer[TaskError]
 }
 
@@ -51,6 +55,23 @@ func (s *System) Stray() error {
 	return nil
 }
 
+// Reset puts the i-th store into the content in which every execution starts.
+func (s *System) Reset(i int) error {
+	st := s.Stores[i]
+	if err := st.Reset(); err != nil {
+		return fmt.Errorf("reset %s: %w", st.Name(), err)
+	}
+	for _, req := range s.Setup {
+		if req.Store != st.Name() {
+			continue
+		}
+		if _, err := st.Execute(req); err != nil {
+			return fmt.Errorf("set up %s: %w", st.Name(), err)
+		}
+	}
+	return nil
+}
+
 // Store returns the index of the store with the given name. It panics if there
 // is none: a client was made for a store that is not in the system.
 func (s *System) Store(name string) int {
@@ -79,9 +100,9 @@ type Execution struct {
 // Start begins an execution: it resets all stores and runs every task up to its
 // first request.
 func (s *System) Start() (*Execution, error) {
-	for _, st := range s.Stores {
-		if err := st.Reset(); err != nil {
-			return nil, fmt.Errorf("reset %s: %w", st.Name(), err)
+	for i := range s.Stores {
+		if err := s.Reset(i); err != nil {
+			return nil, err
 		}
 	}
 	e := &Execution{sys: s, procs: make([]*Process, 0, len(s.Programs))}

@@ -5,41 +5,57 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"quiesce/model"
 )
 
 // options are what the arguments ask for.
 type options struct {
-	help     string // the text to print instead of anything else
-	list     bool
-	strategy model.Strategy
-	property model.Property
-	workload model.Workload
-	replay   bool
-	schedule string
-	limit    int
-	format   string
-	width    int
+	help        string // the text to print instead of anything else
+	list        bool
+	strategy    model.Strategy
+	property    model.Property
+	workload    model.Workload
+	grow        bool // from the smallest workload on
+	maxTasks    int
+	replay      bool
+	schedule    string
+	engine      string
+	symmetry    bool
+	audit       int
+	limit       int
+	limitStates int
+	limitMemory int64
+	format      string
+	width       int
 }
 
 // parse reads the arguments. Its errors are one line that says what is allowed.
 func parse(args []string) (options, error) {
 	var o options
-	var strategy, property, cache string
+	var strategy, property, cache, memory string
 	f := flag.NewFlagSet("explore", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
 	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list)")
 	f.StringVar(&property, "property", "coherent", "the `name` of the property to check (see -list)")
-	f.IntVar(&o.workload.Readers, "readers", 1, "how many readers there are")
+	f.IntVar(&o.workload.Readers, "readers", 1, "how many readers there are; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "how many writers there are")
+	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of readers and writers to grow to")
 	f.IntVar(&o.workload.Keys, "keys", 1, "how many products there are; tasks take them in turn")
 	f.StringVar(&cache, "cache", "cold", "what the cache holds when it begins: cold (nothing) or warm (every product)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
-	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings, with the verdict incomplete; 0 means no limit")
+	f.StringVar(&o.engine, "engine", "product", "product (learned machines) or direct (every interleaving run for real)")
+	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
+	f.IntVar(&o.audit, "audit", 100, "how many random schedules of a workload that holds are run for real and compared (product engine)")
+	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings, with the verdict incomplete; 0 means no limit (implies -engine direct)")
+	f.IntVar(&o.limitStates, "limit-states", 0, "stop at `N` states, with the verdict incomplete; 0 means no limit (product engine)")
+	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions take that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	f.IntVar(&o.width, "width", 100, "columns of the text report")
 	if err := f.Parse(args); err != nil {
@@ -52,24 +68,42 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q; everything is given by flags, see -help", f.Arg(0))
 	}
+	given := map[string]bool{}
+	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	for _, n := range []struct {
 		flag  string
 		value int
 		least int
-	}{{"readers", o.workload.Readers, 0}, {"writers", o.workload.Writers, 0}, {"keys", o.workload.Keys, 1}, {"limit", o.limit, 0}, {"width", o.width, 40}} {
+	}{
+		{"readers", o.workload.Readers, 0}, {"writers", o.workload.Writers, 0}, {"keys", o.workload.Keys, 1},
+		{"max-tasks", o.maxTasks, 2}, {"audit", o.audit, 0}, {"limit", o.limit, 0}, {"limit-states", o.limitStates, 0}, {"width", o.width, 40},
+	} {
 		if n.value < n.least {
 			return o, fmt.Errorf("-%s %d: must be at least %d", n.flag, n.value, n.least)
 		}
 	}
-	if err := oneOf("format", o.format, "text", "json"); err != nil {
-		return o, err
-	}
-	if err := oneOf("cache", cache, "cold", "warm"); err != nil {
-		return o, err
+	for _, name := range []struct {
+		flag, value string
+		allowed     []string
+	}{{"format", o.format, []string{"text", "json"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+		if !slices.Contains(name.allowed, name.value) {
+			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
+		}
 	}
 	o.workload.Warm = cache == "warm"
-	f.Visit(func(fl *flag.Flag) { o.replay = o.replay || fl.Name == "schedule" })
+	o.replay = given["schedule"]
+	explicit := given["readers"] || given["writers"]
+	o.grow = !explicit && !o.replay
+	if given["max-tasks"] && !o.grow {
+		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers or -schedule")
+	}
+	if err := o.setEngine(given); err != nil {
+		return o, err
+	}
 	var err error
+	if o.limitMemory, err = parseBytes(memory); err != nil {
+		return o, err
+	}
 	if o.property, err = model.LookupProperty(property); err != nil {
 		return o, err
 	}
@@ -83,11 +117,30 @@ func parse(args []string) (options, error) {
 	return o, err
 }
 
-func oneOf(name, value string, allowed ...string) error {
-	if slices.Contains(allowed, value) {
-		return nil
+// setEngine refuses flags that the engine would not look at.
+func (o *options) setEngine(given map[string]bool) error {
+	if given["limit"] && !given["engine"] {
+		o.engine = "direct"
 	}
-	return fmt.Errorf("unknown %s %q; %s", name, value, model.Suggest(value, allowed))
+	other := map[string][]string{
+		"direct":  {"symmetry", "audit", "limit-states", "limit-memory"},
+		"product": {"limit"},
+	}
+	for _, name := range other[o.engine] {
+		if given[name] {
+			return fmt.Errorf("-%s does not go with the %s engine", name, o.engine)
+		}
+	}
+	return nil
+}
+
+// parseBytes reads a size such as 512MiB.
+func parseBytes(s string) (int64, error) {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n > math.MaxInt64 {
+		return 0, fmt.Errorf("-limit-memory %q: must be a size such as 512MiB or 2GB", s)
+	}
+	return int64(n), nil
 }
 
 // flagError rewords the errors of package flag, which end in a full usage.
@@ -109,8 +162,8 @@ func usage(f *flag.FlagSet) string {
 	return b.String()
 }
 
-// replayCommand returns the command line that replays a schedule.
-func (o options) replayCommand(token string) string {
+// replayCommand returns the command line that replays a schedule of a workload.
+func (o options) replayCommand(w model.Workload, token string) string {
 	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s -readers %d -writers %d -keys %d -cache %s -schedule %s",
-		o.strategy.Name, o.property.Name, o.workload.Readers, o.workload.Writers, o.workload.Keys, o.workload.Cache(), token)
+		o.strategy.Name, o.property.Name, w.Readers, w.Writers, w.Keys, w.Cache(), token)
 }

@@ -25,7 +25,7 @@ const (
 // alone, unless ctx is canceled.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := bufio.NewWriter(stdout)
-	verdict, err := execute(ctx, args, out)
+	verdict, err := execute(ctx, args, out, stderr)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitHolds
 }
 
-func execute(ctx context.Context, args []string, stdout io.Writer) (explore.Verdict, error) {
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (explore.Verdict, error) {
 	o, err := parse(args)
 	if err != nil {
 		return "", err
@@ -59,16 +59,7 @@ func execute(ctx context.Context, args []string, stdout io.Writer) (explore.Verd
 		return "", err
 	}
 	defer world.Close()
-	sys, err := world.System(o.workload, o.property)
-	if err != nil {
-		return "", err
-	}
-	r := newReport(o, sys)
-	if o.replay {
-		r.Replay, err = replay(sys, o.schedule)
-	} else {
-		r.Result, err = explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit})
-	}
+	r, err := o.explore(ctx, world, newProgress(stderr))
 	if err != nil {
 		return "", err
 	}
@@ -80,26 +71,52 @@ func execute(ctx context.Context, args []string, stdout io.Writer) (explore.Verd
 	return r.Verdict(), err
 }
 
-func newReport(o options, sys *sim.System) *report.Report {
-	r := &report.Report{
-		Strategy: o.strategy.Name,
-		Property: o.property.Name,
-		Workload: report.Workload{
-			Readers: o.workload.Readers,
-			Writers: o.workload.Writers,
-			Keys:    o.workload.Keys,
-			Cache:   o.workload.Cache(),
-			Words:   o.workload.String(),
-		},
-		ReplayCommand: o.replayCommand,
+// explore does what the options ask for and reports it.
+func (o options) explore(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
+	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow}
+	workloads := []model.Workload{o.workload}
+	if o.grow {
+		workloads = o.workload.Smallest(o.maxTasks)
 	}
-	for _, p := range sys.Programs {
-		r.Tasks = append(r.Tasks, p.Name)
+	systems := func(yield func(*sim.System, error) bool) {
+		for _, w := range workloads {
+			sys, err := world.System(w, o.property)
+			if err == nil {
+				r.Begin(words(w), sys, func(token string) string { return o.replayCommand(w, token) })
+			}
+			if !yield(sys, err) {
+				return
+			}
+		}
 	}
-	for _, s := range sys.Stores {
-		r.Stores = append(r.Stores, s.Name())
+	if o.replay {
+		sys, err := world.System(o.workload, o.property)
+		if err != nil {
+			return nil, err
+		}
+		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.workload, token) })
+		r.Replay, err = replay(sys, o.schedule)
+		return r, err
 	}
-	return r
+	var err error
+	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
+		defer progress.stop()
+		if o.engine == "direct" {
+			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Progress: progress.direct})
+		}
+		return explore.Product(ctx, sys, explore.ProductOptions{
+			NoSymmetry:  !o.symmetry,
+			Audit:       o.audit,
+			LimitStates: o.limitStates,
+			LimitMemory: o.limitMemory,
+			Progress:    progress.product,
+		})
+	})
+	return r, err
+}
+
+func words(w model.Workload) report.Workload {
+	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Words: w.String()}
 }
 
 func replay(sys *sim.System, token string) (*explore.Trace, error) {

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/json"
 	"io"
+	"math/big"
 
 	"quiesce/explore"
 	"quiesce/sim"
@@ -13,17 +14,38 @@ import (
 const version = 1
 
 type jsonReport struct {
-	Version        int             `json:"version"`
-	Strategy       string          `json:"strategy"`
-	Workload       Workload        `json:"workload"`
-	Engine         string          `json:"engine"`
-	Property       string          `json:"property"`
-	Verdict        explore.Verdict `json:"verdict"`
-	Reason         string          `json:"reason,omitempty"`
-	Interleavings  string          `json:"interleavings"`
-	Violating      string          `json:"violating"`
-	Counterexample *jsonTrace      `json:"counterexample"`
-	Replay         *jsonTrace      `json:"replay,omitempty"`
+	Version  int      `json:"version"`
+	Strategy string   `json:"strategy"`
+	Workload Workload `json:"workload"`
+	Engine   string   `json:"engine"`
+	Property string   `json:"property"`
+	jsonResult
+	Reason         string         `json:"reason,omitempty"`
+	Executed       *jsonExecuted  `json:"executed,omitempty"`
+	Probability    string         `json:"probability,omitempty"`
+	Fraction       string         `json:"probability_fraction,omitempty"`
+	Audit          *int           `json:"audit,omitempty"`
+	Workloads      []jsonWorkload `json:"workloads,omitempty"`
+	Counterexample *jsonTrace     `json:"counterexample"`
+	Replay         *jsonTrace     `json:"replay,omitempty"`
+}
+
+type jsonResult struct {
+	Verdict       explore.Verdict `json:"verdict"`
+	Interleavings string          `json:"interleavings"`
+	Violating     string          `json:"violating"`
+	States        int             `json:"states,omitempty"`
+	Transitions   int             `json:"transitions,omitempty"`
+}
+
+type jsonExecuted struct {
+	Store int `json:"store"`
+	Task  int `json:"task"`
+}
+
+type jsonWorkload struct {
+	Workload
+	jsonResult
 }
 
 // A jsonTrace has, beside its own fields, one for every store with the content
@@ -47,31 +69,55 @@ func (t *jsonTrace) MarshalJSON() ([]byte, error) {
 
 // JSON writes the report as one JSON object.
 func (r *Report) JSON(w io.Writer) error {
-	j := jsonReport{
-		Version:  version,
-		Strategy: r.Strategy,
-		Workload: r.Workload,
-		Property: r.Property,
-		Verdict:  r.Verdict(),
-	}
+	j := jsonReport{Version: version, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
 	if r.Replay != nil {
-		j.Engine, j.Interleavings, j.Violating = "replay", "1", "0"
-		j.Replay = r.jsonTrace(r.Replay)
-		if r.Replay.Violation != "" {
-			j.Violating = "1"
-			j.Counterexample = j.Replay
-		}
+		r.jsonReplay(&j)
 	} else {
-		j.Engine, j.Reason = r.Result.Engine, r.Result.Reason
-		j.Interleavings, j.Violating = r.Result.Interleavings.String(), r.Result.Violating.String()
-		if t := r.Result.Counterexample; t != nil {
-			j.Counterexample = r.jsonTrace(t)
-		}
+		r.jsonSearch(&j)
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(j)
+}
+
+func (r *Report) jsonReplay(j *jsonReport) {
+	j.Engine = "replay"
+	j.jsonResult = jsonResult{Verdict: r.Verdict(), Interleavings: "1", Violating: "0"}
+	j.Replay = r.jsonTrace(r.Replay)
+	if r.Replay.Violation != "" {
+		j.Violating = "1"
+		j.Counterexample = j.Replay
+	}
+}
+
+func (r *Report) jsonSearch(j *jsonReport) {
+	res := r.result()
+	j.Engine, j.Reason, j.jsonResult = res.Engine, res.Reason, newJSONResult(res)
+	if res.Probability != nil {
+		j.Executed = &jsonExecuted{res.Statistics.StoreExecuted, res.Statistics.TaskRuns}
+		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
+		j.Audit = &res.Audited
+	}
+	for i, res := range r.Results {
+		j.Workloads = append(j.Workloads, jsonWorkload{r.workloads[i], newJSONResult(res)})
+	}
+	if t := res.Counterexample; t != nil {
+		j.Counterexample = r.jsonTrace(t)
+	}
+}
+
+func newJSONResult(r *explore.Result) jsonResult {
+	return jsonResult{r.Verdict, r.Interleavings.String(), r.Violating.String(), r.Statistics.States, r.Statistics.Transitions}
+}
+
+// decimal returns x with six significant digits at least.
+func decimal(x *big.Rat) string {
+	digits := 6
+	for y := new(big.Rat).Abs(x); y.Sign() > 0 && y.Cmp(big.NewRat(1, 10)) < 0; digits++ {
+		y.Mul(y, big.NewRat(10, 1))
+	}
+	return x.FloatString(digits)
 }
 
 func (r *Report) jsonTrace(t *explore.Trace) *jsonTrace {
@@ -95,7 +141,7 @@ func (r *Report) jsonTrace(t *explore.Trace) *jsonTrace {
 // and values.
 func (r *Report) jsonContents(contents []sim.Content) map[string]any {
 	m := map[string]any{}
-	for i, name := range r.Stores {
+	for i, name := range r.stores {
 		items := map[string]string{}
 		for _, it := range contents[i] {
 			items[it.Name] = it.Value

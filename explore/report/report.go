@@ -4,29 +4,36 @@
 package report
 
 import (
+	"math/big"
+
 	"quiesce/explore"
+	"quiesce/sim"
 )
 
 // A Report is everything that is said about one run.
 type Report struct {
 	Strategy string
 	Property string
-	Workload Workload
-	Tasks    []string // names, in the order of the system
-	Stores   []string // names, in the order of the system
 
-	// Result is what the search found; nil if one schedule was replayed.
-	Result *explore.Result
+	// Grown says that the workloads were explored from the smallest on, up to
+	// the first that does not hold.
+	Grown bool
+
+	// Results are what the searches found, in the order of Begin. It is nil if
+	// one schedule was replayed.
+	Results []*explore.Result
 
 	// Replay is the trace of the schedule that was replayed; nil if all were
 	// searched.
 	Replay *explore.Trace
 
-	// ReplayCommand returns the command line that replays a schedule token.
-	ReplayCommand func(token string) string
+	workloads []Workload
+	tasks     []string // names, of the last workload
+	stores    []string
+	command   func(token string) string
 }
 
-// A Workload is what the tasks of the system do.
+// A Workload is what the tasks of a system do.
 type Workload struct {
 	Readers int    `json:"readers"`
 	Writers int    `json:"writers"`
@@ -35,12 +42,36 @@ type Workload struct {
 	Words   string `json:"-"`     // the same for people
 }
 
+// Begin says which workload is explored next, as which system. replayCommand
+// returns the command line that replays a schedule of it.
+func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
+	r.workloads = append(r.workloads, w)
+	r.tasks, r.stores, r.command = nil, nil, replayCommand
+	for _, p := range sys.Programs {
+		r.tasks = append(r.tasks, p.Name)
+	}
+	for _, s := range sys.Stores {
+		r.stores = append(r.stores, s.Name())
+	}
+}
+
+// workload returns the last workload, which decided the verdict.
+func (r *Report) workload() Workload { return r.workloads[len(r.workloads)-1] }
+
+// result returns the last result, which decided the verdict; nil for a replay.
+func (r *Report) result() *explore.Result {
+	if len(r.Results) == 0 {
+		return nil
+	}
+	return r.Results[len(r.Results)-1]
+}
+
 // Verdict returns the verdict on the whole run. One schedule that keeps the
 // property proves nothing, so its verdict is incomplete.
 func (r *Report) Verdict() explore.Verdict {
 	switch {
-	case r.Result != nil:
-		return r.Result.Verdict
+	case r.Replay == nil:
+		return r.result().Verdict
 	case r.Replay.Violation != "":
 		return explore.Violated
 	}
@@ -52,5 +83,14 @@ func (r *Report) trace() *explore.Trace {
 	if r.Replay != nil {
 		return r.Replay
 	}
-	return r.Result.Counterexample
+	return r.result().Counterexample
+}
+
+// interleavings returns how many were explored in all workloads together.
+func (r *Report) interleavings() *big.Int {
+	sum := new(big.Int)
+	for _, res := range r.Results {
+		sum.Add(sum, res.Interleavings)
+	}
+	return sum
 }

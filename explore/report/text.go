@@ -3,9 +3,11 @@ package report
 import (
 	"fmt"
 	"io"
+	"math/big"
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -77,9 +79,9 @@ func (t *textWriter) report() {
 		if trace.Violation != "" {
 			t.line("difference", "%s", t.brief(trace.Violation))
 		}
-		t.line("schedule", "%s", trace.Token)
-		// Not wrapped: the command is there to be copied.
-		t.print(fmt.Sprintf("%-*s%s\n", labelWidth, "replay", t.ReplayCommand(trace.Token)))
+		// Not wrapped: both are there to be copied.
+		t.print(fmt.Sprintf("%-*s%s\n", labelWidth, "schedule", trace.Token))
+		t.print(fmt.Sprintf("%-*s%s\n", labelWidth, "replay", t.command(trace.Token)))
 	}
 }
 
@@ -90,30 +92,89 @@ func (t *textWriter) replayed() {
 	}
 	t.line("verdict", "%s: this schedule %s %s", t.Verdict(), keeps, t.Property)
 	t.line("strategy", "%s", t.Strategy)
-	t.line("workload", "%s", t.Workload.Words)
+	t.line("workload", "%s", t.workload().Words)
 	t.line("replayed", "%s", size(t.Replay))
 }
 
 func (t *textWriter) searched() {
-	r := t.Result
+	r := t.result()
 	switch r.Verdict {
 	case explore.Holds:
-		t.line("verdict", "holds: %s in every interleaving of this workload", t.Property)
+		t.line("verdict", "holds: %s in every interleaving of %s", t.Property, plural(len(t.Results), "workload", "workloads"))
 	case explore.Violated:
 		t.line("verdict", "violated: %s", t.Property)
 	case explore.Incomplete:
-		t.line("verdict", "incomplete: %s; nothing is proved", r.Reason)
+		t.line("verdict", "incomplete: %s; nothing is proved about this workload", r.Reason)
 	}
 	t.line("strategy", "%s", t.Strategy)
-	t.line("workload", "%s", t.Workload.Words)
-	t.line("interleavings", "%s, violating %s (%s engine)", r.Interleavings, r.Violating, r.Engine)
+	t.line("workload", "%s", t.workload().Words)
+	t.counts(r)
+	t.certificate(r)
+}
+
+// counts writes what was explored of the last workload, and how.
+func (t *textWriter) counts(r *explore.Result) {
+	line := fmt.Sprintf("%s, violating %s", r.Interleavings, r.Violating)
+	if r.Verdict == explore.Incomplete {
+		line = "at least " + line
+	} else if r.Probability != nil && r.Probability.Sign() > 0 {
+		line += "; a random scheduler fails " + oncein(r.Probability)
+	}
+	t.line("interleavings", "%s", line)
+	if r.Engine == "direct" {
+		t.line("engine", "direct: every interleaving was run for real")
+		return
+	}
+	s := r.Statistics
+	t.line("engine", "product: %s, %s; learned from %s and %s", plural(s.States, "state", "states"), plural(s.Transitions, "transition", "transitions"),
+		plural(s.StoreExecuted, "real store execution", "real store executions"), plural(s.TaskRuns, "coroutine run", "coroutine runs"))
+	if r.Verdict == explore.Holds {
+		t.line("audit", "%s of each workload run for real, every reply as learned", plural(r.Audited, "random schedule", "random schedules"))
+	}
+}
+
+// oncein says how often something of that probability happens.
+func oncein(p *big.Rat) string {
+	runs := new(big.Rat).Inv(p)
+	// The nearest integer.
+	n := new(big.Int).Add(new(big.Int).Lsh(runs.Num(), 1), runs.Denom())
+	n.Quo(n, new(big.Int).Lsh(runs.Denom(), 1))
+	if n.Cmp(big.NewInt(1)) == 0 {
+		return "in " + p.FloatString(2) + " of all runs"
+	}
+	return fmt.Sprintf("once in %s runs", n)
+}
+
+// certificate writes what was proved: of the smaller workloads, and of the
+// counterexample.
+func (t *textWriter) certificate(r *explore.Result) {
+	proved := len(t.Results)
+	if r.Verdict != explore.Holds {
+		proved--
+	}
+	if t.Grown {
+		for i, res := range t.Results[:proved] {
+			label := ""
+			if i == 0 {
+				label = "proved"
+			}
+			t.line(label, "%s: %s interleavings", t.workloads[i].Words, res.Interleavings)
+		}
+	}
 	switch {
 	case r.Counterexample == nil:
+		return
 	case r.Verdict == explore.Incomplete:
 		t.line("found", "%s; a shorter one may exist", size(r.Counterexample))
-	default:
-		t.line("minimal", "%s; no interleaving of this workload violates with fewer context switches, none with as many and fewer steps", size(r.Counterexample))
+		return
 	}
+	minimal := "no schedule of this workload violates with fewer context switches, none with as many and fewer steps"
+	if t.Grown {
+		minimal = fmt.Sprintf("no smaller workload violates %s (%s, %s interleavings explored); ", t.Property,
+			plural(len(t.Results), "workload", "workloads"), humanize.BigComma(t.interleavings())) + minimal
+	}
+	t.line("minimal", "%s", minimal)
+	t.line("length", "%s", size(r.Counterexample))
 }
 
 func size(t *explore.Trace) string {
@@ -131,7 +192,7 @@ func plural(n int, one, many string) string {
 // one for every store.
 func (t *textWriter) table(trace *explore.Trace) {
 	var tasks []string
-	for _, name := range t.Tasks {
+	for _, name := range t.tasks {
 		if slices.ContainsFunc(trace.Steps, func(s explore.TraceStep) bool { return s.Task == name }) {
 			tasks = append(tasks, name)
 		}
@@ -140,7 +201,7 @@ func (t *textWriter) table(trace *explore.Trace) {
 	tw.SetStyle(table.StyleLight)
 	tw.Style().Format.Header = text.FormatDefault
 	header := table.Row{"step"}
-	for _, name := range slices.Concat(tasks, t.Stores) {
+	for _, name := range slices.Concat(tasks, t.stores) {
 		header = append(header, name)
 	}
 	tw.AppendHeader(header)
@@ -168,17 +229,17 @@ func (t *textWriter) table(trace *explore.Trace) {
 // up to a third, and the tasks divide the rest.
 func (t *textWriter) columns(tasks []string, trace *explore.Trace) []table.ColumnConfig {
 	const step, border = 4, 3
-	left := t.width - step - border*(1+len(tasks)+len(t.Stores)) - 1
+	left := t.width - step - border*(1+len(tasks)+len(t.stores)) - 1
 	narrowest := max((left-left/3)/max(len(tasks), 1), 8)
 	configs := []table.ColumnConfig{{Number: 1, Align: text.AlignRight}}
 	storesLeft := left / 3
 	var stores []table.ColumnConfig
-	for i, name := range t.Stores {
+	for i, name := range t.stores {
 		width := len(name)
 		for _, c := range append([][]sim.Content{trace.Initial}, contents(trace)...) {
 			width = max(width, text.StringWidthWithoutEscSequences(t.content(c[i])))
 		}
-		width = max(min(width, storesLeft/len(t.Stores)), 6)
+		width = max(min(width, storesLeft/len(t.stores)), 6)
 		left -= width
 		stores = append(stores, table.ColumnConfig{Number: 2 + len(tasks) + i, WidthMax: width, WidthMaxEnforcer: text.WrapSoft})
 	}

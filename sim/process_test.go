@@ -1,0 +1,262 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// counter is a store that adds one to every request.
+type counter struct {
+	n       int
+	blocked bool
+}
+
+func (c *counter) Name() string { return "counter" }
+func (c *counter) Reset() error { c.n = 0; return nil }
+func (c *counter) Content() (Content, error) {
+	return Content{{Name: "n", Value: strings.Repeat("i", c.n)}}, nil
+}
+func (c *counter) Describe(r Request, p Reply) (string, string) { return r.Body, string(p) }
+func (c *counter) Execute(r Request) (Reply, error) {
+	if c.blocked {
+		return "", ErrBlocked
+	}
+	c.n++
+	return Reply(r.Body + strings.Repeat("i", c.n)), nil
+}
+
+// system has one task for every function; call asks the counter.
+func system(tasks ...func(call func(string) string) (string, error)) *System {
+	s := &System{Stores: []Store{&counter{}}}
+	for i, task := range tasks {
+		s.Programs = append(s.Programs, Program{Name: string(rune('a' + i)), New: func(p *Process) Task {
+			return func(context.Context) (string, error) {
+				return task(func(body string) string {
+					r, err := p.Call(Request{Store: "counter", Body: body})
+					if err != nil {
+						return err.Error()
+					}
+					return string(r)
+				})
+			}
+		}})
+	}
+	return s
+}
+
+func TestExecution(t *testing.T) {
+	s := system(
+		func(call func(string) string) (string, error) { return call("x") + call("y"), nil },
+		func(call func(string) string) (string, error) { return call("z"), nil },
+	)
+	e, err := s.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	for _, task := range []int{0, 1, 0} {
+		if err := e.Step(task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := e.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(v.Results, " "); got != "xiyiii zii" {
+		t.Errorf("results %q", got)
+	}
+	if n, _ := v.Contents[0].Lookup("n"); n != "iii" {
+		t.Errorf("content %q", n)
+	}
+	if _, ok := e.Pending(0); ok {
+		t.Error("task 0 waits although it has finished")
+	}
+}
+
+func TestBlocked(t *testing.T) {
+	s := system(func(call func(string) string) (string, error) { return call("x"), nil })
+	e, err := s.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	c := s.Stores[0].(*counter)
+	c.blocked = true
+	if err := e.Step(0); !errors.Is(err, ErrBlocked) {
+		t.Fatalf("Step = %v, want ErrBlocked", err)
+	}
+	if len(e.Trace()) != 0 {
+		t.Errorf("a blocked step is in the trace: %v", e.Trace())
+	}
+	c.blocked = false
+	if err := e.Step(0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTaskErrors(t *testing.T) {
+	failed := errors.New("no such row")
+	for _, tt := range []struct {
+		name string
+		task func(call func(string) string) (string, error)
+		want string
+	}{
+		{"panic", func(call func(string) string) (string, error) { call("x"); panic("no luck") }, "a: panic: no luck\n"},
+		{"error", func(call func(string) string) (string, error) { call("x"); return "", failed }, "a: no such row"},
+		{"goroutine", func(call func(string) string) (string, error) {
+			done := make(chan string)
+			go func() { done <- call("x") }()
+			return <-done + call("y"), nil
+		}, "a: " + ErrOutside.Error() + "\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, err := system(tt.task).Start()
+			for err == nil {
+				if _, ok := e.Pending(0); !ok {
+					t.Fatal("the task finished without an error")
+				}
+				err = e.Step(0)
+			}
+			if e != nil {
+				e.Stop()
+			}
+			var te *TaskError
+			if !errors.As(err, &te) || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("error %v, want a TaskError with %q", err, tt.want)
+			}
+			if (te.Stack == "") != (tt.name == "error") {
+				t.Errorf("stack %q", te.Stack)
+			}
+		})
+	}
+}
+
+func TestConstructor(t *testing.T) {
+	for name, build := range map[string]func(p *Process) Task{
+		"panics": func(*Process) Task { panic("no configuration") },
+		"makes requests": func(p *Process) Task {
+			p.Call(Request{Store: "counter"})
+			return func(context.Context) (string, error) { return "", nil }
+		},
+	} {
+		s := &System{Stores: []Store{&counter{}}, Programs: []Program{{Name: "a", New: build}}}
+		if _, err := s.Start(); err == nil {
+			t.Errorf("a constructor that %s starts", name)
+		}
+	}
+}
+
+// TestLateCall has a goroutine that uses a client only after its execution has
+// ended, which the execution itself can no longer report.
+func TestLateCall(t *testing.T) {
+	release, done := make(chan bool), make(chan bool)
+	s := system(func(call func(string) string) (string, error) {
+		go func() { <-release; call("late"); close(done) }()
+		return "", nil
+	})
+	e, err := s.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Stop()
+	if err := s.Stray(); err != nil {
+		t.Fatalf("stray before the call: %v", err)
+	}
+	close(release)
+	<-done
+	if err := s.Stray(); !errors.Is(err, ErrOutside) {
+		t.Errorf("Stray = %v, want ErrOutside", err)
+	}
+}
+
+// TestStop abandons a task after every number of steps. It must unwind, deferred
+// requests included, and leave no goroutine behind.
+func TestStop(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for steps := range 4 {
+		unwound, clean := false, true
+		s := system(func(call func(string) string) (string, error) {
+			defer func() { unwound = true }()
+			defer call("release the lock")
+			call("x")
+			call("y")
+			return "", nil
+		})
+		inner := s.Programs[0].New
+		s.Programs[0].New = func(p *Process) Task {
+			p.AtEnd(func(c bool) { clean = c })
+			return inner(p)
+		}
+		e, err := s.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range steps {
+			if err := e.Step(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.Stop()
+		e.Stop()
+		if !unwound {
+			t.Errorf("%d steps: the task is still there", steps)
+		}
+		if clean != (steps == 3) {
+			t.Errorf("%d steps: clean = %v", steps, clean)
+		}
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+}
+
+func TestContentKey(t *testing.T) {
+	contents := []Content{
+		nil,
+		{{}},
+		{{}, {}},
+		{{Name: "a", Value: "b"}},
+		{{Name: "a", Note: "b"}},
+		{{Name: "ab"}},
+		{{Value: "1:a1:b0:"}},
+		{{Name: "1:a", Value: "1:b0:"}},
+		{{Name: "a"}, {Name: "b"}},
+		{{Name: "b"}, {Name: "a"}},
+	}
+	seen := map[string]int{}
+	for i, c := range contents {
+		if j, ok := seen[c.Key()]; ok {
+			t.Errorf("contents %d and %d have the same key", i, j)
+		}
+		seen[c.Key()] = i
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	s := system(func(call func(string) string) (string, error) {
+		for {
+			call("x")
+		}
+	})
+	e, err := s.Start()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer e.Stop()
+	for b.Loop() {
+		e.trace = e.trace[:0]
+		s.Stores[0].(*counter).n = 0
+		if err := e.Step(0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

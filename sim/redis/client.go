@@ -1,0 +1,254 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"quiesce/sim"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Client returns a client of the store for the task of p. It is an ordinary
+// client: commands, pipelines, scripts and hooks work as they do in production.
+// It must be used by the task of p alone, which panics its way out of a command
+// if p is stopped. It need not be closed. It sets no timeouts; a deadline in a
+// context would be one of the wall clock.
+//
+// Making a client and its connection costs more than a whole interleaving
+// should, so they are used again by a later process, unless p was abandoned or
+// failed, or the client was closed or left something behind.
+func (s *Store) Client(p *sim.Process) *redis.Client {
+	var c *client
+	if n := len(s.free); n > 0 {
+		c, s.free = s.free[n-1], s.free[:n-1]
+	} else {
+		c = newClient(s.name)
+	}
+	c.proc.Store(p)
+	p.AtEnd(func(clean bool) {
+		if clean && !s.closed && c.reusable() {
+			s.free = append(s.free, c)
+		} else {
+			c.base.Close()
+		}
+	})
+	// A clone, since a hook that the task adds to it is not added to the base.
+	return c.base.WithTimeout(noTimeout)
+}
+
+// noTimeout makes go-redis set no deadlines. Options take -2 for it.
+const noTimeout = time.Duration(-1)
+
+// A client is what the clients of one process after the other share.
+type client struct {
+	store string
+	base  *redis.Client
+	proc  atomic.Pointer[sim.Process] // whose task sends the requests
+
+	mu    sync.Mutex
+	conns []*conn // all that were dialled
+}
+
+func newClient(store string) *client {
+	c := &client{store: store}
+	c.base = redis.NewClient(&redis.Options{
+		Addr:             "127.0.0.1:6379", // resolved, never dialled
+		Dialer:           c.dial,
+		Protocol:         2,
+		DisableIdentity:  true,
+		MaxRetries:       -1,
+		DialerRetries:    1,
+		DialTimeout:      -1,
+		ReadTimeout:      -2,
+		WriteTimeout:     -2,
+		ConnMaxIdleTime:  -1,
+		ReadBufferSize:   4096,
+		WriteBufferSize:  4096,
+		PipelinePoolSize: -1,
+		// A task that holds all connections would wait for itself.
+		PoolSize:    8,
+		PoolTimeout: time.Millisecond,
+		MaintNotificationsConfig: &maintnotifications.Config{
+			Mode: maintnotifications.ModeDisabled,
+		},
+	})
+	return c
+}
+
+// dial is called by go-redis on a goroutine of its own.
+func (c *client) dial(context.Context, string, string) (net.Conn, error) {
+	n := &conn{client: c}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns = append(c.conns, n)
+	return n, nil
+}
+
+// reusable reports whether the next process cannot tell the client from a new one.
+func (c *client) reusable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// Without a connection nothing tells whether the client was closed.
+	n := uint32(len(c.conns))
+	if st := c.base.PoolStats(); n == 0 || st.TotalConns != n || st.IdleConns != n {
+		return false
+	}
+	for _, n := range c.conns {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// A conn is the connection of a client. It hands what is written to the
+// process, one request at a time, and has the replies read.
+type conn struct {
+	client *client
+	in     []byte   // written, not yet a whole request
+	args   [][]byte // of the command that is looked at
+	buf    []byte   // where out starts
+	out    []byte   // replies, not yet read
+	closed atomic.Bool
+}
+
+var _ net.Conn = (*conn)(nil)
+
+var errNoRequest = errors.New("quiesce: a client reads a reply to no request")
+
+// Write sends the requests that are complete with b, each when the one before
+// has been answered. It returns the error of [sim.Process.Call].
+func (c *conn) Write(b []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	data := b
+	if len(c.in) > 0 {
+		c.in = append(c.in, b...)
+		data = c.in
+	}
+	rest, err := c.send(data, false)
+	if err != nil {
+		return 0, err
+	}
+	c.in = append(c.in[:0], rest...)
+	return len(b), nil
+}
+
+// send sends the requests in data and returns what is not complete. It sends a
+// block that has no EXEC command by command if alone is set.
+func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
+	for len(data) > 0 {
+		var n int
+		if c.args, n, err = nextCommand(c.args[:0], data); err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			break
+		}
+		switch {
+		case c.handshake():
+			data = data[n:]
+			continue
+		case is(c.args[0], "MULTI"):
+			block, err := c.block(data, n)
+			if err != nil {
+				return nil, err
+			}
+			if block == 0 && !alone {
+				return data, nil
+			}
+			n = max(n, block)
+		}
+		reply, err := c.client.proc.Load().Call(sim.Request{Store: c.client.store, Body: string(data[:n])})
+		if err != nil {
+			return nil, err
+		}
+		c.put(string(reply))
+		data = data[n:]
+	}
+	return data, nil
+}
+
+// block returns the size of the block MULTI ... EXEC at the start of data, whose
+// first command has size n, and 0 if it is not complete.
+func (c *conn) block(data []byte, n int) (int, error) {
+	for {
+		var size int
+		var err error
+		if c.args, size, err = nextCommand(c.args[:0], data[n:]); size == 0 || err != nil {
+			return 0, err
+		}
+		n += size
+		if is(c.args[0], "EXEC") {
+			return n, nil
+		}
+	}
+}
+
+// handshake answers the command in c.args if it belongs to the handshake.
+func (c *conn) handshake() bool {
+	switch name := c.args[0]; {
+	case is(name, "HELLO"):
+		c.put(string(hello))
+	case is(name, "AUTH"):
+		c.put("+OK\r\n")
+	case is(name, "CLIENT") && len(c.args) > 1 && (is(c.args[1], "SETINFO") || is(c.args[1], "SETNAME")):
+		c.put("+OK\r\n")
+	default:
+		return false
+	}
+	return true
+}
+
+func (c *conn) put(reply string) {
+	if len(c.out) == 0 {
+		c.out = c.buf[:0]
+	}
+	c.out = append(c.out, reply...)
+	c.buf = c.out[:0]
+}
+
+// Read reads the replies to what was written.
+func (c *conn) Read(b []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if len(c.out) == 0 && len(c.in) > 0 {
+		rest, err := c.send(c.in, true)
+		if err != nil {
+			return 0, err
+		}
+		if len(rest) > 0 {
+			return 0, io.ErrUnexpectedEOF
+		}
+		c.in = c.in[:0]
+	}
+	if len(c.out) == 0 {
+		return 0, errNoRequest
+	}
+	n := copy(b, c.out)
+	c.out = c.out[n:]
+	return n, nil
+}
+
+// Close may be called on any goroutine.
+func (c *conn) Close() error {
+	c.closed.Store(true)
+	return nil
+}
+
+func (c *conn) LocalAddr() net.Addr              { return address }
+func (c *conn) RemoteAddr() net.Addr             { return address }
+func (c *conn) SetDeadline(time.Time) error      { return nil }
+func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+var address = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 6379}

@@ -1,0 +1,95 @@
+package redis
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"quiesce/sim"
+)
+
+// Describe returns a request as it is typed in redis-cli, and the reply: that
+// to EXEC alone for a block MULTI ... EXEC. A script is called by the comment
+// "-- name" that it starts with.
+func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
+	cmds, err := commands(req.Body)
+	if err != nil {
+		request = strconv.Quote(req.Body)
+	}
+	lines := make([]string, 0, len(cmds))
+	for _, args := range cmds {
+		lines = append(lines, describeCommand(args, s.scripts))
+	}
+	if err == nil {
+		request = strings.Join(lines, "; ")
+	}
+
+	var text strings.Builder
+	for rest, ok := string(reply), true; rest != ""; {
+		text.Reset()
+		if rest, ok = nextReply(&text, rest); !ok {
+			return request, strconv.Quote(string(reply))
+		}
+	}
+	return request, text.String()
+}
+
+func describeCommand(args []string, scripts map[string]string) string {
+	words := make([]string, 0, len(args))
+	for i, arg := range args {
+		script, isScript := "", false
+		if i == 1 {
+			switch strings.ToUpper(args[0]) {
+			case "EVAL", "EVAL_RO":
+				script, isScript = arg, true
+			case "EVALSHA", "EVALSHA_RO":
+				if script, isScript = scripts[strings.ToLower(arg)]; !isScript {
+					words = append(words, quote(arg[:min(len(arg), 8)]))
+					continue
+				}
+			}
+		} else if i == 2 && is(args[0], "SCRIPT") && is(args[1], "LOAD") {
+			script, isScript = arg, true
+		}
+		if isScript {
+			words = append(words, describeScript(script))
+		} else {
+			words = append(words, quote(arg))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// describeScript returns the name of a script in parentheses, or the script
+// itself if it is a short line, or the start of its SHA.
+func describeScript(script string) string {
+	first, _, more := strings.Cut(strings.TrimSpace(script), "\n")
+	if name, ok := strings.CutPrefix(first, "--"); ok && strings.TrimSpace(name) != "" {
+		return "(" + strings.TrimSpace(name) + ")"
+	}
+	if !more && len(first) <= 40 {
+		return quote(first)
+	}
+	sha := sha1.Sum([]byte(script))
+	return "(script " + hex.EncodeToString(sha[:4]) + ")"
+}
+
+// quote returns s, in quotes if it could not be typed otherwise.
+func quote(s string) string {
+	if s == "" || s[0] == '"' || s[0] == '\'' || strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar
+	}) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// quoteReply is quote for a string in a reply, which must not look like none.
+func quoteReply(s string) string {
+	if s == "(nil)" {
+		return strconv.Quote(s)
+	}
+	return quote(s)
+}

@@ -1,0 +1,151 @@
+package redis
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	isRandom    = "it is random"
+	isUnordered = "miniredis answers in random order"
+	isBlocking  = "it blocks"
+	isConn      = "the state of a connection is not simulated"
+	isPubSub    = "messages are not simulated"
+	isServer    = "it shows or changes the server rather than its data"
+	isHidden    = "it leaves something behind in miniredis that the content cannot show"
+	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
+	isGroup     = "consumer groups are not part of the content"
+	isOneDB     = "there is one database, number 0"
+	isFormat    = "miniredis has a format of its own"
+	isCache     = "the script cache is not state; load scripts in the setup of the store"
+)
+
+// refused says why a command is not supported.
+var refused = map[string]string{
+	"SPOP":        isRandom,
+	"SRANDMEMBER": isRandom,
+	"RANDOMKEY":   isRandom,
+	"HRANDFIELD":  isRandom,
+	"ZRANDMEMBER": isRandom,
+
+	"SDIFF":  isUnordered,
+	"SINTER": isUnordered,
+	"SUNION": isUnordered,
+
+	"BLPOP":      isBlocking,
+	"BRPOP":      isBlocking,
+	"BLMOVE":     isBlocking,
+	"BLMPOP":     isBlocking,
+	"BRPOPLPUSH": isBlocking,
+	"BZMPOP":     isBlocking,
+	"BZPOPMIN":   isBlocking,
+	"BZPOPMAX":   isBlocking,
+	"WAIT":       isBlocking,
+	"WAITAOF":    isBlocking,
+
+	"WATCH":    isConn,
+	"UNWATCH":  isConn,
+	"HELLO":    isConn,
+	"AUTH":     isConn,
+	"CLIENT":   isConn,
+	"RESET":    isConn,
+	"QUIT":     isConn,
+	"READONLY": isConn,
+	"MONITOR":  isConn,
+
+	"SUBSCRIBE":    isPubSub,
+	"UNSUBSCRIBE":  isPubSub,
+	"PSUBSCRIBE":   isPubSub,
+	"PUNSUBSCRIBE": isPubSub,
+	"SSUBSCRIBE":   isPubSub,
+	"SUNSUBSCRIBE": isPubSub,
+	"PUBLISH":      isPubSub,
+	"SPUBLISH":     isPubSub,
+	"PUBSUB":       isPubSub,
+
+	"INFO":     isServer,
+	"DEBUG":    isServer,
+	"CLUSTER":  isServer,
+	"CONFIG":   isServer,
+	"MEMORY":   isServer,
+	"OBJECT":   isServer, // IDLETIME: when a key was last read is not part of the content
+	"FUNCTION": isServer,
+
+	"DUMP":    isFormat,
+	"RESTORE": isFormat,
+
+	"SELECT": isOneDB,
+	"SWAPDB": isOneDB,
+	"MOVE":   isOneDB,
+
+	"SCRIPT": isCache,
+
+	// A sketch cannot be read back.
+	"PFADD":   isHidden,
+	"PFCOUNT": isHidden,
+	"PFMERGE": isHidden,
+	// HDEL keeps the TTL of the field, and a later HSET revives it.
+	"HEXPIRE": isHidden,
+	"HSETEX":  isHidden,
+	// COPY ... REPLACE keeps what the target was before, BITOP with an empty
+	// result keeps its TTL.
+	"COPY":  isHidden,
+	"BITOP": isHidden,
+	// A stream keeps the last ID that it has given away.
+	"XDEL":  isHidden,
+	"XTRIM": isHidden,
+
+	"SINTERSTORE": isEmpty,
+	"SDIFFSTORE":  isEmpty,
+	"SUNIONSTORE": isEmpty,
+	"ZINTERSTORE": isEmpty,
+	"ZUNIONSTORE": isEmpty,
+
+	"XGROUP":     isGroup,
+	"XREADGROUP": isGroup,
+	"XACK":       isGroup,
+	"XCLAIM":     isGroup,
+	"XAUTOCLAIM": isGroup,
+	"XPENDING":   isGroup,
+	"XINFO":      isGroup,
+}
+
+// refusedOption says why a command is not supported with an option.
+var refusedOption = map[string]map[string]string{
+	"XREAD": {"BLOCK": isBlocking},
+	"XADD":  {"MAXLEN": isHidden, "MINID": isHidden}, // as XTRIM
+	// With a time that has passed, miniredis keeps the TTL without the key.
+	"SET":   {"EXAT": isHidden, "PXAT": isHidden},
+	"GETEX": {"EXAT": isHidden, "PXAT": isHidden},
+}
+
+// optionsFrom is the index of the first argument that can be an option.
+var optionsFrom = map[string]int{"SET": 2, "GETEX": 1, "XADD": 1}
+
+// The random generator of Lua in miniredis is that of the whole program.
+var luaRandom = regexp.MustCompile(`\brandom(seed)?\b`)
+
+// refusal returns why a command is not supported, together with the name to
+// report, and "" if it is. cmd is in upper case.
+func refusal(cmd string, args []string) (name, reason string) {
+	if reason, ok := refused[cmd]; ok {
+		return cmd, reason
+	}
+	switch cmd {
+	case "EVAL", "EVAL_RO":
+		if len(args) > 0 && luaRandom.MatchString(args[0]) {
+			return "math.random in Lua", isRandom
+		}
+	case "SET", "GETEX", "XADD", "XREAD":
+		for _, arg := range args[min(len(args), optionsFrom[cmd]):] {
+			arg = strings.ToUpper(arg)
+			if reason, ok := refusedOption[cmd][arg]; ok {
+				return cmd + " " + arg, reason
+			}
+			if cmd == "XADD" && arg != "NOMKSTREAM" || arg == "STREAMS" {
+				break // what follows is data
+			}
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,214 @@
+package redis
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"quiesce/sim"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+)
+
+// Epoch is the time at which the clock of a store stands: what TIME answers and
+// what EXPIREAT compares with.
+var Epoch = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// Options says what a store holds. The zero value is an empty Redis.
+type Options struct {
+	// Setup holds the commands that make the initial content, each with its
+	// arguments. Scripts that it loads with SCRIPT LOAD are always there.
+	Setup [][]string
+}
+
+// A Store is a simulated Redis server. It is used from one goroutine at a time.
+type Store struct {
+	name    string
+	setup   [][]string        // without SCRIPT LOAD
+	scripts map[string]string // body of each loaded script by SHA
+	loading bool              // SCRIPT LOAD is allowed
+
+	redis   *miniredis.Miniredis
+	server  *server.Server
+	peer    *server.Peer
+	reply   bytes.Buffer // what peer writes to
+	refused error        // by the command that is being executed
+
+	free   []*client
+	closed bool
+}
+
+var _ sim.Store = (*Store)(nil)
+
+// NewStore returns a store in its initial content. It fails if a command of the
+// setup is refused or answers with an error.
+func NewStore(name string, opts Options) (*Store, error) {
+	s := &Store{name: name, scripts: make(map[string]string), redis: miniredis.NewMiniRedis()}
+	// The first connection starts the server, without a listener.
+	c, err := s.redis.Dial()
+	if err != nil {
+		return nil, err
+	}
+	c.Close()
+	for s.redis.CurrentConnectionCount() > 0 {
+		runtime.Gosched()
+	}
+	s.redis.SetTime(Epoch)
+	s.server = s.redis.Server()
+	s.server.SetPreHook(s.refuse)
+	s.peer = server.NewPeer(bufio.NewWriter(&s.reply))
+
+	if err := s.load(opts.Setup); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.Reset(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// load loads the scripts of the setup and keeps its other commands.
+func (s *Store) load(setup [][]string) error {
+	s.loading = true
+	defer func() { s.loading = false }()
+	for _, args := range setup {
+		switch {
+		case len(args) == 0:
+			return errors.New("setup: a command is empty")
+		case len(args) == 3 && is(args[0], "SCRIPT") && is(args[1], "LOAD"):
+			reply, err := s.prepare(args)
+			if err != nil {
+				return err
+			}
+			var sha strings.Builder
+			nextReply(&sha, reply)
+			s.scripts[sha.String()] = args[2]
+		default:
+			s.setup = append(s.setup, args)
+		}
+	}
+	return nil
+}
+
+// prepare runs one command of the setup.
+func (s *Store) prepare(args []string) (reply string, err error) {
+	// A copy: miniredis keeps arguments, and changes them.
+	reply, err = s.run([][]string{append([]string(nil), args...)})
+	if err == nil && reply[0] == '-' {
+		err = errors.New(strings.TrimSpace(reply[1:]))
+	}
+	if err != nil {
+		return "", fmt.Errorf("setup: %s: %w", describeCommand(args, s.scripts), err)
+	}
+	return reply, nil
+}
+
+// Name returns the name of the store.
+func (s *Store) Name() string { return s.name }
+
+// Close frees the clients that are kept for later processes and ends the
+// server. The store must not be used afterwards, except by clients.
+func (s *Store) Close() error {
+	s.closed = true
+	for _, c := range s.free {
+		c.base.Close()
+	}
+	s.free = nil
+	s.redis.Close()
+	return nil
+}
+
+// Reset makes the content what the setup says.
+func (s *Store) Reset() error {
+	s.redis.FlushAll()
+	s.peer.Ctx = nil
+	for _, args := range s.setup {
+		if _, err := s.prepare(args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Execute executes a command, or a block MULTI ... EXEC, whose reply is the
+// replies to all its commands. No request is ever blocked. It returns an error
+// if a command is refused, even if it was called by a script.
+func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
+	cmds, err := commands(req.Body)
+	if err != nil {
+		return "", err
+	}
+	for i, args := range cmds {
+		if opens, closes := is(args[0], "MULTI"), is(args[0], "EXEC"); opens != (len(cmds) > 1 && i == 0) ||
+			closes != (len(cmds) > 1 && i == len(cmds)-1) || is(args[0], "DISCARD") {
+			return "", fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
+		}
+	}
+	reply, err := s.run(cmds)
+	return sim.Reply(reply), err
+}
+
+// run executes commands and returns their replies.
+func (s *Store) run(cmds [][]string) (replies string, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.redis.TryLock() // it panics with the lock held, or without
+			s.redis.Unlock()
+			err = fmt.Errorf("quiesce: miniredis panics: %v", v)
+		}
+	}()
+	s.reply.Reset()
+	s.refused = nil
+	for _, args := range cmds {
+		if len(args) > 1 && (is(args[0], "EVALSHA") || is(args[0], "EVALSHA_RO")) {
+			args[1] = strings.ToLower(args[1])
+			if _, ok := s.scripts[args[1]]; !ok {
+				args[1] = "" // miniredis may know it from an EVAL
+			}
+		}
+		s.peer.Resp3 = false // a script that fails after redis.setresp leaves it on
+		s.server.Dispatch(s.peer, args)
+		s.peer.Flush()
+		if s.refused != nil {
+			return "", s.refused
+		}
+	}
+	replies = s.reply.String()
+	rest, ok := replies, true
+	for range cmds {
+		if rest, ok = nextReply(nil, rest); !ok {
+			break
+		}
+	}
+	if !ok || rest != "" {
+		return "", fmt.Errorf("quiesce: miniredis sent %q, which is not one reply in RESP2 to each command", replies)
+	}
+	return replies, nil
+}
+
+// refuse is called by miniredis before every command, those of scripts too.
+func (s *Store) refuse(p *server.Peer, cmd string, args ...string) bool {
+	name, reason := refusal(cmd, args)
+	switch {
+	case s.loading && cmd == "SCRIPT":
+		name, reason = refusal("EVAL", args[1:])
+	case reason == "" && !s.server.IsRegisteredCommand(cmd):
+		name, reason = cmd, "miniredis does not know it"
+	}
+	if reason == "" {
+		return false
+	}
+	err := fmt.Errorf("quiesce: %s is not supported: %s", name, reason)
+	if s.refused == nil {
+		s.refused = err
+	}
+	p.WriteError("ERR " + err.Error())
+	return true
+}
