@@ -27,8 +27,9 @@ type graph struct {
 
 	layout   layout
 	set      *stateSet
-	offset   []uint64 // of the first edge of every expanded state, and the end
-	edges    []edge
+	spans    chunks[span] // of the edges of every expanded state
+	edges    chunks[edge]
+	steps    int // all edges
 	expanded int // states whose edges are known; all if the search was complete
 	depth    int // of the breadth-first search
 }
@@ -63,10 +64,15 @@ type edge struct {
 	at   uint8 // the slot in which the process that takes it is afterwards
 }
 
+// A span is the index of the first of some edges, and in the lowest byte their
+// number.
+type span uint64
+
 const (
 	maxSlots  = 40 // the least common multiple of 1..maxSlots has to fit into 64 bits
 	maxStates = math.MaxUint32 - 1
 	edgeBytes = 8
+	spanBytes = 8
 )
 
 // newGraph starts the tables and numbers the initial state.
@@ -211,8 +217,8 @@ func (g *graph) search(ctx context.Context, stop func() bool) error {
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	stores := values[len(g.slots):]
 	key := make([]uint64, g.layout.words)
+	steps := make([]edge, 0, len(g.slots))
 	level := 1 // the first state that is one step deeper
-	g.offset = append(g.offset, 0)
 	for ; g.expanded < g.set.n; g.expanded++ {
 		if g.expanded == level {
 			g.depth++
@@ -256,9 +262,14 @@ func (g *graph) search(ctx context.Context, stop func() bool) error {
 			f := &g.layout.fields[len(g.slots)+r.store]
 			key[f.word] ^= uint64(state^m.state) << f.shift
 			to, _ := g.set.add(key)
-			g.edges = append(g.edges, edge{to, uint8(first), uint8(i - first + 1), uint8(at)})
+			steps = append(steps, edge{to, uint8(first), uint8(i - first + 1), uint8(at)})
 		}
-		g.offset = append(g.offset, uint64(len(g.edges)))
+		room, begin := g.edges.run(len(steps))
+		copy(room, steps)
+		g.steps += len(steps)
+		one, _ := g.spans.run(1)
+		one[0] = span(begin<<8 | len(steps))
+		steps = steps[:0]
 	}
 	return nil
 }
@@ -289,7 +300,7 @@ func (g *graph) place(key []uint64, values []uint32, first, last int, node uint3
 
 // bytes returns the memory that states and edges occupy.
 func (g *graph) bytes() (states, edges int64) {
-	return g.set.bytes() + 8*int64(cap(g.offset)), edgeBytes * int64(cap(g.edges))
+	return g.set.bytes() + spanBytes*chunkSize*int64(len(g.spans.all)), edgeBytes * chunkSize * int64(len(g.edges.all))
 }
 
 // from returns the steps from a state; none if it was not expanded.
@@ -297,13 +308,14 @@ func (g *graph) from(state uint32) []edge {
 	if int(state) >= g.expanded {
 		return nil
 	}
-	return g.edges[g.offset[state]:g.offset[state+1]]
+	s := *g.spans.at(int(state))
+	return g.edges.slice(int(s>>8), int(s&0xff))
 }
 
 // ends says whether nothing can happen any more in a state: it is quiescent or a
 // deadlock.
 func (g *graph) ends(state uint32) bool {
-	return int(state) < g.expanded && g.offset[state] == g.offset[state+1]
+	return int(state) < g.expanded && len(g.from(state)) == 0
 }
 
 // waits says whether a process has not finished in a state of these values.

@@ -65,7 +65,7 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 	err = g.search(ctx, func() bool {
 		r.Reason = g.limit(opts)
 		if opts.Progress != nil {
-			opts.Progress(Progress{g.set.n, len(g.edges), g.set.n - g.expanded, g.depth})
+			opts.Progress(Progress{g.set.n, g.steps, g.set.n - g.expanded, g.depth})
 		}
 		return r.Reason != ""
 	})
@@ -112,7 +112,7 @@ func (g *graph) limit(opts ProductOptions) string {
 }
 
 func (g *graph) statistics() Statistics {
-	s := Statistics{States: g.set.n, Transitions: len(g.edges)}
+	s := Statistics{States: g.set.n, Transitions: g.steps}
 	s.StateBytes, s.EdgeBytes = g.bytes()
 	for _, t := range g.stores {
 		s.StoreExecuted += t.executed

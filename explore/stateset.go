@@ -1,6 +1,9 @@
 package explore
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // A layout says where the numbers that make up a product state are packed in
 // the words of its key.
@@ -77,6 +80,9 @@ func (s *stateSet) add(key []uint64) (id uint32, fresh bool) {
 		if e == 0 {
 			id = uint32(s.n)
 			s.index[i] = tag<<32 | uint64(id+1)
+			if len(s.keys)+len(key) > cap(s.keys) {
+				s.keys = slices.Grow(s.keys, len(s.keys)+len(key)) // append alone would copy far more often
+			}
 			s.keys = append(s.keys, key...)
 			s.n++
 			if s.n*4 > len(s.index)*3 {
