@@ -198,3 +198,17 @@ func BenchmarkBaseline(b *testing.B) {
 		baseline(4, 3)
 	}
 }
+
+// BenchmarkDirect runs every interleaving of 1 reader and 1 writer for real.
+func BenchmarkDirect(b *testing.B) {
+	sys := cacheAside(b, 1, 1)
+	interleavings := int64(0)
+	for b.Loop() {
+		r, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		interleavings += r.Interleavings.Int64()
+	}
+	b.ReportMetric(float64(interleavings)/b.Elapsed().Seconds(), "interleavings/s")
+}
