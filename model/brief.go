@@ -7,8 +7,8 @@ var briefs = []struct {
 	brief   string
 }{
 	// A product as JSON: its price, and its version once it has one.
-	{regexp.MustCompile(`\{"product_id":\d+,"name":"[^"]*","price":(\d+),"stock":\d+,"updated_at":"[^"]*","version":0\}`), "{$1}"},
-	{regexp.MustCompile(`\{"product_id":\d+,"name":"[^"]*","price":(\d+),"stock":\d+,"updated_at":"[^"]*","version":(\d+)\}`), "{$1 v$2}"},
+	{regexp.MustCompile(`'?\{"product_id":\d+,"name":"[^"]*","price":(\d+),"stock":\d+,"updated_at":"[^"]*","version":0\}'?`), "{$1}"},
+	{regexp.MustCompile(`'?\{"product_id":\d+,"name":"[^"]*","price":(\d+),"stock":\d+,"updated_at":"[^"]*","version":(\d+)\}'?`), "{$1 v$2}"},
 	// A product as a row of a reply.
 	{regexp.MustCompile(`product_id=\d+ name=.*? price=(\d+) stock=\d+ updated_at=.*? version=0\b`), "{$1}"},
 	{regexp.MustCompile(`product_id=\d+ name=.*? price=(\d+) stock=\d+ updated_at=.*? version=(\d+)`), "{$1 v$2}"},

@@ -107,7 +107,11 @@ func (t *textWriter) searched() {
 		t.line("verdict", "incomplete: %s; nothing is proved about this workload", r.Reason)
 	}
 	t.line("strategy", "%s", t.Strategy)
-	t.line("workload", "%s", t.workload().Words)
+	last := ""
+	if len(t.Results) > 1 {
+		last = fmt.Sprintf(" (the last of %d)", len(t.Results))
+	}
+	t.line("workload", "%s%s", t.workload().Words, last)
 	t.counts(r)
 	t.certificate(r)
 }

@@ -37,8 +37,9 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 }
 
 func describeCommand(args []string, scripts map[string]string) string {
-	words := make([]string, 0, len(args))
-	for i, arg := range args {
+	words := append(make([]string, 0, len(args)), strings.ToUpper(quote(args[0])))
+	for i, arg := range args[1:] {
+		i++ // the index in args
 		script, isScript := "", false
 		if i == 1 {
 			switch strings.ToUpper(args[0]) {
@@ -76,14 +77,18 @@ func describeScript(script string) string {
 	return "(script " + hex.EncodeToString(sha[:4]) + ")"
 }
 
-// quote returns s, in quotes if it could not be typed otherwise.
+// quote returns s, in quotes if it could not be typed otherwise: in single ones
+// if that leaves it readable, as JSON is.
 func quote(s string) string {
-	if s == "" || s[0] == '"' || s[0] == '\'' || strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar
-	}) {
+	switch {
+	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }):
+		return strconv.Quote(s)
+	case s != "" && s[0] != '"' && s[0] != '\'' && !strings.Contains(s, " "):
+		return s
+	case strings.Contains(s, "'"):
 		return strconv.Quote(s)
 	}
-	return s
+	return "'" + s + "'"
 }
 
 // quoteReply is quote for a string in a reply, which must not look like none.

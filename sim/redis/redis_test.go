@@ -124,7 +124,7 @@ func TestSteps(t *testing.T) {
 			c.Del(ctx, "a", "z")
 			return c.Get(ctx, "b").Result()
 		}, []string{
-			"1: set a 1 ex 60 -> OK", `1: setex b 1 "x y" -> OK`, "1: set a 2 nx -> (nil)", "1: del a z -> 1", `1: get b -> "x y"`,
+			"1: set a 1 ex 60 -> OK", `1: setex b 1 'x y' -> OK`, "1: set a 2 nx -> (nil)", "1: del a z -> 1", "1: get b -> 'x y'",
 		}},
 		{"script", nil, func(ctx context.Context, c *redis.Client) (string, error) {
 			c.Set(ctx, "a", "1", 0)
@@ -429,15 +429,16 @@ func TestDescribe(t *testing.T) {
 	long := "local a = 1\nreturn a"
 	tests := []struct{ body, reply, wantReq, wantReply string }{
 		{encode("SET", "product:1", `{"id":1}`, "EX", "60"), "+OK\r\n", `SET product:1 {"id":1} EX 60`, "OK"},
-		{encode("SET", "a b", ""), "$0\r\n\r\n", `SET "a b" ""`, `""`},
+		{encode("SET", "a b", ""), "$0\r\n\r\n", `SET 'a b' ''`, `''`},
 		{encode("GET", "\x00\xff"), "$-1\r\n", `GET "\x00\xff"`, "(nil)"},
-		{encode("GET", `"x"`), "$5\r\n(nil)\r\n", `GET "\"x\""`, `"(nil)"`},
-		{encode("GET", "naïve"), "$4\r\na\r\nb\r\n", "GET naïve", `"a\r\nb"`},
+		{encode("GET", `"x"`), "$5\r\n(nil)\r\n", `GET '"x"'`, `"(nil)"`},
+		{encode("GET", `{"name":"Desk lamp"}`), "$8\r\nit's red\r\n", `GET '{"name":"Desk lamp"}'`, `"it's red"`},
+		{encode("get", "naïve"), "$4\r\na\r\nb\r\n", "GET naïve", `"a\r\nb"`},
 		{encode("LRANGE", "a", "0", "-1"), "*3\r\n$1\r\na\r\n*1\r\n:1\r\n*-1\r\n", "LRANGE a 0 -1", "[a [1] (nil)]"},
 		{encode("KEYS", "*"), "*0\r\n", "KEYS *", "[]"},
 		{encode("INCR", "a"), "-ERR no\r\n", "INCR a", "error: ERR no"},
 		{encode("EVAL", compareAndDelete, "1", "a"), ":1\r\n", "EVAL (delete-if) 1 a", "1"},
-		{encode("EVAL", "return 1", "0"), ":1\r\n", `EVAL "return 1" 0`, "1"},
+		{encode("EVAL", "return 1", "0"), ":1\r\n", `EVAL 'return 1' 0`, "1"},
 		{encode("EVAL", long, "0"), ":1\r\n", "EVAL (script " + redis.NewScript(long).Hash()[:8] + ") 0", "1"},
 		{encode("EVALSHA", sha, "0"), ":1\r\n", "EVALSHA (delete-if) 0", "1"},
 		{encode("EVALSHA", "0123456789abcdef", "0"), ":1\r\n", "EVALSHA 01234567 0", "1"},
