@@ -1,0 +1,208 @@
+package quiesce_test
+
+import (
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"quiesce/explore"
+	"quiesce/model"
+	"quiesce/sim"
+)
+
+// sound are the strategies that keep cache and database equal.
+var sound = []string{"versioned"}
+
+// worlds opens the stores of all strategies for 1 to 3 products.
+func worlds(t *testing.T) map[string][]*model.World {
+	all := map[string][]*model.World{}
+	for _, s := range model.Strategies() {
+		for keys := 1; keys <= 3; keys++ {
+			all[s.Name] = append(all[s.Name], open(t, s.Name, keys))
+		}
+	}
+	return all
+}
+
+// drawSystem draws a workload of at most that many tasks.
+func drawSystem(rt *rapid.T, t *testing.T, worlds []*model.World, tasks int) *sim.System {
+	load := model.Workload{
+		Readers: rapid.IntRange(0, tasks).Draw(rt, "readers"),
+		Warm:    rapid.Bool().Draw(rt, "warm"),
+	}
+	load.Writers = rapid.IntRange(0, tasks-load.Readers).Draw(rt, "writers")
+	return coherent(t, rapid.SampledFrom(worlds).Draw(rt, "world"), load)
+}
+
+// drawExecution runs one schedule for real, every choice drawn.
+func drawExecution(rt *rapid.T, sys *sim.System) (explore.Schedule, sim.View) {
+	e, err := sys.Start()
+	if err != nil {
+		rt.Fatal(err)
+	}
+	defer e.Stop()
+	var schedule explore.Schedule
+	for {
+		waiting := waiting(sys, e)
+		if len(waiting) == 0 {
+			break
+		}
+		task := rapid.SampledFrom(waiting).Draw(rt, "task")
+		if err := e.Step(task); err != nil {
+			rt.Fatal(err)
+		}
+		schedule = append(schedule, task)
+	}
+	v, err := e.View()
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return schedule, v
+}
+
+func waiting(sys *sim.System, e *sim.Execution) (tasks []int) {
+	for task := range sys.Programs {
+		if _, ok := e.Pending(task); ok {
+			tasks = append(tasks, task)
+		}
+	}
+	return tasks
+}
+
+// A sound strategy is coherent at quiescence, whatever the workload and the
+// schedule: also at workloads that are too large to be explored.
+func TestSoundStrategiesAreCoherent(t *testing.T) {
+	worlds := worlds(t)
+	for _, name := range sound {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				sys := drawSystem(rt, t, worlds[name], 10)
+				schedule, v := drawExecution(rt, sys)
+				if violation := sys.Property.Violation(v); violation != "" {
+					rt.Fatalf("%s\nschedule %s", violation, schedule.Format(sys))
+				}
+			})
+		})
+	}
+}
+
+// What a random schedule finds, the exhaustive search must find: a violation
+// that it denies would be a wrong "holds".
+func TestExhaustiveSearchMissesNothing(t *testing.T) {
+	worlds := worlds(t)
+	found := map[string]int{}
+	for _, s := range model.Strategies() {
+		t.Run(s.Name, func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				sys := drawSystem(rt, t, worlds[s.Name], 4)
+				schedule, v := drawExecution(rt, sys)
+				violation := sys.Property.Violation(v)
+				if violation == "" {
+					return
+				}
+				found[s.Name]++
+				r := product(t, sys, explore.ProductOptions{})
+				if r.Verdict != explore.Violated {
+					rt.Fatalf("the search says %s, but schedule %s violates: %s", r.Verdict, schedule.Format(sys), violation)
+				}
+				if c := r.Counterexample; c.Schedule.Switches() > schedule.Switches() ||
+					c.Schedule.Switches() == schedule.Switches() && len(c.Steps) > len(schedule) {
+					rt.Fatalf("schedule %s violates too and is shorter than the counterexample %s", schedule.Format(sys), c.Token)
+				}
+			})
+		})
+	}
+	// The test says something only if there was something to find. naive
+	// violates in most schedules that have a writer; the others need luck.
+	if found["naive"] == 0 {
+		t.Error("no random schedule violates naive")
+	}
+}
+
+// A schedule determines everything that is seen.
+func TestReplayIsDeterministic(t *testing.T) {
+	worlds := worlds(t)
+	names := slices.Sorted(maps.Keys(worlds))
+	rapid.Check(t, func(rt *rapid.T) {
+		sys := drawSystem(rt, t, worlds[rapid.SampledFrom(names).Draw(rt, "strategy")], 6)
+		schedule, v := drawExecution(rt, sys)
+		parsed, err := explore.ParseSchedule(sys, schedule.Format(sys))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if !slices.Equal(parsed, schedule) {
+			rt.Fatalf("schedule %v is %v after a round trip", schedule, parsed)
+		}
+		first, err := explore.Replay(sys, schedule)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		second, err := explore.Replay(sys, parsed)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if !reflect.DeepEqual(first, second) {
+			rt.Fatalf("two replays of %s differ:\n%+v\n%+v", first.Token, first, second)
+		}
+		if first.Violation != sys.Property.Violation(v) {
+			rt.Fatalf("the replay of %s ends with %q, the execution with %q", first.Token, first.Violation, sys.Property.Violation(v))
+		}
+	})
+}
+
+// TestMinimal enumerates small workloads by hand, without an engine, and looks
+// for a violating schedule that is shorter than the counterexample.
+func TestMinimal(t *testing.T) {
+	for _, s := range model.Strategies() {
+		w := open(t, s.Name, 1)
+		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
+			sys := coherent(t, w, load)
+			r := product(t, sys, explore.ProductOptions{})
+			least, steps, found := 0, 0, false
+			everySchedule(t, sys, nil, func(schedule explore.Schedule, v sim.View) {
+				if sys.Property.Violation(v) == "" {
+					return
+				}
+				n := schedule.Switches()
+				if !found || n < least || n == least && len(schedule) < steps {
+					least, steps, found = n, len(schedule), true
+				}
+			})
+			if found != (r.Verdict == explore.Violated) {
+				t.Errorf("%s, %v: verdict %s, violations by hand: %v", s.Name, load, r.Verdict, found)
+			}
+			if found && (len(r.Counterexample.Steps) != steps || r.Counterexample.Schedule.Switches() != least) {
+				t.Errorf("%s, %v: counterexample %s, but %d steps with %d switches are enough", s.Name, load, r.Counterexample.Token, steps, least)
+			}
+		}
+	}
+}
+
+// everySchedule calls f with every complete schedule that starts with prefix.
+func everySchedule(t *testing.T, sys *sim.System, prefix explore.Schedule, f func(explore.Schedule, sim.View)) {
+	e, err := sys.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range prefix {
+		if err := e.Step(task); err != nil && !errors.Is(err, sim.ErrBlocked) {
+			t.Fatal(err)
+		}
+	}
+	waiting := waiting(sys, e)
+	v, err := e.View()
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Stop()
+	if len(waiting) == 0 {
+		f(prefix, v)
+	}
+	for _, task := range waiting {
+		everySchedule(t, sys, append(slices.Clone(prefix), task), f)
+	}
+}

@@ -1,0 +1,211 @@
+package quiesce_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"maps"
+	"math/big"
+	"testing"
+
+	"quiesce/explore"
+	"quiesce/model"
+	"quiesce/sim"
+)
+
+var directLimit = flag.Int64("direct", 600, "how many interleavings a workload may have to be run by the direct engine as well")
+
+// open returns the stores of a strategy with that many products.
+func open(t testing.TB, strategy string, keys int) *model.World {
+	t.Helper()
+	s, err := model.LookupStrategy(strategy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := model.NewWorld(s, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// coherent returns the system of a workload with the property coherent.
+func coherent(t testing.TB, w *model.World, load model.Workload) *sim.System {
+	t.Helper()
+	p, err := model.LookupProperty("coherent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys, err := w.System(load, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sys
+}
+
+func product(t testing.TB, sys *sim.System, opts explore.ProductOptions) *explore.Result {
+	t.Helper()
+	r, err := explore.Product(context.Background(), sys, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A pinned row says what an exploration of a strategy finds.
+type pinned struct {
+	interleavings, violating int64
+	steps, switches          int // of the minimal counterexample
+}
+
+// TestVerdicts pins what is found of every strategy at its smallest workloads.
+//
+// The interleavings are counted in three ways: over the product (the pinned
+// number), one by one by the direct engine, and, where all tasks take the same
+// steps in every order, by the multinomial coefficient. That is so with one
+// reader and a cold cache if no writer fills the cache: the reader misses.
+func TestVerdicts(t *testing.T) {
+	workloads := []model.Workload{
+		{Readers: 1, Writers: 1}, {Readers: 2, Writers: 1}, {Readers: 1, Writers: 2},
+		{Readers: 1, Writers: 1, Warm: true}, {Readers: 2, Writers: 1, Warm: true}, {Readers: 1, Writers: 2, Warm: true},
+	}
+	table := map[string][6]pinned{
+		"naive":         {{4, 2, 4, 1}, {136, 62, 5, 2}, {20, 14, 5, 2}, {2, 2, 2, 1}, {6, 6, 3, 2}, {6, 6, 3, 2}},
+		"cache-aside":   {{10, 1, 5, 2}, {534, 70, 6, 3}, {210, 24, 7, 3}, {3, 0, 0, 0}, {30, 0, 0, 0}, {52, 2, 7, 3}},
+		"delete-first":  {{10, 6, 5, 2}, {538, 328, 6, 3}, {210, 144, 7, 3}, {5, 2, 5, 2}, {146, 66, 6, 3}, {126, 84, 7, 3}},
+		"double-delete": {{20, 3, 6, 2}, {1596, 332, 7, 3}, {1680, 240, 9, 3}, {11, 1, 6, 3}, {556, 72, 7, 4}, {1140, 152, 9, 3}},
+		"write-through": {{20, 1, 6, 2}, {1498, 112, 7, 3}, {1582, 204, 7, 3}, {4, 0, 0, 0}, {20, 0, 0, 0}, {140, 14, 7, 3}},
+		"setnx-fill":    {{10, 1, 5, 2}, {534, 80, 6, 3}, {210, 24, 7, 3}, {3, 0, 0, 0}, {30, 0, 0, 0}, {52, 2, 7, 3}},
+		"versioned":     {{10, 0, 0, 0}, {476, 0, 0, 0}, {188, 0, 0, 0}, {3, 0, 0, 0}, {12, 0, 0, 0}, {30, 0, 0, 0}},
+	}
+	// Steps of a reader that misses, and of a writer.
+	fixed := map[string][2]int64{"naive": {3, 1}, "cache-aside": {3, 2}, "delete-first": {3, 2}, "double-delete": {3, 3}, "setnx-fill": {3, 2}}
+
+	for _, s := range model.Strategies() {
+		t.Run(s.Name, func(t *testing.T) {
+			rows, ok := table[s.Name]
+			if !ok {
+				t.Fatal("the strategy is not in the table")
+			}
+			w := open(t, s.Name, 1)
+			for i, load := range workloads {
+				want := rows[i]
+				sys := coherent(t, w, load)
+				p := product(t, sys, explore.ProductOptions{})
+				got := pinned{p.Interleavings.Int64(), p.Violating.Int64(), 0, 0}
+				if p.Counterexample != nil {
+					got.steps, got.switches = len(p.Counterexample.Steps), p.Counterexample.Schedule.Switches()
+				}
+				if got != want {
+					t.Errorf("%v: %+v, want %+v", load, got, want)
+				}
+				d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d.Interleavings.Int64() != want.interleavings || d.Violating.Int64() != want.violating {
+					t.Errorf("%v: direct: %s interleavings, %s violating, want %+v", load, d.Interleavings, d.Violating, want)
+				}
+				if steps, ok := fixed[s.Name]; ok && load.Readers == 1 && !load.Warm {
+					if n := multinomial(steps[0], steps[1], int64(load.Writers)); n.Cmp(p.Interleavings) != 0 {
+						t.Errorf("%v: %s interleavings, the multinomial coefficient is %s", load, p.Interleavings, n)
+					}
+				}
+			}
+		})
+	}
+}
+
+// multinomial returns in how many ways the steps of one reader and some writers
+// can be merged.
+func multinomial(reader, writer, writers int64) *big.Int {
+	n := new(big.Int).MulRange(1, reader+writer*writers)
+	n.Quo(n, new(big.Int).MulRange(1, reader))
+	for range writers {
+		n.Quo(n, new(big.Int).MulRange(1, writer))
+	}
+	return n
+}
+
+// TestTheCounterexample is the race that everything here is about.
+func TestTheCounterexample(t *testing.T) {
+	r := product(t, coherent(t, open(t, "cache-aside", 1), model.Workload{Readers: 1, Writers: 1}), explore.ProductOptions{})
+	want := []string{
+		"reader-1 GET product:1 → (nil)",
+		"reader-1 SELECT … FROM products WHERE product_id = 1 → {9900}",
+		"writer-1 UPDATE products SET price = 7900, updated_at = CURRENT_TIMESTAMP WHERE product_id = 1 → 1 row",
+		"writer-1 DEL product:1 → 0",
+		"reader-1 SET product:1 {9900} ex 60 → OK",
+	}
+	for i, s := range r.Counterexample.Steps {
+		if got := s.Task + " " + model.Brief(s.Request) + " → " + model.Brief(s.Reply); i >= len(want) || got != want[i] {
+			t.Errorf("step %d: %s", i+1, got)
+		}
+	}
+}
+
+// TestEnginesAgreeOnStrategies compares the product engine, with and without
+// symmetry, with the direct one on every workload that the latter can enumerate
+// in reasonable time. With -direct 15000 that is about two seconds each.
+func TestEnginesAgreeOnStrategies(t *testing.T) {
+	for _, s := range model.Strategies() {
+		for _, keys := range []int{1, 2} {
+			w := open(t, s.Name, keys)
+			for _, load := range append(model.Workload{Keys: keys}.Smallest(4), model.Workload{Keys: keys, Warm: true}.Smallest(4)...) {
+				t.Run(fmt.Sprintf("%s/%dR%dW%dK-%s", s.Name, load.Readers, load.Writers, keys, load.Cache()), func(t *testing.T) {
+					sys := coherent(t, w, load)
+					final := map[string]bool{}
+					p := product(t, sys, explore.ProductOptions{Quiescent: collect(final)})
+					if p.Interleavings.Cmp(big.NewInt(*directLimit)) > 0 {
+						t.Skipf("%s interleavings are more than -direct %d", p.Interleavings, *directLimit)
+					}
+					plainFinal := map[string]bool{}
+					plain := product(t, sys, explore.ProductOptions{NoSymmetry: true, Quiescent: collect(plainFinal)})
+					directFinal := map[string]bool{}
+					d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{Quiescent: collect(directFinal)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					same(t, "with symmetry", p, d)
+					same(t, "without symmetry", plain, d)
+					if p.Probability.Cmp(plain.Probability) != 0 {
+						t.Errorf("probability %s with symmetry, %s without", p.Probability, plain.Probability)
+					}
+					if !maps.Equal(final, directFinal) || !maps.Equal(plainFinal, directFinal) {
+						t.Errorf("final states: %d with symmetry, %d without, %d by the direct engine", len(final), len(plainFinal), len(directFinal))
+					}
+				})
+			}
+		}
+	}
+}
+
+// collect collects the contents of all stores at quiescence.
+func collect(final map[string]bool) func(sim.View) {
+	return func(v sim.View) {
+		key := ""
+		for _, c := range v.Contents {
+			key += fmt.Sprintf("%q", c.Key())
+		}
+		final[key] = true
+	}
+}
+
+func same(t *testing.T, name string, p, d *explore.Result) {
+	t.Helper()
+	if p.Verdict != d.Verdict || p.Interleavings.Cmp(d.Interleavings) != 0 || p.Violating.Cmp(d.Violating) != 0 {
+		t.Errorf("%s: %s, %s interleavings, %s violating; the direct engine: %s, %s, %s", name,
+			p.Verdict, p.Interleavings, p.Violating, d.Verdict, d.Interleavings, d.Violating)
+	}
+	switch {
+	case (p.Counterexample == nil) != (d.Counterexample == nil):
+		t.Errorf("%s: one engine has a counterexample", name)
+	case p.Counterexample != nil && p.Counterexample.Token != d.Counterexample.Token:
+		t.Errorf("%s: counterexample %s, the direct engine: %s", name, p.Counterexample.Token, d.Counterexample.Token)
+	}
+}
