@@ -27,7 +27,7 @@ func addMul(sum, x []uint64, m uint64) {
 }
 
 // scale multiplies x by m to the power of exponent.
-func scale(x []uint64, m uint64, exponent uint32) {
+func scale(x []uint64, m uint64, exponent uint16) {
 	for range exponent {
 		var carry uint64
 		for i, w := range x {
@@ -66,8 +66,9 @@ type census struct {
 // Where the search was not complete, only what was expanded counts.
 //
 // The probability is exact. With L the least common multiple of 1..tasks, that
-// of a state is a natural number over L to the power of the state's height.
-func (g *graph) count(order, height []uint32, violates []bool) census {
+// of a state is a natural number over L to the power of the state's height, which
+// is the number of steps of the longest way on.
+func (g *graph) count(order []uint32, violates []bool) census {
 	tasks := uint64(max(len(g.slots), 1))
 	lcm := uint64(1)
 	for n := uint64(2); n <= tasks; n++ {
@@ -75,58 +76,73 @@ func (g *graph) count(order, height []uint32, violates []bool) census {
 	}
 	// What is kept of a state stands side by side: the number of interleavings,
 	// of violating ones, and the numerator of the probability.
-	counts := wordsFor(height[0], tasks)
-	parts := wordsFor(height[0], lcm)
+	longest := g.longest()
+	counts := wordsFor(longest, tasks)
+	parts := wordsFor(longest, lcm)
 	if !slices.Contains(violates, true) {
 		parts = 0 // and the probability is 0
 	}
 	record := 2*counts + parts
 	flat := make([]uint64, g.set.n*record)
-	all := func(s uint32) []uint64 { return flat[int(s)*record:][:counts] }
-	bad := func(s uint32) []uint64 { return flat[int(s)*record+counts:][:counts] }
-	part := func(s uint32) []uint64 { return flat[int(s)*record+2*counts:][:parts] }
+	height := make([]uint16, g.set.n) // the steps of the longest way on
 
-	powers := newPowers(lcm, height[0], parts)
+	powers := newPowers(lcm, longest, parts)
 	scaled := make([]uint64, parts)
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
+		here := flat[int(s)*record:][:record]
 		edges := g.from(s)
 		enabled := uint64(0)
 		for _, e := range edges {
 			enabled += uint64(e.many)
+			height[s] = max(height[s], height[e.to]+1)
 		}
 		for _, e := range edges {
 			many := uint64(e.many)
-			addMul(all(s), all(e.to), many)
-			if parts == 0 || zero(bad(e.to)) {
+			there := flat[int(e.to)*record:][:record]
+			addMul(here[:counts], there[:counts], many)
+			if parts == 0 || zero(there[counts:2*counts]) {
 				continue
 			}
-			addMul(bad(s), bad(e.to), many)
-			x := part(e.to)
+			addMul(here[counts:2*counts], there[counts:2*counts], many)
+			x := there[2*counts:]
 			if skipped := height[s] - 1 - height[e.to]; skipped > 0 {
 				copy(scaled, x)
 				scale(scaled, lcm, skipped)
 				x = scaled
 			}
-			addMul(part(s), x, lcm/enabled*many)
+			addMul(here[2*counts:], x, lcm/enabled*many)
 		}
-		if g.ends(s) {
-			all(s)[0] = 1
+		if len(edges) == 0 && g.ends(s) {
+			here[0] = 1
 		}
 		if violates[s] {
-			copy(bad(s), all(s))
-			copy(part(s), powers[height[s]])
+			copy(here[counts:2*counts], here[:counts])
+			copy(here[2*counts:], powers[height[s]])
 		}
 	}
-	c := census{toBig(all(0)), toBig(bad(0)), new(big.Rat)}
+	c := census{toBig(flat[:counts]), toBig(flat[counts : 2*counts]), new(big.Rat)}
 	if parts > 0 {
-		c.probability.SetFrac(toBig(part(0)), toBig(powers[height[0]]))
+		c.probability.SetFrac(toBig(flat[2*counts:record]), toBig(powers[height[0]]))
 	}
 	return c
 }
 
+// longest returns a number of steps that no execution exceeds.
+func (g *graph) longest() int {
+	sum := 0
+	for _, s := range g.slots {
+		longest := 0
+		for _, n := range g.codes[s.code].nodes {
+			longest = max(longest, n.depth)
+		}
+		sum += longest
+	}
+	return sum
+}
+
 // wordsFor returns the words of a number up to base to the power of exponent.
-func wordsFor(exponent uint32, base uint64) int {
+func wordsFor(exponent int, base uint64) int {
 	return int(float64(exponent)*math.Log2(float64(base))+1)/64 + 1
 }
 
@@ -140,7 +156,7 @@ func zero(x []uint64) bool {
 }
 
 // newPowers returns base to the power of 0 to n.
-func newPowers(base uint64, n uint32, words int) [][]uint64 {
+func newPowers(base uint64, n, words int) [][]uint64 {
 	if words == 0 {
 		return make([][]uint64, n+1)
 	}
@@ -152,18 +168,6 @@ func newPowers(base uint64, n uint32, words int) [][]uint64 {
 		powers = append(powers, x)
 	}
 	return powers
-}
-
-// heights returns for every state the number of steps of the longest way on.
-func (g *graph) heights(order []uint32) []uint32 {
-	height := make([]uint32, g.set.n)
-	for i := len(order) - 1; i >= 0; i-- {
-		s := order[i]
-		for _, e := range g.from(s) {
-			height[s] = max(height[s], height[e.to]+1)
-		}
-	}
-	return height
 }
 
 func gcd(a, b uint64) uint64 {

@@ -360,16 +360,15 @@ func (g *graph) order() []uint32 {
 		}
 	}
 	values := make([]uint32, len(g.slots)+len(g.stores))
-	rank := func(state int) (r int) {
-		g.layout.unpack(g.set.key(state), values)
+	rank := make([]uint16, g.set.n)
+	var begin []int // of the states of each rank, by counting
+	for id := range g.set.n {
+		g.layout.unpack(g.set.key(id), values)
+		r := 0
 		for i, s := range g.slots {
 			r += ranks[s.code][values[i]]
 		}
-		return r
-	}
-	var begin []int // of the states of each rank, by counting
-	for id := range g.set.n {
-		r := rank(id)
+		rank[id] = uint16(r)
 		for len(begin) <= r+1 {
 			begin = append(begin, 0)
 		}
@@ -380,7 +379,7 @@ func (g *graph) order() []uint32 {
 	}
 	order := make([]uint32, g.set.n)
 	for id := range g.set.n {
-		r := rank(id)
+		r := rank[id]
 		order[begin[r]] = uint32(id)
 		begin[r]++
 	}

@@ -239,7 +239,7 @@ type processNode struct {
 	store   int    // of the pending request; -1 if finished
 	request uint32 // number of the pending request in its store's table
 	result  string
-	depth   int
+	depth   int // length of the history; of the longest, if there are several
 	before  uint32
 	by      uint32 // the reply, in the table of the store of before
 }
@@ -283,6 +283,7 @@ func (t *processTable) add(p *sim.Process, before, by uint32) uint32 {
 	} else {
 		n.result = p.Result()
 		if same, ok := t.finished[n.result]; ok {
+			t.nodes[same].depth = max(t.nodes[same].depth, n.depth)
 			return same
 		}
 		t.finished[n.result] = id

@@ -7,11 +7,14 @@ import "math"
 type cost uint32
 
 const (
-	aSwitch   cost = 1 << 16
-	aStep     cost = 1
-	maxHeight      = 1<<15 - 1          // of a graph, so that a cost holds it
-	hopeless  cost = math.MaxUint32 / 2 // no way; a step more is no way either
+	aSwitch  cost = 1 << 16
+	aStep    cost = 1
+	hopeless cost = math.MaxUint32 / 2 // no way; a step more is no way either
 )
+
+// maxSteps is how many steps an execution may have. It leaves room for those of
+// the states between two looks at the limits.
+const maxSteps = 1 << 14
 
 // ways says what the cheapest way on from each state costs that gets to a wanted
 // end: of all ways, and of those that begin with a step of the process in each

@@ -77,11 +77,7 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 	}
 	violates := g.evaluate(opts.Quiescent)
 	order := g.order()
-	height := g.heights(order)
-	if height[0] > maxHeight {
-		return nil, fmt.Errorf("an execution takes %d steps; the product engine takes %d", height[0], maxHeight)
-	}
-	c := g.count(order, height, violates)
+	c := g.count(order, violates)
 	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
 	r.decide()
 	if r.Violating.Sign() > 0 {
@@ -105,6 +101,8 @@ func (g *graph) limit(opts ProductOptions) string {
 		return fmt.Sprintf("the limit of %d states was reached", opts.LimitStates)
 	case opts.LimitMemory > 0 && states+edges >= opts.LimitMemory:
 		return fmt.Sprintf("the limit of %d bytes was reached", opts.LimitMemory)
+	case g.longest() > maxSteps:
+		return fmt.Sprintf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
 	case g.set.n >= maxStates-1<<20:
 		return "there are more states than the engine can number"
 	}

@@ -52,10 +52,6 @@ func (s Schedule) compare(t Schedule) int {
 	return slices.Compare(s, t)
 }
 
-// maxSteps bounds what ParseSchedule accepts, since a token is input from
-// outside and its counts expand.
-const maxSteps = 1 << 20
-
 // ParseSchedule reads a token written by [Schedule.Format]. The error names the
 // first part that does not fit the tasks of the system.
 func ParseSchedule(sys *sim.System, token string) (Schedule, error) {
