@@ -30,7 +30,7 @@ type DirectOptions struct {
 // A canceled context ends the search with the verdict [Incomplete]. An error
 // means that the system could not be run, or is not deterministic.
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
-	d := &direct{sys: sys}
+	d := &direct{sys: sys, judge: newJudge(&sys.Property)}
 	r := &Result{Engine: "direct"}
 	var best Schedule
 	interleavings, violating := 0, 0
@@ -39,15 +39,15 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 			r.Reason = "interrupted"
 			break
 		}
-		if opts.Limit > 0 && interleavings == opts.Limit {
-			r.Reason = fmt.Sprintf("the limit of %d interleavings was reached", opts.Limit)
-			break
-		}
 		view, violation, ok, err := d.next()
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
+			break
+		}
+		if opts.Limit > 0 && interleavings == opts.Limit {
+			r.Reason = fmt.Sprintf("the limit of %d interleavings was reached", opts.Limit)
 			break
 		}
 		interleavings++
@@ -94,6 +94,7 @@ func confirm(sys *sim.System, schedule Schedule) (*Trace, error) {
 // interleaving are kept, and the deepest one that has an alternative moves on.
 type direct struct {
 	sys      *sim.System
+	judge    judge
 	choices  []choice
 	started  bool
 	deadlock bool // the last interleaving ended in one
@@ -146,7 +147,7 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		return view, "", false, err
 	}
 	defer e.Stop()
-	watch := watcher{property: &d.sys.Property}
+	watch := watcher{judge: d.judge}
 	see := func() error {
 		if !d.sys.Property.Always {
 			return nil
@@ -169,7 +170,12 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 				return view, "", false, err
 			}
 		}
-		first = d.choices[n-1].step.Task + 1
+		// The step that gives way to another is not taken, but still wanted.
+		last := d.choices[n-1].step
+		if req, _ := e.Pending(last.Task); req != last.Request {
+			return view, "", false, d.differs(e, n-1)
+		}
+		first = last.Task + 1
 		d.choices = d.choices[:n-1]
 	}
 	for {
@@ -211,13 +217,27 @@ func (d *direct) repeat(e *sim.Execution, i int) error {
 		return err
 	}
 	if err != nil || e.Trace()[i] != want {
-		before := make([]sim.Step, i+1)
-		for j := range before {
-			before[j] = d.choices[j].step
-		}
-		return &NondeterminismError{Machine: "the system", Before: transcript(d.sys, before), Now: transcript(d.sys, e.Trace())}
+		return d.differs(e, i)
 	}
 	return nil
+}
+
+// differs returns the error of an execution that cannot repeat the i-th choice.
+func (d *direct) differs(e *sim.Execution, i int) error {
+	before := make([]sim.Step, i+1)
+	for j := range before {
+		before[j] = d.choices[j].step
+	}
+	err := &NondeterminismError{Machine: "the system", Before: transcript(d.sys, before), Now: transcript(d.sys, e.Trace())}
+	if len(e.Trace()) <= i {
+		task := before[i].Task
+		now := "has finished"
+		if req, ok := e.Pending(task); ok {
+			now, _ = d.sys.Stores[d.sys.Store(req.Store)].Describe(req, "")
+		}
+		err.Now = append(err.Now, d.sys.Programs[task].Name+": "+now)
+	}
+	return err
 }
 
 // extend takes a step of the first enabled task from first on.

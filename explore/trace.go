@@ -3,6 +3,7 @@ package explore
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"quiesce/sim"
@@ -35,13 +36,11 @@ func (t *Trace) Final() []sim.Content {
 
 // A ScheduleError says that a schedule does not fit a system.
 type ScheduleError struct {
-	Step   int // the first step that cannot be taken, from 1
-	Reason string
+	Step   int    // the first step that cannot be taken or is missing, from 1
+	Reason string // which of the two, and why
 }
 
-func (e *ScheduleError) Error() string {
-	return fmt.Sprintf("schedule: step %d cannot be taken: %s", e.Step, e.Reason)
-}
+func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %s", e.Step, e.Reason) }
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
@@ -57,17 +56,17 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		return nil, err
 	}
 	t := &Trace{Schedule: schedule, Token: schedule.Format(sys), Initial: view.Contents}
-	watch := watcher{property: &sys.Property}
+	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
 	for i, task := range schedule {
 		req, ok := e.Pending(task)
 		name := sys.Programs[task].Name
 		if !ok {
-			return nil, &ScheduleError{i + 1, name + " has finished"}
+			return nil, &ScheduleError{i + 1, "cannot be taken: " + name + " has finished"}
 		}
 		if err := e.Step(task); errors.Is(err, sim.ErrBlocked) {
 			text, _ := sys.Stores[sys.Store(req.Store)].Describe(req, "")
-			return nil, &ScheduleError{i + 1, fmt.Sprintf("%s is blocked in %s", name, text)}
+			return nil, &ScheduleError{i + 1, fmt.Sprintf("cannot be taken: %s is blocked in %s", name, text)}
 		} else if err != nil {
 			return nil, err
 		}
@@ -103,7 +102,7 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 			if err != nil {
 				return nil, err
 			}
-			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("the schedule ends there, and %s still wants %s", sys.Programs[task].Name, text)}
+			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", sys.Programs[task].Name, text)}
 		}
 	}
 	return waiting, nil
@@ -121,14 +120,14 @@ func transcript(sys *sim.System, steps []sim.Step) []string {
 
 // A watcher evaluates a property along one execution.
 type watcher struct {
-	property  *sim.Property
+	judge
 	violation string // the first one
 }
 
 // see is called in every state, for properties that have to hold always.
 func (w *watcher) see(v sim.View) {
 	if w.property.Always && w.violation == "" {
-		w.violation = w.property.Violation(v)
+		w.violation = w.violates(v)
 	}
 }
 
@@ -144,5 +143,31 @@ func (w *watcher) end(v sim.View, waiting []string) string {
 	case w.property.Always:
 		return ""
 	}
-	return w.property.Violation(v)
+	return w.violates(v)
+}
+
+// A judge asks a property about views. It remembers the answers, which costs far
+// less than to read the contents of a cache and a database again.
+type judge struct {
+	property *sim.Property
+	known    map[string]string
+}
+
+func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
+
+func (j judge) violates(v sim.View) string {
+	var key strings.Builder
+	for _, c := range v.Contents {
+		key.WriteString(c.Key())
+		key.WriteByte(';') // no item begins with it
+	}
+	for _, r := range v.Results {
+		key.WriteString(strconv.Quote(r))
+	}
+	answer, ok := j.known[key.String()]
+	if !ok {
+		answer = j.property.Violation(v)
+		j.known[key.String()] = answer
+	}
+	return answer
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"math/big"
@@ -26,8 +27,8 @@ type jsonReport struct {
 	Fraction       string         `json:"probability_fraction,omitempty"`
 	Audit          *int           `json:"audit,omitempty"`
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
-	Counterexample *jsonTrace     `json:"counterexample"`
-	Replay         *jsonTrace     `json:"replay,omitempty"`
+	Counterexample object         `json:"counterexample"`
+	Replay         object         `json:"replay,omitempty"`
 }
 
 type jsonResult struct {
@@ -48,23 +49,36 @@ type jsonWorkload struct {
 	jsonResult
 }
 
-// A jsonTrace has, beside its own fields, one for every store with the content
-// at the end; in the same way each of its steps has the content after it.
-type jsonTrace struct {
-	Schedule  string
-	Steps     int
-	Switches  int
-	Violation string
-	Trace     []map[string]any
-	Contents  map[string]any
+// An object is a JSON object with its fields in this order.
+type object []field
+
+type field struct {
+	name  string
+	value any
 }
 
-func (t *jsonTrace) MarshalJSON() ([]byte, error) {
-	m := map[string]any{"schedule": t.Schedule, "steps": t.Steps, "switches": t.Switches, "violation": t.Violation, "trace": t.Trace}
-	for store, content := range t.Contents {
-		m[store] = content
+func (o object) MarshalJSON() ([]byte, error) {
+	if o == nil {
+		return []byte("null"), nil
 	}
-	return json.Marshal(m)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	b.WriteByte('{')
+	for i, f := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := enc.Encode(f.name); err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		if err := enc.Encode(f.value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
 }
 
 // JSON writes the report as one JSON object.
@@ -94,10 +108,12 @@ func (r *Report) jsonReplay(j *jsonReport) {
 func (r *Report) jsonSearch(j *jsonReport) {
 	res := r.result()
 	j.Engine, j.Reason, j.jsonResult = res.Engine, res.Reason, newJSONResult(res)
-	if res.Probability != nil {
+	if res.Engine != "direct" {
 		j.Executed = &jsonExecuted{res.Statistics.StoreExecuted, res.Statistics.TaskRuns}
-		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
 		j.Audit = &res.Audited
+	}
+	if res.Probability != nil && res.Verdict != explore.Incomplete {
+		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
 	}
 	for i, res := range r.Results {
 		j.Workloads = append(j.Workloads, jsonWorkload{r.workloads[i], newJSONResult(res)})
@@ -120,33 +136,31 @@ func decimal(x *big.Rat) string {
 	return x.FloatString(digits)
 }
 
-func (r *Report) jsonTrace(t *explore.Trace) *jsonTrace {
-	j := &jsonTrace{
-		Schedule:  t.Token,
-		Steps:     len(t.Steps),
-		Switches:  t.Schedule.Switches(),
-		Violation: t.Violation,
-		Trace:     []map[string]any{},
-		Contents:  r.jsonContents(t.Final()),
-	}
+// jsonTrace returns a trace as an object that has, beside its own fields, one
+// for every store with the content at the end; in the same way each of its steps
+// has the content after it.
+func (r *Report) jsonTrace(t *explore.Trace) object {
+	steps := []object{}
 	for i, s := range t.Steps {
-		step := r.jsonContents(s.Contents)
-		step["step"], step["task"], step["store"], step["request"], step["reply"] = i+1, s.Task, s.Store, s.Request, s.Reply
-		j.Trace = append(j.Trace, step)
+		steps = append(steps, append(object{
+			{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply},
+		}, r.jsonContents(s.Contents)...))
 	}
-	return j
+	return append(object{
+		{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}, {"trace", steps},
+	}, r.jsonContents(t.Final())...)
 }
 
-// jsonContents returns the content of every store as an object of item names
-// and values.
-func (r *Report) jsonContents(contents []sim.Content) map[string]any {
-	m := map[string]any{}
+// jsonContents returns one field for every store: its content as an object of
+// item names and values.
+func (r *Report) jsonContents(contents []sim.Content) object {
+	var o object
 	for i, name := range r.stores {
 		items := map[string]string{}
 		for _, it := range contents[i] {
 			items[it.Name] = it.Value
 		}
-		m[name] = items
+		o = append(o, field{name, items})
 	}
-	return m
+	return o
 }

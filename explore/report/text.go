@@ -4,20 +4,18 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 
 	"quiesce/explore"
-	"quiesce/sim"
 )
 
 // TextOptions say how a report is laid out as text.
 type TextOptions struct {
-	// Width is the number of columns that the table may fill; 0 means 100.
+	// Width is the number of columns that the report may fill, except for the
+	// two lines that are there to be copied; 0 means 100, and less than 40 is
+	// taken as 40.
 	Width int
 
 	// Brief shortens a request, a reply or a value; nil leaves them as they are.
@@ -30,6 +28,7 @@ func (r *Report) Text(w io.Writer, opts TextOptions) error {
 	if t.width == 0 {
 		t.width = 100
 	}
+	t.width = max(t.width, 40)
 	if t.brief == nil {
 		t.brief = func(s string) string { return s }
 	}
@@ -51,13 +50,14 @@ const labelWidth = 14
 
 // line writes one labelled line, wrapped to the width.
 func (t *textWriter) line(label, format string, args ...any) {
-	wrapped := text.WrapSoft(fmt.Sprintf(format, args...), max(t.width-labelWidth, 20))
-	for i, l := range strings.Split(wrapped, "\n") {
-		if i > 0 {
-			label = ""
-		}
-		t.print(strings.TrimRight(fmt.Sprintf("%-*s%s", labelWidth, label, l), " ") + "\n")
+	for _, l := range wrap(printable(fmt.Sprintf(format, args...)), t.width-labelWidth) {
+		t.labelled(label, l)
+		label = ""
 	}
+}
+
+func (t *textWriter) labelled(label, s string) {
+	t.print(strings.TrimRight(fmt.Sprintf("%-*s%s", labelWidth, label, s), " ") + "\n")
 }
 
 func (t *textWriter) print(s string) {
@@ -80,17 +80,17 @@ func (t *textWriter) report() {
 			t.line("difference", "%s", t.brief(trace.Violation))
 		}
 		// Not wrapped: both are there to be copied.
-		t.print(fmt.Sprintf("%-*s%s\n", labelWidth, "schedule", trace.Token))
-		t.print(fmt.Sprintf("%-*s%s\n", labelWidth, "replay", t.command(trace.Token)))
+		t.labelled("schedule", trace.Token)
+		t.labelled("replay", t.command(trace.Token))
 	}
 }
 
 func (t *textWriter) replayed() {
-	keeps := "keeps"
 	if t.Replay.Violation != "" {
-		keeps = "violates"
+		t.line("verdict", "violated: this schedule violates %s", t.Property)
+	} else {
+		t.line("verdict", "incomplete: this schedule keeps %s; nothing is proved about the others", t.Property)
 	}
-	t.line("verdict", "%s: this schedule %s %s", t.Verdict(), keeps, t.Property)
 	t.line("strategy", "%s", t.Strategy)
 	t.line("workload", "%s", t.workload().Words)
 	t.line("replayed", "%s", size(t.Replay))
@@ -104,7 +104,11 @@ func (t *textWriter) searched() {
 	case explore.Violated:
 		t.line("verdict", "violated: %s", t.Property)
 	case explore.Incomplete:
-		t.line("verdict", "incomplete: %s; nothing is proved about this workload", r.Reason)
+		known := "nothing is proved about this workload"
+		if r.Counterexample != nil {
+			known = t.Property + " is violated, but not every interleaving was explored"
+		}
+		t.line("verdict", "incomplete: %s; %s", r.Reason, known)
 	}
 	t.line("strategy", "%s", t.Strategy)
 	last := ""
@@ -118,7 +122,7 @@ func (t *textWriter) searched() {
 
 // counts writes what was explored of the last workload, and how.
 func (t *textWriter) counts(r *explore.Result) {
-	line := fmt.Sprintf("%s, violating %s", r.Interleavings, r.Violating)
+	line := fmt.Sprintf("%s, violating %s", humanize.BigComma(r.Interleavings), humanize.BigComma(r.Violating))
 	if r.Verdict == explore.Incomplete {
 		line = "at least " + line
 	} else if r.Probability != nil && r.Probability.Sign() > 0 {
@@ -132,21 +136,32 @@ func (t *textWriter) counts(r *explore.Result) {
 	s := r.Statistics
 	t.line("engine", "product: %s, %s; learned from %s and %s", plural(s.States, "state", "states"), plural(s.Transitions, "transition", "transitions"),
 		plural(s.StoreExecuted, "real store execution", "real store executions"), plural(s.TaskRuns, "coroutine run", "coroutine runs"))
-	if r.Verdict == explore.Holds {
+	if r.Verdict == explore.Holds && r.Audited > 0 {
 		t.line("audit", "%s of each workload run for real, every reply as learned", plural(r.Audited, "random schedule", "random schedules"))
 	}
 }
 
-// oncein says how often something of that probability happens.
+// oncein says how often something of that probability happens, p > 0.
 func oncein(p *big.Rat) string {
-	runs := new(big.Rat).Inv(p)
-	// The nearest integer.
-	n := new(big.Int).Add(new(big.Int).Lsh(runs.Num(), 1), runs.Denom())
-	n.Quo(n, new(big.Int).Lsh(runs.Denom(), 1))
-	if n.Cmp(big.NewInt(1)) == 0 {
-		return "in " + p.FloatString(2) + " of all runs"
+	if p.Cmp(big.NewRat(1, 1)) >= 0 {
+		return "in every run"
 	}
-	return fmt.Sprintf("once in %s runs", n)
+	about := "about "
+	runs := new(big.Rat).Inv(p)
+	if runs.IsInt() {
+		about = ""
+	}
+	if n := nearest(runs); n.Cmp(big.NewInt(1)) > 0 {
+		return about + "once in " + humanize.BigComma(n) + " runs"
+	}
+	percent := nearest(new(big.Rat).Mul(p, big.NewRat(100, 1)))
+	return fmt.Sprintf("in about %d%% of all runs", min(percent.Int64(), 99))
+}
+
+// nearest returns the integer nearest to x, which is not negative.
+func nearest(x *big.Rat) *big.Int {
+	n := new(big.Int).Add(new(big.Int).Lsh(x.Num(), 1), x.Denom())
+	return n.Quo(n, new(big.Int).Lsh(x.Denom(), 1))
 }
 
 // certificate writes what was proved: of the smaller workloads, and of the
@@ -162,7 +177,7 @@ func (t *textWriter) certificate(r *explore.Result) {
 			if i == 0 {
 				label = "proved"
 			}
-			t.line(label, "%s: %s interleavings", t.workloads[i].Words, res.Interleavings)
+			t.line(label, "%s: %s", t.workloads[i].Words, interleavings(res.Interleavings))
 		}
 	}
 	switch {
@@ -174,8 +189,8 @@ func (t *textWriter) certificate(r *explore.Result) {
 	}
 	minimal := "no schedule of this workload violates with fewer context switches, none with as many and fewer steps"
 	if t.Grown {
-		minimal = fmt.Sprintf("no smaller workload violates %s (%s, %s interleavings explored); ", t.Property,
-			plural(len(t.Results), "workload", "workloads"), humanize.BigComma(t.interleavings())) + minimal
+		minimal = fmt.Sprintf("no smaller workload violates %s (%s, %s explored); ", t.Property,
+			plural(len(t.Results), "workload", "workloads"), interleavings(t.interleavings())) + minimal
 	}
 	t.line("minimal", "%s", minimal)
 	t.line("length", "%s", size(r.Counterexample))
@@ -189,89 +204,12 @@ func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return fmt.Sprintf("%d %s", n, many)
+	return humanize.Comma(int64(n)) + " " + many
 }
 
-// table writes the trace with one column for every task that takes a step and
-// one for every store.
-func (t *textWriter) table(trace *explore.Trace) {
-	var tasks []string
-	for _, name := range t.tasks {
-		if slices.ContainsFunc(trace.Steps, func(s explore.TraceStep) bool { return s.Task == name }) {
-			tasks = append(tasks, name)
-		}
+func interleavings(n *big.Int) string {
+	if n.Cmp(big.NewInt(1)) == 0 {
+		return "1 interleaving"
 	}
-	tw := table.NewWriter()
-	tw.SetStyle(table.StyleLight)
-	tw.Style().Format.Header = text.FormatDefault
-	header := table.Row{"step"}
-	for _, name := range slices.Concat(tasks, t.stores) {
-		header = append(header, name)
-	}
-	tw.AppendHeader(header)
-	row := func(step any, contents []sim.Content) table.Row {
-		r := table.Row{step}
-		for range tasks {
-			r = append(r, "")
-		}
-		for _, c := range contents {
-			r = append(r, t.content(c))
-		}
-		return r
-	}
-	tw.AppendRow(row("", trace.Initial))
-	for i, s := range trace.Steps {
-		r := row(i+1, s.Contents)
-		r[1+slices.Index(tasks, s.Task)] = t.brief(s.Request) + " → " + t.brief(s.Reply)
-		tw.AppendRow(r)
-	}
-	tw.SetColumnConfigs(t.columns(tasks, trace))
-	t.print(tw.Render() + "\n")
-}
-
-// columns shares the width among the columns: the stores take what they need,
-// up to a third, and the tasks divide the rest.
-func (t *textWriter) columns(tasks []string, trace *explore.Trace) []table.ColumnConfig {
-	const step, border = 4, 3
-	left := t.width - step - border*(1+len(tasks)+len(t.stores)) - 1
-	narrowest := max((left-left/3)/max(len(tasks), 1), 8)
-	configs := []table.ColumnConfig{{Number: 1, Align: text.AlignRight}}
-	storesLeft := left / 3
-	var stores []table.ColumnConfig
-	for i, name := range t.stores {
-		width := len(name)
-		for _, c := range append([][]sim.Content{trace.Initial}, contents(trace)...) {
-			width = max(width, text.StringWidthWithoutEscSequences(t.content(c[i])))
-		}
-		width = max(min(width, storesLeft/len(t.stores)), 6)
-		left -= width
-		stores = append(stores, table.ColumnConfig{Number: 2 + len(tasks) + i, WidthMax: width, WidthMaxEnforcer: text.WrapSoft})
-	}
-	if len(tasks) > 0 {
-		narrowest = max(left/len(tasks), narrowest)
-	}
-	for i := range tasks {
-		configs = append(configs, table.ColumnConfig{Number: 2 + i, WidthMax: narrowest, WidthMaxEnforcer: text.WrapSoft})
-	}
-	return append(configs, stores...)
-}
-
-func contents(t *explore.Trace) [][]sim.Content {
-	all := make([][]sim.Content, len(t.Steps))
-	for i, s := range t.Steps {
-		all[i] = s.Contents
-	}
-	return all
-}
-
-// content returns what a store holds in one line.
-func (t *textWriter) content(c sim.Content) string {
-	if len(c) == 0 {
-		return "-"
-	}
-	items := make([]string, len(c))
-	for i, it := range c {
-		items[i] = it.Name + " " + t.brief(it.Value)
-	}
-	return strings.Join(items, ", ")
+	return humanize.BigComma(n) + " interleavings"
 }

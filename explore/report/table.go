@@ -1,0 +1,229 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"quiesce/explore"
+	"quiesce/sim"
+)
+
+// By default the width of an arrow or an ellipsis depends on the locale.
+func init() { text.OverrideRuneWidthEastAsianWidth(false) }
+
+// narrowest is the least width of a task's column. Where there is less, all
+// tasks share one.
+const narrowest = 10
+
+// A column has one cell for the initial state and one for every step.
+type column struct {
+	head  string
+	cells []string
+}
+
+// table writes the trace with one column for every task that takes a step and
+// one for every store. Where that is too narrow to read, the tasks share a
+// column.
+func (t *textWriter) table(trace *explore.Trace) {
+	steps := column{head: "step", cells: []string{""}}
+	for i := range trace.Steps {
+		steps.cells = append(steps.cells, strconv.Itoa(i+1))
+	}
+	stores := t.storeColumns(trace)
+	tasks := t.taskColumns(trace)
+	left := func() int {
+		const border = 3
+		return t.width - 1 - border*(1+len(tasks)+len(stores)) - steps.natural()
+	}
+	widths, room := storeWidths(left(), stores)
+	if len(tasks) > 1 && room < len(tasks)*narrowest {
+		tasks = []column{sharedColumn(trace, tasks)}
+		widths, room = storeWidths(left(), stores)
+	}
+	taskWidths := fill(room, tasks)
+	for _, w := range taskWidths {
+		room -= w
+	}
+	for i, c := range stores { // what the tasks do not need
+		more := min(c.natural()-widths[i], room)
+		widths[i] += more
+		room -= more
+	}
+	t.draw(slices.Concat([]column{steps}, tasks, stores), slices.Concat([]int{steps.natural()}, taskWidths, widths))
+}
+
+// taskColumns returns one column for every task that takes a step.
+func (t *textWriter) taskColumns(trace *explore.Trace) []column {
+	var columns []column
+	for _, name := range t.tasks {
+		c := column{head: printable(name), cells: make([]string, 1+len(trace.Steps))}
+		takes := false
+		for i, s := range trace.Steps {
+			if s.Task == name {
+				takes = true
+				c.cells[1+i] = printable(t.brief(s.Request) + " → " + t.brief(s.Reply))
+			}
+		}
+		if takes {
+			columns = append(columns, c)
+		}
+	}
+	return columns
+}
+
+// sharedColumn returns one column that says what the tasks' columns say.
+func sharedColumn(trace *explore.Trace, tasks []column) column {
+	shared := column{head: "task: request → reply", cells: make([]string, 1+len(trace.Steps))}
+	for _, c := range tasks {
+		for i, cell := range c.cells {
+			if cell != "" {
+				shared.cells[i] = c.head + ": " + cell
+			}
+		}
+	}
+	return shared
+}
+
+// storeColumns returns one column for every store.
+func (t *textWriter) storeColumns(trace *explore.Trace) []column {
+	var columns []column
+	for i, name := range t.stores {
+		c := column{head: printable(name), cells: []string{t.content(trace.Initial[i])}}
+		for _, s := range trace.Steps {
+			c.cells = append(c.cells, t.content(s.Contents[i]))
+		}
+		columns = append(columns, c)
+	}
+	return columns
+}
+
+// content returns what a store holds in one line.
+func (t *textWriter) content(c sim.Content) string {
+	if len(c) == 0 {
+		return "-"
+	}
+	items := make([]string, len(c))
+	for i, it := range c {
+		items[i] = it.Name + " " + t.brief(it.Value)
+	}
+	return printable(strings.Join(items, ", "))
+}
+
+// natural returns the width that the column fills if nothing is wrapped.
+func (c column) natural() int {
+	w := text.StringWidth(c.head)
+	for _, cell := range c.cells {
+		w = max(w, text.StringWidth(cell))
+	}
+	return w
+}
+
+// word returns the width of the longest word.
+func (c column) word() int {
+	w := 0
+	for _, cell := range append([]string{c.head}, c.cells...) {
+		for word := range strings.FieldsSeq(cell) {
+			w = max(w, text.StringWidth(word))
+		}
+	}
+	return w
+}
+
+// storeWidths gives the stores what they need, up to a third of the width; more
+// only if words would be broken. It returns what is left for the tasks.
+func storeWidths(width int, stores []column) (widths []int, left int) {
+	left = width
+	for _, c := range stores {
+		w := max(width/(3*len(stores)), min(c.word(), width/(1+len(stores))), 1)
+		w = min(w, c.natural())
+		widths = append(widths, w)
+		left -= w
+	}
+	return widths, left
+}
+
+// fill divides the width evenly among the columns, but gives none more than it
+// needs.
+func fill(width int, columns []column) []int {
+	widths := make([]int, len(columns))
+	order := make([]int, len(columns))
+	for i := range columns {
+		widths[i], order[i] = columns[i].natural(), i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return widths[i] - widths[j] })
+	for n, i := range order {
+		widths[i] = max(min(widths[i], width/(len(order)-n)), 1)
+		width -= widths[i]
+	}
+	return widths
+}
+
+// draw writes the columns, wrapped to the widths.
+func (t *textWriter) draw(columns []column, widths []int) {
+	tw := table.NewWriter()
+	tw.SetStyle(table.StyleLight)
+	tw.Style().Format.Header = text.FormatDefault
+	tw.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}})
+	row := func(cell func(column) string) table.Row {
+		var r table.Row
+		for i, c := range columns {
+			r = append(r, strings.Join(wrap(cell(c), widths[i]), "\n"))
+		}
+		return r
+	}
+	tw.AppendHeader(row(func(c column) string { return c.head }))
+	for i := range columns[0].cells {
+		tw.AppendRow(row(func(c column) string { return c.cells[i] }))
+	}
+	t.print(tw.Render() + "\n")
+}
+
+// wrap breaks s into lines of at most that width: at spaces, or inside a word
+// that is wider than a line. Nothing but the spaces at the breaks is lost.
+func wrap(s string, width int) []string {
+	var lines []string
+	for {
+		end, space := 0, -1 // of what fits; the last space in or right after it
+		for w := 0; end < len(s); {
+			r, size := utf8.DecodeRuneInString(s[end:])
+			if r == ' ' && end > 0 {
+				space = end
+			}
+			if w += text.RuneWidth(r); w > width && end > 0 {
+				break
+			}
+			end += size
+		}
+		if end == len(s) {
+			return append(lines, s)
+		}
+		if space > 0 {
+			end = space
+		}
+		lines = append(lines, strings.TrimRight(s[:end], " "))
+		s = strings.TrimLeft(s[end:], " ")
+	}
+}
+
+// printable returns s with everything that would not stay in its place on a
+// terminal written as in a Go string.
+func printable(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
