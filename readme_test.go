@@ -1,0 +1,313 @@
+package quiesce_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"quiesce/explore"
+	"quiesce/model"
+	"quiesce/sim"
+	simredis "quiesce/sim/redis"
+	simsqlite "quiesce/sim/sqlite"
+)
+
+var update = flag.Bool("update", false, "rewrite the outputs and the table of verdicts in README.md and docs")
+
+// TestDocuments runs what the documents show and compares.
+//
+// A block that starts with ```console holds commands, each after "$ ", with
+// their whole output. A block that starts with ```go stands in this file. Rows
+// between <!-- verdicts --> and <!-- /verdicts --> are those of verdictTable,
+// and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
+func TestDocuments(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "explore")
+	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/explore").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	files, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "README.md", "CONTRIBUTING.md") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := string(data)
+			is := replace(was, "```console\n", "```\n", func(block string) string { return rerun(t, binary, block) })
+			is = replace(is, "<!-- verdicts -->\n", "<!-- /verdicts -->", func(string) string { return verdictTable(t, binary) })
+			replace(is, "```go\n", "```\n", func(block string) string { checkCode(t, block); return block })
+			replace(is, "<!-- costs -->\n", "<!-- /costs -->", func(block string) string { checkCosts(t, binary, block); return block })
+			switch {
+			case is == was:
+			case *update:
+				if err := os.WriteFile(file, []byte(is), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				t.Errorf("%s shows something else than the commands print; after a look at the difference: go test . -run TestDocuments -update\n%s", file, firstDifference(was, is))
+			}
+		})
+	}
+}
+
+// replace returns text with f applied to everything between begin and end.
+func replace(text, begin, end string, f func(string) string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(text, begin)
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		block, after, _ := strings.Cut(rest, end)
+		b.WriteString(begin + f(block) + end)
+		text = after
+	}
+}
+
+// rerun returns the block with the outputs that its commands have now.
+func rerun(t *testing.T, binary, block string) string {
+	t.Helper()
+	var b strings.Builder
+	for line := range strings.Lines(block) {
+		command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "$ ")
+		if !ok {
+			continue
+		}
+		args, ok := strings.CutPrefix(command, "go run ./cmd/explore ")
+		if !ok {
+			t.Fatalf("%q: a console block runs only go run ./cmd/explore", command)
+		}
+		out, _ := run(t, binary, strings.Fields(args)...)
+		b.WriteString("$ " + command + "\n" + out)
+	}
+	return b.String()
+}
+
+// run returns what explore prints, and its exit status.
+func run(t *testing.T, binary string, args ...string) (output string, status int) {
+	t.Helper()
+	cmd := exec.Command(binary, args...)
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// summary is what the tables need of a JSON report.
+type summary struct {
+	Verdict             string
+	States, Transitions int
+	Workload            struct{ Readers, Writers int }
+	Counterexample      struct{ Steps int }
+}
+
+func summarize(t *testing.T, binary string, args ...string) (s summary) {
+	t.Helper()
+	out, _ := run(t, binary, append(args, "-format", "json")...)
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return s
+}
+
+// verdictTable explores every strategy with all flags at their defaults except
+// -cache.
+func verdictTable(t *testing.T, binary string) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| strategy | what is claimed of it | cold cache | warm cache |\n| --- | --- | --- | --- |\n")
+	for _, s := range model.Strategies() {
+		fmt.Fprintf(&b, "| %s | %s |", s.Name, s.Claim)
+		for _, cache := range []string{"cold", "warm"} {
+			switch r := summarize(t, binary, "-strategy", s.Name, "-cache", cache); r.Verdict {
+			case "violated":
+				fmt.Fprintf(&b, " violated: %dR %dW, %d steps |", r.Workload.Readers, r.Workload.Writers, r.Counterexample.Steps)
+			default:
+				fmt.Fprintf(&b, " %s |", r.Verdict)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// checkCosts compares the states and transitions in rows that begin with
+// readers, writers, states, transitions with symmetry and both without. It
+// leaves out what takes long.
+func checkCosts(t *testing.T, binary, rows string) {
+	t.Helper()
+	const large = 50_000
+	checked := 0
+	for line := range strings.Lines(rows) {
+		var readers, writers int
+		var want [2]summary
+		line = strings.NewReplacer(",", "", "|", " ", "-", "0").Replace(line)
+		if n, _ := fmt.Sscan(line, &readers, &writers, &want[0].States, &want[0].Transitions, &want[1].States, &want[1].Transitions); n < 6 {
+			continue // the head
+		}
+		for i, w := range want {
+			if w.States == 0 || w.States > large {
+				continue
+			}
+			got := summarize(t, binary, "-strategy", "cache-aside", fmt.Sprintf("-readers=%d", readers), fmt.Sprintf("-writers=%d", writers), fmt.Sprintf("-symmetry=%t", i == 0))
+			if got.States != w.States || got.Transitions != w.Transitions {
+				t.Errorf("%dR %dW, symmetry %t: %d states, %d transitions; the document says %d, %d", readers, writers, i == 0, got.States, got.Transitions, w.States, w.Transitions)
+			}
+			checked++
+		}
+	}
+	if checked < 10 {
+		t.Errorf("only %d sizes of the table could be read", checked)
+	}
+}
+
+// checkCode looks for the lines of a block in this file, where they compile.
+func checkCode(t *testing.T, block string) {
+	t.Helper()
+	source, err := os.ReadFile("readme_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(unindent(string(source)), unindent(block)) {
+		t.Errorf("these lines do not stand in readme_test.go:\n%s", block)
+	}
+}
+
+func unindent(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString(strings.TrimLeft(line, " \t"))
+	}
+	return b.String()
+}
+
+func firstDifference(was, is string) string {
+	a, b := strings.Split(was, "\n"), strings.Split(is, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d\n- %s\n+ %s", i+1, a[i], b[i])
+		}
+	}
+	return "one is longer"
+}
+
+// prices is a service as it is in production: nothing in it knows that it is
+// explored.
+type prices struct {
+	cache *redis.Client
+	db    *sql.DB
+}
+
+func (s prices) read(ctx context.Context) error {
+	err := s.cache.Get(ctx, "price").Err()
+	if !errors.Is(err, redis.Nil) {
+		return err
+	}
+	var cents int64
+	if err := s.db.QueryRowContext(ctx, "SELECT cents FROM prices WHERE id = 1").Scan(&cents); err != nil {
+		return err
+	}
+	return s.cache.Set(ctx, "price", cents, 0).Err()
+}
+
+func (s prices) write(ctx context.Context) error {
+	if _, err := s.db.ExecContext(ctx, "UPDATE prices SET cents = 7900 WHERE id = 1"); err != nil {
+		return err
+	}
+	return s.cache.Del(ctx, "price").Err()
+}
+
+// coherentPrice is the property: nothing in the cache, or what is in the database.
+func coherentPrice(v sim.View) string {
+	cached, ok := v.Contents[0].Lookup("price")
+	row, _ := v.Contents[1].Lookup("prices/1")
+	if ok && row != `{"id":1,"cents":`+cached+`}` {
+		return "the cache holds " + cached + ", the database " + row
+	}
+	return ""
+}
+
+// Example checks a service of your own.
+func Example() {
+	cache, err := simredis.NewStore("cache", simredis.Options{})
+	if err != nil {
+		panic(err)
+	}
+	defer cache.Close()
+	db, err := simsqlite.NewStore("db", simsqlite.Options{Setup: []string{
+		"CREATE TABLE prices (id INTEGER PRIMARY KEY, cents INTEGER)",
+		"INSERT INTO prices VALUES (1, 9900)",
+	}})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close()
+
+	program := func(name string, do func(prices, context.Context) error) sim.Program {
+		return sim.Program{Name: name, New: func(p *sim.Process) sim.Task {
+			s := prices{cache.Client(p), db.Open(p)} // a *redis.Client and a *sql.DB
+			return func(ctx context.Context) (string, error) { return "", do(s, ctx) }
+		}}
+	}
+	sys := &sim.System{
+		Stores:   []sim.Store{cache, db},
+		Programs: []sim.Program{program("reader", prices.read), program("writer", prices.write)},
+		Property: sim.Property{Name: "coherent", Violation: coherentPrice},
+	}
+	r, err := explore.Product(context.Background(), sys, explore.ProductOptions{Audit: 100})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Verdict, r.Interleavings, r.Violating)
+	if t := r.Counterexample; t != nil {
+		fmt.Println(t.Token)
+		for _, s := range t.Steps {
+			fmt.Println(s.Task, s.Request, "->", s.Reply)
+		}
+		fmt.Println(t.Violation)
+	}
+	// Output:
+	// violated 10 1
+	// reader:2,writer:2,reader:1
+	// reader GET price -> (nil)
+	// reader SELECT cents FROM prices WHERE id = 1 -> cents=9900
+	// writer UPDATE prices SET cents = 7900 WHERE id = 1 -> 1 row
+	// writer DEL price -> 0
+	// reader SET price 9900 -> OK
+	// the cache holds 9900, the database {"id":1,"cents":7900}
+}
+
+// TestVersionedNeedsTheEntry backs what README.md says of the one strategy that
+// holds: once the entry can go away, by a TTL, an eviction or a hand, there is
+// nothing left that a slow reader could be compared with.
+func TestVersionedNeedsTheEntry(t *testing.T) {
+	sys := coherent(t, open(t, "versioned", 1), model.Workload{Readers: 1, Writers: 1})
+	cache := sys.Stores[0].(*simredis.Store)
+	sys.Programs = append(sys.Programs, sim.Program{Name: "expiry", New: func(p *sim.Process) sim.Task {
+		c := cache.Client(p)
+		return func(ctx context.Context) (string, error) { return "", c.Del(ctx, "product:1").Err() }
+	}})
+	r := product(t, sys, explore.ProductOptions{})
+	if r.Verdict != explore.Violated {
+		t.Fatalf("the verdict is %s", r.Verdict)
+	}
+	if want, err := explore.ParseSchedule(sys, "reader-1:2,writer-1:2,expiry:1,reader-1:1"); err != nil || !slices.Equal(r.Counterexample.Schedule, want) {
+		t.Errorf("the counterexample is %s, %v", r.Counterexample.Token, err)
+	}
+}

@@ -1,0 +1,157 @@
+package quiesce_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// forbidden says which packages the non-test files of a directory, and of those
+// below it, must not import.
+var forbidden = map[string][]string{
+	"sim":        {"quiesce/model", "quiesce/explore"},
+	"sim/redis":  {"quiesce/sim/sqlite"},
+	"sim/sqlite": {"quiesce/sim/redis"},
+	"model":      {"quiesce/explore"},
+	"explore":    {"quiesce/model", "quiesce/sim/redis", "quiesce/sim/sqlite"}, // and so explore/report
+}
+
+// deterministic are the directories in which nothing may depend on the wall
+// clock, on chance or on the scheduler of Go. The progress of cmd/explore is
+// outside: it goes to stderr, and no result depends on it.
+var deterministic = []string{"sim", "model", "explore"}
+
+// indeterminate are uses of packages, by import path, that are refused there.
+var indeterminate = map[string]func(name string) bool{
+	"time": func(name string) bool {
+		return slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}, name)
+	},
+	"math/rand":    func(string) bool { return true },
+	"crypto/rand":  func(string) bool { return true },
+	"math/rand/v2": func(name string) bool { return !slices.Contains([]string{"New", "NewPCG", "Rand"}, name) },
+}
+
+// seeded are the files that may import math/rand/v2, with a generator that they
+// seed themselves: the schedules of the audit are the same in every run.
+var seeded = []string{"explore/audit.go"}
+
+// TestTidy keeps the direction of the imports, determinism where it lives, and
+// comments on what is exported.
+func TestTidy(t *testing.T) {
+	fset := token.NewFileSet()
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		file = filepath.ToSlash(file)
+		if err != nil || d.IsDir() || path.Ext(file) != ".go" {
+			return err
+		}
+		switch strings.TrimSuffix(strings.TrimSuffix(d.Name(), ".go"), "_test") {
+		case "util", "utils", "common", "helper", "helpers", "misc", "manager":
+			t.Errorf("%s: the name does not say what is in the file", file)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(fset, file, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		complain := func(n ast.Node, why string) { t.Errorf("%s: %s", fset.Position(n.Pos()), why) }
+		checkImports(f, file, complain)
+		if slices.ContainsFunc(deterministic, func(d string) bool { return within(file, d) }) {
+			checkDeterminism(f, file, complain)
+		}
+		if f.Name.Name != "main" {
+			checkComments(f, complain)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// within reports whether a path is another one or below it.
+func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
+
+func checkImports(f *ast.File, file string, complain func(ast.Node, string)) {
+	for _, imp := range f.Imports {
+		imported, _ := strconv.Unquote(imp.Path.Value)
+		for dir, packages := range forbidden {
+			if within(file, dir) && slices.ContainsFunc(packages, func(p string) bool { return within(imported, p) }) {
+				complain(imp, dir+" does not import "+imported)
+			}
+		}
+	}
+}
+
+func checkDeterminism(f *ast.File, file string, complain func(ast.Node, string)) {
+	imports := map[string]string{} // by the name in this file
+	for _, imp := range f.Imports {
+		imported, _ := strconv.Unquote(imp.Path.Value)
+		name := path.Base(strings.TrimSuffix(imported, "/v2"))
+		if imp.Name != nil {
+			name = imp.Name.Name
+		}
+		imports[name] = imported
+		if indeterminate[imported] != nil && imported != "time" && !slices.Contains(seeded, file) || name == "." {
+			complain(imp, imported+" is not imported here")
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GoStmt:
+			complain(n, "a goroutine runs when Go wants; tasks are coroutines")
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && indeterminate[imports[x.Name]] != nil && indeterminate[imports[x.Name]](n.Sel.Name) {
+				complain(n, x.Name+"."+n.Sel.Name+" is not the same in every run")
+			}
+		}
+		return true
+	})
+}
+
+// checkComments wants a comment on every exported function, type, constant and
+// variable, or on the group in which it is declared, and on the exported methods
+// of exported types, except those that every error has.
+func checkComments(f *ast.File, complain func(ast.Node, string)) {
+	want := func(name *ast.Ident, docs ...*ast.CommentGroup) {
+		if name.IsExported() && !slices.ContainsFunc(docs, func(d *ast.CommentGroup) bool { return d.Text() != "" }) {
+			complain(name, name.Name+" has no doc comment")
+		}
+	}
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			exported := true
+			if d.Recv != nil {
+				x := d.Recv.List[0].Type
+				if star, ok := x.(*ast.StarExpr); ok {
+					x = star.X
+				}
+				name, ok := x.(*ast.Ident)
+				exported = (!ok || name.IsExported()) && d.Name.Name != "Error" && d.Name.Name != "Unwrap"
+			}
+			if exported {
+				want(d.Name, d.Doc)
+			}
+		case *ast.GenDecl:
+			for _, spec := range d.Specs {
+				switch s := spec.(type) {
+				case *ast.TypeSpec:
+					want(s.Name, s.Doc, d.Doc)
+				case *ast.ValueSpec:
+					for _, name := range s.Names {
+						want(name, s.Doc, s.Comment, d.Doc)
+					}
+				}
+			}
+		}
+	}
+}
