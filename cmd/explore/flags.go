@@ -14,6 +14,10 @@ import (
 	"quiesce/model"
 )
 
+// mostTasks is how many tasks the product engine takes. Tasks take the keys in
+// turn, so no more keys would be touched.
+const mostTasks = 40
+
 // options are what the arguments ask for.
 type options struct {
 	help        string // the text to print instead of anything else
@@ -44,20 +48,21 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
 	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list)")
 	f.StringVar(&property, "property", "coherent", "the `name` of the property to check (see -list)")
-	f.IntVar(&o.workload.Readers, "readers", 1, "how many readers there are; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
-	f.IntVar(&o.workload.Writers, "writers", 1, "how many writers there are")
+	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
+	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
 	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of readers and writers to grow to")
-	f.IntVar(&o.workload.Keys, "keys", 1, "how many products there are; tasks take them in turn")
-	f.StringVar(&cache, "cache", "cold", "what the cache holds when it begins: cold (nothing) or warm (every product)")
+	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
+	f.StringVar(&cache, "cache", "cold", "`what` the cache holds when it begins: cold (nothing) or warm (every product)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
-	f.StringVar(&o.engine, "engine", "product", "product (learned machines) or direct (every interleaving run for real)")
+	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
-	f.IntVar(&o.audit, "audit", 100, "how many random schedules of a workload that holds are run for real and compared (product engine)")
-	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings, with the verdict incomplete; 0 means no limit (implies -engine direct)")
-	f.IntVar(&o.limitStates, "limit-states", 0, "stop at `N` states, with the verdict incomplete; 0 means no limit (product engine)")
-	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions take that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "text or json")
-	f.IntVar(&o.width, "width", 100, "columns of the text report")
+	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
+	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
+	f.IntVar(&o.limitStates, "limit-states", 0, "stop at about `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
+	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
+	f.StringVar(&o.format, "format", "text", "the `name` of the format: text or json")
+	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
+	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			o.help = usage(f)
@@ -66,21 +71,12 @@ func parse(args []string) (options, error) {
 		return o, flagError(f, err)
 	}
 	if f.NArg() > 0 {
-		return o, fmt.Errorf("unexpected argument %q; everything is given by flags, see -help", f.Arg(0))
+		return o, argumentError(f.Arg(0))
 	}
 	given := map[string]bool{}
 	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
-	for _, n := range []struct {
-		flag  string
-		value int
-		least int
-	}{
-		{"readers", o.workload.Readers, 0}, {"writers", o.workload.Writers, 0}, {"keys", o.workload.Keys, 1},
-		{"max-tasks", o.maxTasks, 2}, {"audit", o.audit, 0}, {"limit", o.limit, 0}, {"limit-states", o.limitStates, 0}, {"width", o.width, 40},
-	} {
-		if n.value < n.least {
-			return o, fmt.Errorf("-%s %d: must be at least %d", n.flag, n.value, n.least)
-		}
+	if err := o.checkNumbers(); err != nil {
+		return o, err
 	}
 	for _, name := range []struct {
 		flag, value string
@@ -96,6 +92,13 @@ func parse(args []string) (options, error) {
 	o.grow = !explicit && !o.replay
 	if given["max-tasks"] && !o.grow {
 		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers or -schedule")
+	}
+	if o.replay {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory"} {
+			if given[name] {
+				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
+			}
+		}
 	}
 	if err := o.setEngine(given); err != nil {
 		return o, err
@@ -115,6 +118,31 @@ func parse(args []string) (options, error) {
 	}
 	o.strategy, err = model.LookupStrategy(strategy)
 	return o, err
+}
+
+// checkNumbers refuses numbers out of range.
+func (o *options) checkNumbers() error {
+	for _, n := range []struct {
+		flag               string
+		value, least, most int
+	}{
+		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
+		{"keys", o.workload.Keys, 1, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
+		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
+		{"width", o.width, 40, math.MaxInt},
+	} {
+		switch {
+		case n.value >= n.least && n.value <= n.most:
+		case n.most == math.MaxInt:
+			return fmt.Errorf("-%s %d: must be at least %d", n.flag, n.value, n.least)
+		default:
+			return fmt.Errorf("-%s %d: must be from %d to %d", n.flag, n.value, n.least, n.most)
+		}
+	}
+	if w := o.workload; w.Readers+w.Writers > mostTasks {
+		return fmt.Errorf("-readers %d -writers %d: must be at most %d together", w.Readers, w.Writers, mostTasks)
+	}
+	return nil
 }
 
 // setEngine refuses flags that the engine would not look at.
@@ -137,26 +165,65 @@ func (o *options) setEngine(given map[string]bool) error {
 // parseBytes reads a size such as 512MiB.
 func parseBytes(s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
-	if err != nil || n > math.MaxInt64 {
+	zero := !strings.ContainsAny(s, "123456789")
+	if err != nil || n > math.MaxInt64 || n == 0 && !zero {
 		return 0, fmt.Errorf("-limit-memory %q: must be a size such as 512MiB or 2GB", s)
 	}
 	return int64(n), nil
 }
 
-// flagError rewords the errors of package flag, which end in a full usage.
-func flagError(f *flag.FlagSet, err error) error {
-	name, undefined := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
-	if !undefined {
-		return err
+// once is a flag that may be given once: of two values, one would be ignored.
+type once struct {
+	flag.Value
+	given bool
+}
+
+func (o *once) IsBoolFlag() bool {
+	b, ok := o.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+func (o *once) Set(s string) error {
+	if o.given {
+		return fmt.Errorf("given twice, with %q before", o.Value.String())
 	}
-	var names []string
-	f.VisitAll(func(fl *flag.Flag) { names = append(names, "-"+fl.Name) })
-	return fmt.Errorf("unknown flag -%s; %s", name, model.Suggest("-"+name, names))
+	o.given = true
+	if err := o.Value.Set(s); err != nil {
+		if o.IsBoolFlag() {
+			return errors.New("must be true or false")
+		}
+		return errors.New("must be a whole number")
+	}
+	return nil
+}
+
+// flagError rewords the errors of package flag.
+func flagError(f *flag.FlagSet, err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		var names []string
+		f.VisitAll(func(fl *flag.Flag) { names = append(names, "-"+fl.Name) })
+		return fmt.Errorf("unknown flag %q; %s", "-"+name, model.Suggest("-"+name, names))
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "bad flag syntax: "); ok {
+		return fmt.Errorf("bad flag %q; it must be of the form -name value, see -help", name)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: "); ok {
+		return fmt.Errorf("%s must be followed by a value, see -help", name)
+	}
+	return err
+}
+
+func argumentError(arg string) error {
+	if arg == "true" || arg == "false" {
+		return fmt.Errorf("unexpected argument %q; a flag that is true or false is given as -symmetry=%s", arg, arg)
+	}
+	return fmt.Errorf("unexpected argument %q; everything is given by flags, see -help", arg)
 }
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
 	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\n\n")
+	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()
 	return b.String()
@@ -164,6 +231,9 @@ func usage(f *flag.FlagSet) string {
 
 // replayCommand returns the command line that replays a schedule of a workload.
 func (o options) replayCommand(w model.Workload, token string) string {
+	if token == "" {
+		token = "''" // for the shell
+	}
 	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s -readers %d -writers %d -keys %d -cache %s -schedule %s",
 		o.strategy.Name, o.property.Name, w.Readers, w.Writers, w.Keys, w.Cache(), token)
 }

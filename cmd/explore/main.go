@@ -4,7 +4,8 @@
 //	go run ./cmd/explore -strategy cache-aside
 //
 // Exit status: 0 the property holds, 1 it is violated, 2 the arguments or the
-// environment are at fault, 3 the search was incomplete.
+// environment are at fault, 3 the search was incomplete. An interrupt makes it
+// incomplete and prints what was covered.
 package main
 
 import (
@@ -15,6 +16,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
+	context.AfterFunc(ctx, stop) // so the second interrupt kills
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

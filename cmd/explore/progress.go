@@ -7,75 +7,73 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	pretty "github.com/jedib0t/go-pretty/v6/progress"
 	"golang.org/x/term"
 
 	"quiesce/explore"
 )
 
-// progress shows on a terminal how far a search has come, once it has taken more
-// than a second. It is silent anywhere else.
+const (
+	quiet    = time.Second            // how long a run is before progress is shown
+	interval = 200 * time.Millisecond // between two lines
+)
+
+// progress shows how far a search has come, in one line that is written anew and
+// erased in the end.
 type progress struct {
-	w       io.Writer // nil if silent
-	begun   time.Time
-	writer  pretty.Writer // nil until there is something to show
-	tracker *pretty.Tracker
+	w      io.Writer // nil if silent
+	now    func() time.Time
+	begun  time.Time // the run
+	search time.Time // when the search of this workload began
+	shown  time.Time // when the line was last written; zero if it is not there
 }
 
+// newProgress returns a progress that is silent unless stderr is a terminal.
 func newProgress(stderr io.Writer) *progress {
-	p := &progress{}
+	p := &progress{now: time.Now, begun: time.Now()}
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.w = f
 	}
 	return p
 }
 
+// begin is called when the search of a workload begins.
+func (p *progress) begin() { p.search = p.now() }
+
 func (p *progress) product(now explore.Progress) {
 	p.show(func(seconds float64) string {
 		return fmt.Sprintf("%s states, %s transitions/s, frontier %s, depth %d", humanize.Comma(int64(now.States)),
-			humanize.Comma(int64(float64(now.Transitions)/seconds)), humanize.Comma(int64(now.Frontier)), now.Depth)
+			rate(now.Transitions, seconds), humanize.Comma(int64(now.Frontier)), now.Depth)
 	})
 }
 
 func (p *progress) direct(interleavings int) {
 	p.show(func(seconds float64) string {
-		return fmt.Sprintf("%s interleavings, %s/s", humanize.Comma(int64(interleavings)), humanize.Comma(int64(float64(interleavings)/seconds)))
+		return fmt.Sprintf("%s interleavings, %s/s", humanize.Comma(int64(interleavings)), rate(interleavings, seconds))
 	})
 }
+
+func rate(n int, seconds float64) string {
+	return humanize.Comma(int64(float64(n) / max(seconds, 1e-3)))
+}
+
+// clear begins a line and erases what is in it.
+const clear = "\r\x1b[K"
 
 func (p *progress) show(text func(seconds float64) string) {
 	if p.w == nil {
 		return
 	}
-	if p.begun.IsZero() {
-		p.begun = time.Now()
-	}
-	passed := time.Since(p.begun)
-	if passed < time.Second {
+	now := p.now()
+	if now.Sub(p.begun) < quiet || now.Sub(p.shown) < interval {
 		return
 	}
-	if p.writer == nil {
-		p.tracker = &pretty.Tracker{}
-		p.writer = pretty.NewWriter()
-		p.writer.SetOutputWriter(p.w)
-		p.writer.SetMessageLength(78)
-		p.writer.SetTrackerPosition(pretty.PositionRight)
-		p.writer.Style().Visibility.Value = false
-		p.writer.Style().Visibility.Percentage = false
-		p.writer.AppendTracker(p.tracker)
-		go p.writer.Render()
-	}
-	p.tracker.UpdateMessage(text(passed.Seconds()))
+	p.shown = now
+	fmt.Fprint(p.w, clear, text(now.Sub(p.search).Seconds()))
 }
 
-// stop ends what is shown about one search.
+// stop erases the line.
 func (p *progress) stop() {
-	if p.writer != nil {
-		p.tracker.MarkAsDone()
-		p.writer.Stop()
-		for p.writer.IsRenderInProgress() {
-			time.Sleep(time.Millisecond)
-		}
+	if !p.shown.IsZero() {
+		fmt.Fprint(p.w, clear)
 	}
-	p.writer, p.begun = nil, time.Time{}
 }

@@ -59,7 +59,9 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (expl
 		return "", err
 	}
 	defer world.Close()
-	r, err := o.explore(ctx, world, newProgress(stderr))
+	progress := newProgress(stderr)
+	r, err := o.explore(ctx, world, progress)
+	progress.stop()
 	if err != nil {
 		return "", err
 	}
@@ -100,7 +102,7 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 	}
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
-		defer progress.stop()
+		progress.begin()
 		if o.engine == "direct" {
 			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Progress: progress.direct})
 		}

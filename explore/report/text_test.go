@@ -89,8 +89,8 @@ func rows(out string) (cells [][]string) {
 }
 
 func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
-	for _, tasks := range []int{1, 2, 3, 5, 12} {
-		for _, width := range []int{40, 41, 60, 79, 80, 100, 140, 200, 1000} {
+	for _, tasks := range []int{1, 2, 5, 12} {
+		for _, width := range []int{40, 60, 80, 140, 1000} {
 			r := example(tasks, 24)
 			out := textOf(t, r, width)
 			for line := range strings.Lines(out) {
