@@ -14,6 +14,7 @@ import (
 // addMul adds x times m to sum.
 func addMul(sum, x []uint64, m uint64) {
 	var carry uint64
+	sum = sum[:len(x)]
 	for i, w := range x {
 		hi, lo := bits.Mul64(w, m)
 		lo, c := bits.Add64(lo, carry, 0)
@@ -100,11 +101,16 @@ func (g *graph) count(order []uint32, violates []bool) census {
 		for _, e := range edges {
 			many := uint64(e.many)
 			there := flat[int(e.to)*record:][:record]
-			addMul(here[:counts], there[:counts], many)
+			if counts == 1 { // the common case, in which nothing is carried
+				here[0] += there[0] * many
+				here[1] += there[1] * many
+			} else {
+				addMul(here[:counts], there[:counts], many)
+				addMul(here[counts:2*counts], there[counts:2*counts], many)
+			}
 			if parts == 0 || zero(there[counts:2*counts]) {
 				continue
 			}
-			addMul(here[counts:2*counts], there[counts:2*counts], many)
 			x := there[2*counts:]
 			if skipped := height[s] - 1 - height[e.to]; skipped > 0 {
 				copy(scaled, x)
