@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,14 +13,19 @@ import (
 // audit runs random complete schedules for real, each from a fresh world, and
 // compares every request, every reply and the last contents with what the tables
 // say. The schedules are the same in every run.
-func (g *graph) audit(schedules int) error {
+//
+// It returns how many were run: fewer only if ctx is canceled.
+func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range schedules {
+	for n := range schedules {
+		if ctx.Err() != nil {
+			return n, nil
+		}
 		if err := g.auditOne(random); err != nil {
-			return fmt.Errorf("audit: %w", err)
+			return n, fmt.Errorf("audit: %w", err)
 		}
 	}
-	return nil
+	return schedules, nil
 }
 
 func (g *graph) auditOne(random *rand.Rand) error {

@@ -212,8 +212,13 @@ func (g *graph) move(code int, node uint32, stores []uint32) (move, error) {
 }
 
 // search expands every reachable state, breadth first. It stops early, without
-// an error, if ctx is canceled or stop returns true; expanded tells.
-func (g *graph) search(ctx context.Context, stop func() bool) error {
+// an error, if ctx is canceled or stop returns true, which is asked now and then
+// and as soon as there are more states than limit, unless that is 0; expanded
+// tells.
+func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
+	if limit == 0 {
+		limit = math.MaxInt
+	}
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	stores := values[len(g.slots):]
 	key := make([]uint64, g.layout.words)
@@ -224,7 +229,7 @@ func (g *graph) search(ctx context.Context, stop func() bool) error {
 			g.depth++
 			level = g.set.n
 		}
-		if g.expanded%1024 == 0 && (ctx.Err() != nil || stop()) {
+		if (g.expanded%1024 == 0 || g.set.n > limit) && (ctx.Err() != nil || stop()) {
 			return nil
 		}
 		g.layout.unpack(g.set.key(g.expanded), values)

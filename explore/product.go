@@ -18,9 +18,9 @@ type ProductOptions struct {
 	// after a search that found nothing.
 	Audit int
 
-	// LimitStates and LimitMemory end the search with the verdict Incomplete
-	// when that many states are known or they and their edges occupy that many
-	// bytes; 0 means no limit.
+	// LimitStates and LimitMemory end the search with the verdict Incomplete as
+	// soon as more states are known, or they and their edges occupy more bytes
+	// (which is looked at now and then); 0 means no limit.
 	LimitStates int
 	LimitMemory int64
 
@@ -62,7 +62,7 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 		return nil, err
 	}
 	r := &Result{Engine: "product", Probability: new(big.Rat)}
-	err = g.search(ctx, func() bool {
+	err = g.search(ctx, opts.LimitStates, func() bool {
 		r.Reason = g.limit(opts)
 		if opts.Progress != nil {
 			opts.Progress(Progress{g.set.n, g.steps, g.set.n - g.expanded, g.depth})
@@ -83,8 +83,10 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 	if r.Violating.Sign() > 0 {
 		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
 	} else if r.Verdict == Holds {
-		r.Audited = opts.Audit
-		err = g.audit(opts.Audit)
+		if r.Audited, err = g.audit(ctx, opts.Audit); r.Audited < opts.Audit {
+			r.Reason = "interrupted during the audit"
+			r.decide()
+		}
 	}
 	if err == nil {
 		err = sys.Stray()
@@ -97,9 +99,9 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 func (g *graph) limit(opts ProductOptions) string {
 	states, edges := g.bytes()
 	switch {
-	case opts.LimitStates > 0 && g.set.n >= opts.LimitStates:
+	case opts.LimitStates > 0 && g.set.n > opts.LimitStates:
 		return fmt.Sprintf("the limit of %d states was reached", opts.LimitStates)
-	case opts.LimitMemory > 0 && states+edges >= opts.LimitMemory:
+	case opts.LimitMemory > 0 && states+edges > opts.LimitMemory:
 		return fmt.Sprintf("the limit of %d bytes was reached", opts.LimitMemory)
 	case g.longest() > maxSteps:
 		return fmt.Sprintf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)

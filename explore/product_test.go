@@ -228,6 +228,34 @@ func TestLimitEqualToAll(t *testing.T) {
 	}
 }
 
+// TestLimitStates is exact: a search of n states is complete with a limit of n.
+func TestLimitStates(t *testing.T) {
+	code := map[string]func(func(string) string) string{"a": puts("1", "2"), "b": puts("3")}
+	n := explore(t, tasks(anything, code), ProductOptions{}).Statistics.States
+	for limit, want := range map[int]Verdict{n - 1: Incomplete, n: Holds} {
+		if r := explore(t, tasks(anything, code), ProductOptions{LimitStates: limit}); r.Verdict != want {
+			t.Errorf("limit %d of %d states: %s, want %s", limit, n, r.Verdict, want)
+		}
+	}
+}
+
+// TestInterruptedAudit ends as incomplete, even though the search was complete.
+func TestInterruptedAudit(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	sys := tasks(anything, map[string]func(func(string) string) string{"a": puts("1", "2"), "b": puts("3")})
+	audited := 0
+	sys.Stores[0].(*register).lie = func(int, string) (sim.Reply, bool) {
+		if audited++; audited > 1000 {
+			cancel()
+		}
+		return "", false
+	}
+	r, err := Product(ctx, sys, ProductOptions{Audit: 1 << 30})
+	if err != nil || r.Verdict != Incomplete || r.Reason != "interrupted during the audit" || r.Audited == 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestFoundBeforeTheLimit keeps what an incomplete search has found, and does not
 // call it minimal.
 func TestFoundBeforeTheLimit(t *testing.T) {

@@ -58,7 +58,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
 	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
-	f.IntVar(&o.limitStates, "limit-states", 0, "stop at about `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
+	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
 	f.StringVar(&o.format, "format", "text", "the `name` of the format: text or json")
 	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
