@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"quiesce/explore"
@@ -17,14 +18,13 @@ const (
 	interval = 200 * time.Millisecond // between two lines
 )
 
-// progress shows how far a search has come, in one line that is written anew and
-// erased in the end.
+// progress shows how far a search has come, in one line that is erased in the end.
 type progress struct {
 	w      io.Writer // nil if silent
 	now    func() time.Time
-	begun  time.Time // the run
-	search time.Time // when the search of this workload began
-	shown  time.Time // when the line was last written; zero if it is not there
+	begun  time.Time                // the run
+	search time.Time                // when the search of this workload began
+	bar    *progressbar.ProgressBar // nil until there is something to show
 }
 
 // newProgress returns a progress that is silent unless stderr is a terminal.
@@ -56,24 +56,26 @@ func rate(n int, seconds float64) string {
 	return humanize.Comma(int64(float64(n) / max(seconds, 1e-3)))
 }
 
-// clear begins a line and erases what is in it.
-const clear = "\r\x1b[K"
-
 func (p *progress) show(text func(seconds float64) string) {
-	if p.w == nil {
+	if p.w == nil || p.now().Sub(p.begun) < quiet {
 		return
 	}
-	now := p.now()
-	if now.Sub(p.begun) < quiet || now.Sub(p.shown) < interval {
-		return
+	if p.bar == nil {
+		p.bar = progressbar.NewOptions(-1,
+			progressbar.OptionSetWriter(p.w),
+			progressbar.OptionThrottle(interval),
+			progressbar.OptionSetSpinnerChangeInterval(0), // otherwise a goroutine turns it
+			progressbar.OptionSetElapsedTime(false),
+			progressbar.OptionClearOnFinish(),
+		)
 	}
-	p.shown = now
-	fmt.Fprint(p.w, clear, text(now.Sub(p.search).Seconds()))
+	p.bar.Describe(text(p.now().Sub(p.search).Seconds()))
+	p.bar.Add(1)
 }
 
 // stop erases the line.
 func (p *progress) stop() {
-	if !p.shown.IsZero() {
-		fmt.Fprint(p.w, clear)
+	if p.bar != nil {
+		p.bar.Finish()
 	}
 }
