@@ -75,7 +75,10 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 	if r.Reason == "" && g.expanded < g.set.n {
 		r.Reason = "interrupted"
 	}
-	violates := g.evaluate(opts.Quiescent)
+	violates, err := g.evaluate(opts.Quiescent)
+	if err != nil {
+		return nil, err
+	}
 	order := g.order()
 	c := g.count(order, violates)
 	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
@@ -100,9 +103,9 @@ func (g *graph) limit(opts ProductOptions) string {
 	states, edges := g.bytes()
 	switch {
 	case opts.LimitStates > 0 && g.set.n > opts.LimitStates:
-		return fmt.Sprintf("the limit of %d states was reached", opts.LimitStates)
+		return fmt.Sprintf("there are more than %d states", opts.LimitStates)
 	case opts.LimitMemory > 0 && states+edges > opts.LimitMemory:
-		return fmt.Sprintf("the limit of %d bytes was reached", opts.LimitMemory)
+		return fmt.Sprintf("states and transitions take more than %d bytes", opts.LimitMemory)
 	case g.longest() > maxSteps:
 		return fmt.Sprintf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
 	case g.set.n >= maxStates-1<<20:
@@ -126,7 +129,7 @@ func (g *graph) statistics() Statistics {
 // evaluate returns for every state whether the property is violated there: in
 // the last states, which are all deadlocks besides, and in all states for a
 // property that has to hold always.
-func (g *graph) evaluate(quiescent func(sim.View)) []bool {
+func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
 	violates := make([]bool, g.set.n)
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	known := map[string]bool{} // verdicts on the views that were seen
@@ -146,13 +149,38 @@ func (g *graph) evaluate(quiescent func(sim.View)) []bool {
 			key := g.viewKey(values)
 			bad, ok := known[key]
 			if !ok {
-				bad = g.sys.Property.Violation(g.view(values)) != ""
+				v := g.view(values)
+				bad = g.sys.Property.Violation(v) != ""
 				known[key] = bad
+				if err := g.indifferent(v, bad); err != nil {
+					return nil, err
+				}
 			}
 			violates[id] = bad
 		}
 	}
-	return violates
+	return violates, nil
+}
+
+// indifferent returns an error if the property tells two processes apart whose
+// states the graph has merged: then its verdicts on merged states mean nothing.
+func (g *graph) indifferent(v sim.View, bad bool) error {
+	for i, s := range g.slots {
+		for j := i + 1; j <= s.last; j++ {
+			a, b := s.program, g.slots[j].program
+			if v.Results[a] == v.Results[b] {
+				continue
+			}
+			v.Results[a], v.Results[b] = v.Results[b], v.Results[a]
+			other := g.sys.Property.Violation(v) != ""
+			v.Results[a], v.Results[b] = v.Results[b], v.Results[a]
+			if other != bad {
+				return fmt.Errorf("the property %s tells %s and %s apart, which are of the same class; set Labelled in the property",
+					g.sys.Property.Name, g.sys.Programs[a].Name, g.sys.Programs[b].Name)
+			}
+		}
+	}
+	return nil
 }
 
 // viewKey returns a string that is equal exactly for equal views.

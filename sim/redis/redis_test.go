@@ -119,7 +119,7 @@ func TestSteps(t *testing.T) {
 		}, []string{"1: GET a -> (nil)"}},
 		{"set", nil, func(ctx context.Context, c *redis.Client) (string, error) {
 			c.Set(ctx, "a", "1", time.Minute)
-			c.SetEx(ctx, "b", "x y", time.Second)
+			c.Do(ctx, "SETEX", "b", 1, "x y")
 			c.SetNX(ctx, "a", "2", 0)
 			c.Del(ctx, "a", "z")
 			return c.Get(ctx, "b").Result()
