@@ -27,6 +27,12 @@ type naive struct {
 func newNaive(cache *redis.Client, db *sql.DB) naive { return naive{cache, db} }
 
 func (s naive) Read(ctx context.Context, id int64) (Product, error) {
+	return s.readThrough(ctx, id, s.set)
+}
+
+// readThrough returns the cached product. On a miss it takes the row and has it
+// filled into the cache.
+func (s naive) readThrough(ctx context.Context, id int64, fill func(context.Context, Product) error) (Product, error) {
 	p, err := s.get(ctx, id)
 	if !errors.Is(err, redis.Nil) {
 		return p, err
@@ -34,7 +40,7 @@ func (s naive) Read(ctx context.Context, id int64) (Product, error) {
 	if p, err = selectProduct(ctx, s.db, id); err != nil {
 		return p, err
 	}
-	return p, s.set(ctx, p)
+	return p, fill(ctx, p)
 }
 
 func (s naive) Write(ctx context.Context, id, price int64) error {

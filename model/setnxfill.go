@@ -3,7 +3,6 @@ package model
 import (
 	"context"
 	"database/sql"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -20,13 +19,8 @@ func init() {
 type setnxFill struct{ cacheAside }
 
 func (s setnxFill) Read(ctx context.Context, id int64) (Product, error) {
-	p, err := s.get(ctx, id)
-	if !errors.Is(err, redis.Nil) {
-		return p, err
-	}
-	if p, err = selectProduct(ctx, s.db, id); err != nil {
-		return p, err
-	}
-	// A false reply means that somebody else has filled the cache.
-	return p, s.cache.SetNX(ctx, productKey(id), encode(p), productTTL).Err()
+	return s.readThrough(ctx, id, func(ctx context.Context, p Product) error {
+		// A false reply means that somebody else has filled the cache.
+		return s.cache.SetNX(ctx, productKey(id), encode(p), productTTL).Err()
+	})
 }

@@ -3,7 +3,6 @@ package model
 import (
 	"context"
 	"database/sql"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -30,14 +29,7 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
 func (s versioned) Read(ctx context.Context, id int64) (Product, error) {
-	p, err := s.get(ctx, id)
-	if !errors.Is(err, redis.Nil) {
-		return p, err
-	}
-	if p, err = selectProduct(ctx, s.db, id); err != nil {
-		return p, err
-	}
-	return p, s.storeNewer(ctx, p)
+	return s.readThrough(ctx, id, s.storeNewer)
 }
 
 func (s versioned) Write(ctx context.Context, id, price int64) error {

@@ -1,0 +1,27 @@
+// Package explore searches all interleavings of a [sim.System] for one that
+// violates its property, and proves that there is none or returns a minimal one.
+//
+// There are two engines with one answer. [Direct] runs every interleaving for
+// real, from a fresh world, and merges nothing: the reference, in direct.go.
+// [Product] learns what the machines do and searches the product of what it has
+// learned. A tour of it, in the order in which things happen:
+//
+//   - learn.go fills a table for each store, by (content, request), and one for
+//     each distinct code of a process, by (history of replies, reply). A pair that
+//     was never seen is done for real, and only once.
+//   - graph.go expands the states, each a tuple of numbers from the tables, breadth
+//     first. stateset.go packs and numbers them, chunks.go keeps the edges.
+//     Interchangeable processes are kept in order, so that one state stands for all
+//     permutations (Ip, Dill 1996, scalarsets; Clarke, Emerson, Jha, Sistla 1998).
+//   - product.go evaluates the property in the states in which nothing can happen
+//     any more, or in all.
+//   - count.go counts interleavings from the end, exactly, and with them the
+//     probability of a violation under a random scheduler.
+//   - minimal.go finds the violating schedule with the fewest context switches, a
+//     shortest path over pairs of state and last task.
+//   - [Replay] runs that schedule for real before anybody sees it, and audit.go
+//     runs random ones if there was none.
+//
+// Nothing is thinned out by a partial-order reduction: that would lose minimal
+// schedules, counts and, together with a set of visited states, violations.
+package explore
