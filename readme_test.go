@@ -260,9 +260,9 @@ func Example() {
 	defer db.Close()
 
 	program := func(name string, do func(prices, context.Context) error) sim.Program {
-		return sim.Program{Name: name, New: func(p *sim.Process) sim.Task {
+		return sim.Program{Name: name, New: func(p *sim.Process) []sim.Task {
 			s := prices{cache.Client(p), db.Open(p)} // a *redis.Client and a *sql.DB
-			return func(ctx context.Context) (string, error) { return "", do(s, ctx) }
+			return []sim.Task{func(ctx context.Context) (string, error) { return "", do(s, ctx) }}
 		}}
 	}
 	sys := &sim.System{
@@ -299,9 +299,9 @@ func Example() {
 func TestVersionedNeedsTheEntry(t *testing.T) {
 	sys := coherent(t, open(t, "versioned", 1), model.Workload{Readers: 1, Writers: 1})
 	cache := sys.Stores[0].(*simredis.Store)
-	sys.Programs = append(sys.Programs, sim.Program{Name: "expiry", New: func(p *sim.Process) sim.Task {
+	sys.Programs = append(sys.Programs, sim.Program{Name: "expiry", New: func(p *sim.Process) []sim.Task {
 		c := cache.Client(p)
-		return func(ctx context.Context) (string, error) { return "", c.Del(ctx, "product:1").Err() }
+		return []sim.Task{func(ctx context.Context) (string, error) { return "", c.Del(ctx, "product:1").Err() }}
 	}})
 	r := product(t, sys, explore.ProductOptions{})
 	if r.Verdict != explore.Violated {

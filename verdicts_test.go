@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"slices"
 	"testing"
 
 	"quiesce/explore"
@@ -13,7 +14,7 @@ import (
 	"quiesce/sim"
 )
 
-var directLimit = flag.Int64("direct", 600, "how many interleavings a workload may have to be run by the direct engine as well")
+var directLimit = flag.Int64("direct", 800, "how many interleavings a workload may have to be run by the direct engine as well")
 
 // open returns the stores of a strategy with that many products.
 func open(t testing.TB, strategy string, keys int) *model.World {
@@ -132,6 +133,34 @@ func multinomial(reader, writer, writers int64) *big.Int {
 	return n
 }
 
+// TestServers puts readers and writers on shared servers. The service has no
+// memory of its own, so that changes no verdict; it changes the steps, since the
+// arrival of a reply is one of its own, and with them the counts.
+func TestServers(t *testing.T) {
+	for _, s := range model.Strategies() {
+		w := open(t, s.Name, 1)
+		for _, load := range []model.Workload{
+			{Readers: 1, Writers: 1, Servers: 1}, {Readers: 1, Writers: 1, Servers: 1, Warm: true},
+			{Readers: 2, Writers: 1, Servers: 2}, {Readers: 1, Writers: 2, Servers: 2},
+		} {
+			shared := product(t, coherent(t, w, load), explore.ProductOptions{Audit: 10})
+			load.Servers = 0
+			alone := product(t, coherent(t, w, load), explore.ProductOptions{})
+			if shared.Verdict != alone.Verdict {
+				t.Errorf("%s, %v: %s, on shared servers %s", s.Name, load, alone.Verdict, shared.Verdict)
+			}
+			if shared.Counterexample != nil && shared.Counterexample.Schedule.Switches() != alone.Counterexample.Schedule.Switches() {
+				t.Errorf("%s, %v: counterexample %s, on shared servers %s", s.Name, load, alone.Counterexample.Token, shared.Counterexample.Token)
+			}
+		}
+	}
+	// A start, and two steps for each request, merged in all ways: 12! / (7! 5!).
+	load := model.Workload{Readers: 1, Writers: 1, Servers: 1}
+	if r := product(t, coherent(t, open(t, "cache-aside", 1), load), explore.ProductOptions{}); r.Interleavings.Int64() != 792 {
+		t.Errorf("%v: %s interleavings, want 792", load, r.Interleavings)
+	}
+}
+
 // TestTheCounterexample is the race that everything here is about.
 func TestTheCounterexample(t *testing.T) {
 	r := product(t, coherent(t, open(t, "cache-aside", 1), model.Workload{Readers: 1, Writers: 1}), explore.ProductOptions{})
@@ -156,8 +185,9 @@ func TestEnginesAgreeOnStrategies(t *testing.T) {
 	for _, s := range model.Strategies() {
 		for _, keys := range []int{1, 2} {
 			w := open(t, s.Name, keys)
-			for _, load := range append(model.Workload{Keys: keys}.Smallest(4), model.Workload{Keys: keys, Warm: true}.Smallest(4)...) {
-				t.Run(fmt.Sprintf("%s/%dR%dW%dK-%s", s.Name, load.Readers, load.Writers, keys, load.Cache()), func(t *testing.T) {
+			for _, load := range slices.Concat(model.Workload{Keys: keys}.Smallest(4), model.Workload{Keys: keys, Warm: true}.Smallest(4),
+				model.Workload{Keys: keys, Servers: 1}.Smallest(2), model.Workload{Keys: keys, Servers: 1, Warm: true}.Smallest(2)) {
+				t.Run(fmt.Sprintf("%s/%dR%dW%dK%dS-%s", s.Name, load.Readers, load.Writers, keys, load.Servers, load.Cache()), func(t *testing.T) {
 					sys := coherent(t, w, load)
 					final := map[string]bool{}
 					p := product(t, sys, explore.ProductOptions{Quiescent: collect(final)})

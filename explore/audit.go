@@ -37,42 +37,57 @@ func (g *graph) auditOne(random *rand.Rand) error {
 	nodes := make([]uint32, len(g.slots))
 	stores := make([]uint32, len(g.stores))
 	var expected []sim.Step
+	slotOf := make([]int, len(g.slots)) // by program
+	for i, s := range g.slots {
+		slotOf[s.program] = i
+	}
 	for {
-		i, err := g.auditStep(e, random)
+		task, err := g.auditStep(e, random)
 		if err != nil {
 			return err
 		}
-		if i < 0 {
+		if task < 0 {
 			break
 		}
+		i, ref := slotOf[g.tasks[task].Program], g.tasks[task]
 		s := g.slots[i]
 		n := g.codes[s.code].nodes[nodes[i]]
-		if n.store < 0 {
+		w := n.wants[ref.Index]
+		if w.store == finished {
 			return g.differs("a task takes a step that has finished in the tables", expected, e)
 		}
-		t := g.stores[n.store]
-		m, err := g.move(s.code, nodes[i], stores)
+		state, step := uint32(0), sim.Step{Task: task, Request: sim.Start}
+		if w.store != local {
+			state = stores[w.store]
+		} else if n.arrives != nil && n.arrives[ref.Index] > 0 {
+			h := g.codes[s.code].histories[n.history].wants[ref.Index]
+			step.Request, step.Reply = sim.Arrive, g.stores[h.store].replies[n.arrives[ref.Index]-1]
+		}
+		m, err := g.learn(s.code, nodes[i], ref.Index, state)
 		if err != nil {
 			return err
 		}
 		if m.kind == blocked {
 			return g.differs("a task takes a step that is blocked in the tables", expected, e)
 		}
-		reply := t.states[stores[n.store]].next[n.request].reply
-		expected = append(expected, sim.Step{Task: s.program, Request: t.requests[n.request], Reply: t.replies[reply]})
-		if trace := e.Trace(); trace[len(trace)-1] != expected[len(expected)-1] {
+		if w.store != local {
+			t := g.stores[w.store]
+			step.Request, step.Reply = t.requests[w.request], t.replies[t.states[state].next[w.request].reply]
+			stores[w.store] = m.state
+		}
+		expected = append(expected, step)
+		if trace := e.Trace(); trace[len(trace)-1] != step {
 			return g.differs("", expected, e)
 		}
-		nodes[i], stores[n.store] = m.node, m.state
+		nodes[i] = m.node
 	}
 	return g.auditEnd(e, nodes, stores, expected)
 }
 
-// auditStep takes a step of a random enabled task and returns its slot, -1 if
-// no task is enabled.
+// auditStep takes a step of a random enabled task and returns which, -1 if no
+// task is enabled.
 func (g *graph) auditStep(e *sim.Execution, random *rand.Rand) (int, error) {
-	for _, i := range random.Perm(len(g.slots)) {
-		task := g.slots[i].program
+	for _, task := range random.Perm(len(g.tasks)) {
 		if _, ok := e.Pending(task); !ok {
 			continue
 		}
@@ -81,7 +96,7 @@ func (g *graph) auditStep(e *sim.Execution, random *rand.Rand) (int, error) {
 		} else if err != nil {
 			return -1, err
 		}
-		return i, nil
+		return task, nil
 	}
 	return -1, nil
 }
@@ -100,9 +115,11 @@ func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []si
 	}
 	values := slices.Concat(nodes, stores)
 	for i, s := range g.slots {
-		n := g.codes[s.code].nodes[nodes[i]]
-		if _, waits := e.Pending(s.program); waits != (n.store >= 0) || view.Results[s.program] != n.result {
-			return g.differs("the end of "+g.sys.Programs[s.program].Name+" is another one", expected, e)
+		for k, w := range g.codes[s.code].nodes[nodes[i]].wants {
+			task := g.base(s.program) + k
+			if _, waits := e.Pending(task); waits != (w.store != finished) || view.Results[task] != w.result {
+				return g.differs("the end of "+g.tasks[task].Name+" is another one", expected, e)
+			}
 		}
 		if i == 0 || s.group != g.slots[i-1].group {
 			slices.Sort(values[i : s.last+1])

@@ -70,7 +70,7 @@ type census struct {
 // of a state is a natural number over L to the power of the state's height, which
 // is the number of steps of the longest way on.
 func (g *graph) count(order []uint32, violates []bool) census {
-	tasks := uint64(max(len(g.slots), 1))
+	tasks := uint64(max(len(g.tasks), 1))
 	lcm := uint64(1)
 	for n := uint64(2); n <= tasks; n++ {
 		lcm *= n / gcd(lcm, n)
@@ -138,13 +138,17 @@ func (g *graph) count(order []uint32, violates []bool) census {
 func (g *graph) longest() int {
 	sum := 0
 	for _, s := range g.slots {
-		longest := 0
-		for _, n := range g.codes[s.code].nodes {
-			longest = max(longest, n.depth)
-		}
-		sum += longest
+		sum += g.codes[s.code].longest()
 	}
 	return sum
+}
+
+func (t *processTable) longest() int {
+	longest := 0
+	for _, n := range t.nodes {
+		longest = max(longest, n.length)
+	}
+	return longest
 }
 
 // wordsFor returns the words of a number up to base to the power of exponent.

@@ -30,7 +30,7 @@ type DirectOptions struct {
 // A canceled context ends the search with the verdict [Incomplete]. An error
 // means that the system could not be run, or is not deterministic.
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
-	d := &direct{sys: sys, judge: newJudge(&sys.Property)}
+	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
 	r := &Result{Engine: "direct"}
 	var best Schedule
 	interleavings, violating := 0, 0
@@ -94,6 +94,7 @@ func confirm(sys *sim.System, schedule Schedule) (*Trace, error) {
 // interleaving are kept, and the deepest one that has an alternative moves on.
 type direct struct {
 	sys      *sim.System
+	tasks    []sim.TaskRef
 	judge    judge
 	choices  []choice
 	started  bool
@@ -233,9 +234,9 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 		task := before[i].Task
 		now := "has finished"
 		if req, ok := e.Pending(task); ok {
-			now, _ = d.sys.Stores[d.sys.Store(req.Store)].Describe(req, "")
+			now, _ = d.sys.Describe(req, "")
 		}
-		err.Now = append(err.Now, d.sys.Programs[task].Name+": "+now)
+		err.Now = append(err.Now, d.tasks[task].Name+": "+now)
 	}
 	return err
 }
@@ -243,7 +244,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 // extend takes a step of the first enabled task from first on.
 func (d *direct) extend(e *sim.Execution, first int) (bool, error) {
 	last := -1 // the last task that waits
-	for task := range d.sys.Programs {
+	for task := range d.tasks {
 		if _, ok := e.Pending(task); ok {
 			last = task
 		}

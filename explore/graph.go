@@ -23,7 +23,8 @@ type graph struct {
 	stores []*storeTable
 	codes  []*processTable
 	slots  []slot
-	rows   [][]row // by code and state of a process of that code
+	tasks  []sim.TaskRef
+	rows   [][]row // by code, and then by state of a process of that code and task
 
 	layout   layout
 	set      *stateSet
@@ -40,13 +41,15 @@ type slot struct {
 	code    int
 	group   int // equal for interchangeable processes
 	last    int // the last slot of its group
+	tasks   int // how many the process has
+	first   int // the first of them among the tasks of all slots
 }
 
-// A row holds what has been learned about a process in one state together with
-// the store that its request goes to: one look-up a transition.
+// A row holds what has been learned about a task of a process in one state,
+// together with the store that its request goes to: one look-up a transition.
 type row struct {
-	store int // -1: the process has finished
-	next  []move
+	store int    // of the request; local, or finished
+	next  []move // by state of the store
 }
 
 // A move is one learned transition of a process and a store.
@@ -62,6 +65,7 @@ type edge struct {
 	slot uint8 // the first of the interchangeable slots that can take it
 	many uint8 // how many of them there are
 	at   uint8 // the slot in which the process that takes it is afterwards
+	task uint8 // of that process
 }
 
 // A span is the index of the first of some edges, and in the lowest byte their
@@ -69,7 +73,7 @@ type edge struct {
 type span uint64
 
 const (
-	maxSlots  = 40 // the least common multiple of 1..maxSlots has to fit into 64 bits
+	maxTasks  = 40 // the least common multiple of 1..maxTasks has to fit into 64 bits
 	maxStates = math.MaxUint32 - 1
 	edgeBytes = 8
 	spanBytes = 8
@@ -77,9 +81,9 @@ const (
 
 // newGraph starts the tables and numbers the initial state.
 func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
-	g := &graph{sys: sys}
-	if len(sys.Programs) > maxSlots {
-		return nil, fmt.Errorf("%d processes are too many; the product engine takes %d", len(sys.Programs), maxSlots)
+	g := &graph{sys: sys, tasks: sys.Tasks()}
+	if len(g.tasks) > maxTasks {
+		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
 	for i := range sys.Stores {
 		t, err := newStoreTable(sys, i)
@@ -90,11 +94,17 @@ func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
 	}
 	codes := map[string]int{}
 	for i, p := range sys.Programs {
+		var tasks []sim.TaskRef
+		for _, t := range g.tasks {
+			if t.Program == i {
+				tasks = append(tasks, t)
+			}
+		}
 		code, ok := codes[p.Class]
 		if !ok || p.Class == "" {
 			code = len(g.codes)
 			codes[p.Class] = code
-			t, err := newProcessTable(sys, i, g.stores)
+			t, err := newProcessTable(sys, i, tasks, g.stores)
 			if err != nil {
 				return nil, err
 			}
@@ -105,9 +115,12 @@ func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
 		if symmetry && !sys.Property.Labelled {
 			group = code
 		}
-		g.slots = append(g.slots, slot{program: i, code: code, group: group})
+		g.slots = append(g.slots, slot{program: i, code: code, group: group, tasks: len(tasks)})
 	}
 	slices.SortStableFunc(g.slots, func(a, b slot) int { return a.group - b.group })
+	for i := 1; i < len(g.slots); i++ {
+		g.slots[i].first = g.slots[i-1].first + g.slots[i-1].tasks
+	}
 	for i := len(g.slots) - 1; i >= 0; i-- {
 		g.slots[i].last = i
 		if i+1 < len(g.slots) && g.slots[i+1].group == g.slots[i].group {
@@ -169,46 +182,43 @@ func (g *graph) fits() bool {
 	return true
 }
 
-// row returns what has been learned about a process in a state.
-func (g *graph) row(code int, node uint32) *row {
-	for int(node) >= len(g.rows[code]) {
-		g.rows[code] = append(g.rows[code], row{store: g.codes[code].nodes[len(g.rows[code])].store})
+// row returns what has been learned about a task of a process in a state.
+func (g *graph) row(code int, node uint32, task int) *row {
+	table := g.codes[code]
+	i := int(node)*len(table.specs) + task
+	for i >= len(g.rows[code]) {
+		n := len(g.rows[code])
+		g.rows[code] = append(g.rows[code], row{store: table.nodes[n/len(table.specs)].wants[n%len(table.specs)].store})
 	}
-	return &g.rows[code][node]
+	return &g.rows[code][i]
 }
 
-// learn finds out what a step of a process does, for real if need be.
-func (g *graph) learn(code int, node, state uint32) (move, error) {
+// learn finds out what a step of a task does, for real if need be. state is that
+// of the store that its request goes to.
+func (g *graph) learn(code int, node uint32, task int, state uint32) (move, error) {
 	process := g.codes[code]
-	n := process.nodes[node]
-	s, err := g.stores[n.store].step(state, n.request)
-	if err != nil {
-		return move{}, err
+	w := process.nodes[node].wants[task]
+	m := move{kind: done, state: state}
+	reply := uint32(0)
+	if w.store != local {
+		s, err := g.stores[w.store].step(state, w.request)
+		if err != nil {
+			return move{}, err
+		}
+		m.kind, m.state, reply = s.kind, s.state, s.reply
 	}
-	m := move{kind: s.kind}
-	if s.kind == done {
-		m.state = s.state
-		if m.node, err = process.deliver(node, s.reply); err != nil {
+	if m.kind == done {
+		var err error
+		if m.node, err = process.step(node, task, reply); err != nil {
 			return move{}, err
 		}
 	}
-	r := g.row(code, node)
+	r := g.row(code, node, task)
 	for len(r.next) <= int(state) {
 		r.next = append(r.next, move{})
 	}
 	r.next[state] = m
 	return m, nil
-}
-
-// move returns what a step of a process in a state does together with its
-// store. The process must not have finished.
-func (g *graph) move(code int, node uint32, stores []uint32) (move, error) {
-	r := g.row(code, node)
-	state := stores[r.store]
-	if int(state) < len(r.next) && r.next[state].kind != unknown {
-		return r.next[state], nil
-	}
-	return g.learn(code, node, state)
 }
 
 // search expands every reachable state, breadth first. It stops early, without
@@ -222,7 +232,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	stores := values[len(g.slots):]
 	key := make([]uint64, g.layout.words)
-	steps := make([]edge, 0, len(g.slots))
+	steps := make([]edge, 0, len(g.tasks))
 	level := 1 // the first state that is one step deeper
 	for ; g.expanded < g.set.n; g.expanded++ {
 		if g.expanded == level {
@@ -240,34 +250,42 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			for i < s.last && values[i+1] == node {
 				i++ // interchangeable, and in the same state
 			}
-			r := g.row(s.code, node)
-			if r.store < 0 {
-				continue
-			}
-			state := stores[r.store]
-			var m move
-			if int(state) < len(r.next) {
-				m = r.next[state]
-			}
-			if m.kind == unknown {
-				var err error
-				if m, err = g.learn(s.code, node, state); err != nil {
-					return err
+			for task := range s.tasks {
+				r := g.row(s.code, node, task)
+				store := r.store
+				if store == finished {
+					continue
 				}
-				if !g.fits() {
-					g.relayout()
-					key = make([]uint64, g.layout.words)
+				state := uint32(0)
+				if store != local {
+					state = stores[store]
 				}
+				var m move
+				if int(state) < len(r.next) {
+					m = r.next[state]
+				}
+				if m.kind == unknown {
+					var err error
+					if m, err = g.learn(s.code, node, task, state); err != nil {
+						return err
+					}
+					if !g.fits() {
+						g.relayout()
+						key = make([]uint64, g.layout.words)
+					}
+				}
+				if m.kind == blocked {
+					continue
+				}
+				copy(key, g.set.key(g.expanded))
+				at := g.place(key, values, first, i, m.node)
+				if m.state != state {
+					f := &g.layout.fields[len(g.slots)+store]
+					key[f.word] ^= uint64(state^m.state) << f.shift
+				}
+				to, _ := g.set.add(key)
+				steps = append(steps, edge{to, uint8(first), uint8(i - first + 1), uint8(at), uint8(task)})
 			}
-			if m.kind == blocked {
-				continue
-			}
-			copy(key, g.set.key(g.expanded))
-			at := g.place(key, values, first, i, m.node)
-			f := &g.layout.fields[len(g.slots)+r.store]
-			key[f.word] ^= uint64(state^m.state) << f.shift
-			to, _ := g.set.add(key)
-			steps = append(steps, edge{to, uint8(first), uint8(i - first + 1), uint8(at)})
 		}
 		room, begin := g.edges.run(len(steps))
 		copy(room, steps)
@@ -323,10 +341,11 @@ func (g *graph) ends(state uint32) bool {
 	return int(state) < g.expanded && len(g.from(state)) == 0
 }
 
-// waits says whether a process has not finished in a state of these values.
+// waits says whether a task that is not a background task has not finished in a
+// state of these values.
 func (g *graph) waits(values []uint32) bool {
 	for i, s := range g.slots {
-		if g.codes[s.code].nodes[values[i]].store >= 0 {
+		if g.codes[s.code].nodes[values[i]].waits {
 			return true
 		}
 	}
@@ -335,12 +354,17 @@ func (g *graph) waits(values []uint32) bool {
 
 // view returns what a property sees of a state.
 func (g *graph) view(values []uint32) sim.View {
-	v := sim.View{Contents: make([]sim.Content, len(g.stores)), Results: make([]string, len(g.slots))}
+	v := sim.View{Contents: make([]sim.Content, len(g.stores)), Results: make([]string, len(g.tasks))}
 	for i, t := range g.stores {
 		v.Contents[i] = t.states[values[len(g.slots)+i]].content
 	}
+	nodes := make([]uint32, len(g.slots)) // by program
+	codes := make([]int, len(g.slots))
 	for i, s := range g.slots {
-		v.Results[s.program] = g.codes[s.code].nodes[values[i]].result
+		nodes[s.program], codes[s.program] = values[i], s.code
+	}
+	for i, t := range g.tasks {
+		v.Results[i] = g.codes[codes[t.Program]].nodes[nodes[t.Program]].wants[t.Index].result
 	}
 	return v
 }
@@ -352,14 +376,10 @@ func (g *graph) view(values []uint32) sim.View {
 func (g *graph) order() []uint32 {
 	ranks := make([][]int, len(g.codes))
 	for i, code := range g.codes {
-		longest := 0
 		for _, n := range code.nodes {
-			longest = max(longest, n.depth)
-		}
-		for _, n := range code.nodes {
-			rank := n.depth
-			if n.store < 0 {
-				rank = longest + 1
+			rank := n.length
+			if !slices.ContainsFunc(n.wants, func(w want) bool { return w.store != finished }) {
+				rank = code.longest() + 1
 			}
 			ranks[i] = append(ranks[i], rank)
 		}

@@ -222,40 +222,83 @@ func (t *storeTable) describe(request uint32, reply sim.Reply) string {
 }
 
 // A processTable is the learned transition table of all processes with one
-// code. A state is a history of replies, so the states are a tree; only the
-// finished ones with equal results are one state.
+// code. A state is a history of the replies that were delivered, and the replies
+// that are on their way; finished states with equal results are one.
 type processTable struct {
 	sys     *sim.System
-	program int // index in sys.Programs of one process with this code
+	program int           // index in sys.Programs of one process with this code
+	specs   []sim.TaskRef // its tasks
 	stores  []*storeTable
 
-	nodes    []processNode
-	children map[processInput]uint32
-	finished map[string]uint32
-	runs     int // coroutines really run
+	histories []history
+	delivered map[delivery]uint32
+	runs      int // processes really run
+
+	nodes []processNode
+	byKey map[string]uint32
+	next  map[processInput]uint32
 }
 
+// A history is what a process has been told so far, and what its tasks want then.
+// Histories are a tree.
+type history struct {
+	wants []want // by task
+	depth int
+	last  delivery
+}
+
+// A want is what a task does next.
+type want struct {
+	store   int    // that executes its request; local or finished
+	request uint32 // in the table of that store
+	result  string // if it has finished
+}
+
+const (
+	finished = -1
+	local    = -2 // a start or an arrival
+)
+
+// A delivery is the last input of a history: the reply, in the table of the
+// store that the task had asked, or 0 for a start.
+type delivery struct {
+	before uint32 // the history before it
+	task   int
+	reply  uint32
+}
+
+// A processNode is a state of a process.
 type processNode struct {
-	store   int    // of the pending request; -1 if finished
-	request uint32 // number of the pending request in its store's table
-	result  string
-	depth   int // length of the history; of the longest, if there are several
-	before  uint32
-	by      uint32 // the reply, in the table of the store of before
+	wants   []want
+	waits   bool // for a task that has not finished and is not a background task
+	length  int  // at least the steps so far; of the longest way, if there are several
+	history uint32
+	arrives []uint32 // by task: 1 + the reply that is on its way; nil if there is none
 }
 
-type processInput struct{ node, reply uint32 }
+// A processInput is a step of a task; reply is the one to its request, or 0.
+type processInput struct {
+	node  uint32
+	task  int
+	reply uint32
+}
 
-func newProcessTable(sys *sim.System, program int, stores []*storeTable) (*processTable, error) {
-	t := &processTable{sys: sys, program: program, stores: stores, children: map[processInput]uint32{}, finished: map[string]uint32{}}
+func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores []*storeTable) (*processTable, error) {
+	t := &processTable{
+		sys: sys, program: program, specs: tasks, stores: stores,
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
+	}
 	p, err := t.start()
 	if err != nil {
 		return nil, err
 	}
 	defer p.Stop()
-	t.add(p, 0, 0)
+	t.record(p, delivery{})
+	t.node(0, nil)
 	return t, nil
 }
+
+func (t *processTable) alone() bool { return len(t.specs) == 1 }
 
 func (t *processTable) start() (*sim.Process, error) {
 	t.runs++
@@ -269,99 +312,194 @@ func (t *processTable) start() (*sim.Process, error) {
 	return p, nil
 }
 
-// add returns the number of the state that p is in, which it has reached from
-// before by a reply.
-func (t *processTable) add(p *sim.Process, before, by uint32) uint32 {
-	id := uint32(len(t.nodes))
-	n := processNode{store: -1, before: before, by: by}
+// record adds the history that p has come to by a delivery.
+func (t *processTable) record(p *sim.Process, last delivery) uint32 {
+	id := uint32(len(t.histories))
+	h := history{wants: make([]want, len(t.specs)), last: last}
 	if id > 0 {
-		n.depth = t.nodes[before].depth + 1
+		h.depth = t.histories[last.before].depth + 1
 	}
-	if req, ok := p.Pending(); ok {
-		n.store = t.sys.Store(req.Store)
-		n.request = t.stores[n.store].request(req)
-	} else {
-		n.result = p.Result()
-		if same, ok := t.finished[n.result]; ok {
-			t.nodes[same].depth = max(t.nodes[same].depth, n.depth)
-			return same
-		}
-		t.finished[n.result] = id
+	for task := range h.wants {
+		h.wants[task] = t.wants(p, task)
 	}
-	t.nodes = append(t.nodes, n)
+	t.histories = append(t.histories, h)
 	return id
 }
 
-// deliver returns the state after the process in state node has got a reply.
-func (t *processTable) deliver(node, reply uint32) (uint32, error) {
-	if next, ok := t.children[processInput{node, reply}]; ok {
+func (t *processTable) wants(p *sim.Process, task int) want {
+	req, ok := p.Pending(task)
+	switch {
+	case !ok:
+		return want{store: finished, result: p.Result(task)}
+	case req.Local():
+		return want{store: local}
+	}
+	store := t.sys.Store(req.Store)
+	return want{store: store, request: t.stores[store].request(req)}
+}
+
+// node returns the number of the state with a history and replies on their way.
+func (t *processTable) node(h uint32, arrives []uint32) uint32 {
+	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives}
+	n.length = t.histories[h].depth
+	if !t.alone() {
+		n.length *= 2 // a request and its arrival
+	}
+	key := fmt.Sprint(h)
+	for task, reply := range arrives {
+		if reply > 0 {
+			if len(n.wants) > 0 && &n.wants[0] == &t.histories[h].wants[0] {
+				n.wants = slices.Clone(n.wants)
+			}
+			n.wants[task] = want{store: local}
+			n.length++
+			key += fmt.Sprintf(",%d:%d", task, reply)
+		}
+	}
+	all := true
+	for task, w := range n.wants {
+		all = all && w.store == finished
+		n.waits = n.waits || w.store != finished && !t.specs[task].Background
+	}
+	if all {
+		key = "finished"
+		for _, w := range n.wants {
+			key += fmt.Sprintf(",%q", w.result)
+		}
+	}
+	id, ok := t.byKey[key]
+	if !ok {
+		id = uint32(len(t.nodes))
+		t.byKey[key] = id
+		t.nodes = append(t.nodes, n)
+	}
+	t.nodes[id].length = max(t.nodes[id].length, n.length)
+	return id
+}
+
+// step returns the state after a step of a task: its request is executed with
+// this reply, or it starts, or what is on its way to it arrives.
+func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error) {
+	in := processInput{node, task, reply}
+	if next, ok := t.next[in]; ok {
 		return next, nil
 	}
-	p, err := t.replay(node)
+	n := t.nodes[node]
+	arrives := n.arrives
+	h := n.history
+	switch {
+	case n.wants[task].store != local && !t.alone():
+		arrives = slices.Clone(arrives)
+		if arrives == nil {
+			arrives = make([]uint32, len(t.specs))
+		}
+		arrives[task] = 1 + reply
+	default:
+		if arrives != nil && arrives[task] > 0 {
+			reply = arrives[task] - 1
+			arrives = slices.Clone(arrives)
+			arrives[task] = 0
+		}
+		var err error
+		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
+			return 0, err
+		}
+	}
+	next := t.node(h, arrives)
+	t.next[in] = next
+	return next, nil
+}
+
+// deliver returns the history after a delivery, for real if it is a new one.
+func (t *processTable) deliver(d delivery) (uint32, error) {
+	if h, ok := t.delivered[d]; ok {
+		return h, nil
+	}
+	p, err := t.replay(d.before)
 	if err != nil {
 		return 0, err
 	}
 	defer p.Stop()
-	if err := p.Deliver(t.stores[t.nodes[node].store].replies[reply]); err != nil {
+	if err := p.Deliver(d.task, t.reply(d)); err != nil {
 		return 0, err
 	}
-	next := t.add(p, node, reply)
-	t.children[processInput{node, reply}] = next
-	return next, nil
+	h := t.record(p, d)
+	t.delivered[d] = h
+	return h, nil
 }
 
-// replay runs the process again from the start up to a state, answering from
+// reply returns the reply of a delivery.
+func (t *processTable) reply(d delivery) sim.Reply {
+	w := t.histories[d.before].wants[d.task]
+	if w.store == local {
+		return ""
+	}
+	return t.stores[w.store].replies[d.reply]
+}
+
+// replay runs the process again from the start through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
-func (t *processTable) replay(node uint32) (*sim.Process, error) {
+func (t *processTable) replay(h uint32) (*sim.Process, error) {
 	p, err := t.start()
 	if err != nil {
 		return nil, err
 	}
-	path := []uint32{node}
-	for n := node; n != 0; n = t.nodes[n].before {
-		path = append(path, t.nodes[n].before)
+	var path []delivery
+	for at := h; at != 0; at = t.histories[at].last.before {
+		path = append(path, t.histories[at].last)
 	}
 	slices.Reverse(path)
-	for i, n := range path {
-		want := &t.nodes[n]
-		store := t.stores[want.store]
-		if req, ok := p.Pending(); !ok || req != store.requests[want.request] {
-			err := &NondeterminismError{Machine: "task " + t.sys.Programs[t.program].Name, Before: t.transcript(path[:i+1])}
-			err.Now = append(slices.Clone(err.Before[:i]), "has finished")
-			if ok {
-				err.Now[i] = t.describe(req)
-			}
-			p.Stop()
-			return nil, err
+	err = t.same(p, 0, nil)
+	for i, d := range path {
+		if err == nil {
+			err = p.Deliver(d.task, t.reply(d))
 		}
-		if i+1 < len(path) {
-			if err := p.Deliver(store.replies[t.nodes[path[i+1]].by]); err != nil {
-				p.Stop()
-				return nil, err
-			}
+		if err == nil {
+			err = t.same(p, t.delivered[d], path[:i+1])
 		}
+	}
+	if err != nil {
+		p.Stop()
+		return nil, err
 	}
 	return p, nil
 }
 
-// transcript returns the requests along a path, with the replies to all but the last.
-func (t *processTable) transcript(path []uint32) []string {
-	var lines []string
-	for i, n := range path {
-		node := &t.nodes[n]
-		store := t.stores[node.store]
-		if i+1 < len(path) {
-			lines = append(lines, store.describe(node.request, store.replies[t.nodes[path[i+1]].by]))
-		} else {
-			lines = append(lines, t.describe(store.requests[node.request]))
+// same returns an error unless p, which has come along a path to a history, wants
+// what was wanted there before.
+func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
+	for task, before := range t.histories[h].wants {
+		now := t.wants(p, task)
+		if now == before {
+			continue
+		}
+		lines := make([]string, 0, len(path)+1)
+		for _, d := range path {
+			lines = append(lines, t.describe(d.task, t.histories[d.before].wants[d.task], t.reply(d)))
+		}
+		return &NondeterminismError{
+			Machine: "task " + t.specs[task].Name,
+			Before:  append(slices.Clone(lines), t.describe(task, before, "")),
+			Now:     append(lines, t.describe(task, now, "")),
 		}
 	}
-	return lines
+	return nil
 }
 
-func (t *processTable) describe(req sim.Request) string {
-	text, _ := t.sys.Stores[t.sys.Store(req.Store)].Describe(req, "")
-	return text
+func (t *processTable) describe(task int, w want, reply sim.Reply) string {
+	text := ""
+	switch w.store {
+	case finished:
+		text = fmt.Sprintf("has finished with %q", w.result)
+	case local:
+		text = "start"
+	default:
+		text = strings.TrimSuffix(t.stores[w.store].describe(w.request, reply), " -> ")
+	}
+	if t.alone() {
+		return text
+	}
+	return t.specs[task].Name + ": " + text
 }
 
 // A NondeterminismError says that a machine got the same inputs twice and

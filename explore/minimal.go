@@ -17,10 +17,10 @@ const (
 const maxSteps = 1 << 14
 
 // ways says what the cheapest way on from each state costs that gets to a wanted
-// end: of all ways, and of those that begin with a step of the process in each
-// slot.
+// end: of all ways, and of those that begin with a step of each task of the
+// process in each slot.
 type ways struct {
-	record int // of a state: the cost of all ways, then that of each slot
+	record int // of a state: the cost of all ways, then that of each task
 	flat   []cost
 }
 
@@ -50,7 +50,7 @@ func (g *graph) minimal(order []uint32, violates []bool) Schedule {
 	// Walk from the initial state, with the states of the labelled processes,
 	// and take the first task whose way is as cheap as the cheapest.
 	values := make([]uint32, len(g.slots)+len(g.stores))
-	nodes := make([]uint32, len(g.sys.Programs))
+	nodes := make([]uint32, len(g.slots)) // by program
 	schedule := Schedule{}
 	for state, last := uint32(0), -1; !g.ends(state); {
 		if violates[state] {
@@ -58,20 +58,21 @@ func (g *graph) minimal(order []uint32, violates []bool) Schedule {
 		}
 		g.layout.unpack(g.set.key(int(state)), values)
 		least, take, at := hopeless, -1, 0
-		for program, node := range nodes {
-			slot := g.find(program, node, values)
-			c := best.of(state)[1+slot]
-			if last >= 0 && program != last {
+		for task, ref := range g.tasks {
+			slot := g.find(ref.Program, nodes[ref.Program], values)
+			c := best.of(state)[1+g.slots[slot].first+ref.Index]
+			if last >= 0 && task != last {
 				c += aSwitch
 			}
 			if c < least {
-				least, take, at = c, program, slot
+				least, take, at = c, task, slot
 			}
 		}
+		ref := g.tasks[take]
 		for _, e := range g.from(state) {
-			if e.covers(at) {
+			if e.covers(at, ref.Index) {
 				g.layout.unpack(g.set.key(int(e.to)), values)
-				nodes[take] = values[e.at]
+				nodes[ref.Program] = values[e.at]
 				state = e.to
 				break
 			}
@@ -82,9 +83,9 @@ func (g *graph) minimal(order []uint32, violates []bool) Schedule {
 	return schedule
 }
 
-// covers says whether the process in a slot can take the step.
-func (e edge) covers(slot int) bool {
-	return int(e.slot) <= slot && slot < int(e.slot)+int(e.many)
+// covers says whether it is a step of this task of the process in a slot.
+func (e edge) covers(slot, task int) bool {
+	return int(e.task) == task && int(e.slot) <= slot && slot < int(e.slot)+int(e.many)
 }
 
 // find returns a slot of the group of a program whose process is in the state
@@ -108,7 +109,8 @@ func (g *graph) find(program int, node uint32, values []uint32) int {
 // interleaving that comes through a state in violates, from where on only the
 // cost in afterwards counts. Without violates it is the cost to any end.
 func (g *graph) ways(order []uint32, violates []bool, afterwards ways) ways {
-	w := ways{record: 1 + len(g.slots), flat: make([]cost, g.set.n*(1+len(g.slots)))}
+	record := 1 + len(g.tasks)
+	w := ways{record, make([]cost, g.set.n*record)}
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
 		costs := w.of(s)
@@ -128,11 +130,11 @@ func (g *graph) ways(order []uint32, violates []bool, afterwards ways) ways {
 			c := next[0]
 			if !g.ends(e.to) {
 				// Going on with the same task costs no switch.
-				c = min(c+aSwitch, next[1+e.at])
+				c = min(c+aSwitch, next[1+g.slots[e.at].first+int(e.task)])
 			}
 			c = min(c+aStep, hopeless)
 			for slot := e.slot; slot < e.slot+e.many; slot++ {
-				costs[1+slot] = c
+				costs[1+g.slots[slot].first+int(e.task)] = c
 			}
 			costs[0] = min(costs[0], c)
 		}

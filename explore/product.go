@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"quiesce/sim"
 )
@@ -167,20 +168,27 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
 func (g *graph) indifferent(v sim.View, bad bool) error {
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
-			a, b := s.program, g.slots[j].program
-			if v.Results[a] == v.Results[b] {
-				continue
+			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results)}
+			for k, t := range g.tasks {
+				switch t.Program {
+				case s.program:
+					other.Results[k+g.base(g.slots[j].program)-g.base(s.program)] = v.Results[k]
+				case g.slots[j].program:
+					other.Results[k+g.base(s.program)-g.base(g.slots[j].program)] = v.Results[k]
+				}
 			}
-			v.Results[a], v.Results[b] = v.Results[b], v.Results[a]
-			other := g.sys.Property.Violation(v) != ""
-			v.Results[a], v.Results[b] = v.Results[b], v.Results[a]
-			if other != bad {
+			if !slices.Equal(v.Results, other.Results) && (g.sys.Property.Violation(other) != "") != bad {
 				return fmt.Errorf("the property %s tells %s and %s apart, which are of the same class; set Labelled in the property",
-					g.sys.Property.Name, g.sys.Programs[a].Name, g.sys.Programs[b].Name)
+					g.sys.Property.Name, g.sys.Programs[s.program].Name, g.sys.Programs[g.slots[j].program].Name)
 			}
 		}
 	}
 	return nil
+}
+
+// base returns the first task of a program.
+func (g *graph) base(program int) int {
+	return slices.IndexFunc(g.tasks, func(t sim.TaskRef) bool { return t.Program == program })
 }
 
 // viewKey returns a string that is equal exactly for equal views.
@@ -190,7 +198,9 @@ func (g *graph) viewKey(values []uint32) string {
 		b = fmt.Appendf(b, "%d,", v)
 	}
 	for i, s := range g.slots {
-		b = fmt.Appendf(b, "%q,", g.codes[s.code].nodes[values[i]].result)
+		for _, w := range g.codes[s.code].nodes[values[i]].wants {
+			b = fmt.Appendf(b, "%q,", w.result)
+		}
 	}
 	return string(b)
 }

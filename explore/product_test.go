@@ -60,8 +60,8 @@ func tasks(property sim.Property, code map[string]func(do func(string) string) s
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		sys.Programs = append(sys.Programs, sim.Program{Name: name, Class: strings.TrimRight(name, "0123456789"), New: func(p *sim.Process) sim.Task {
-			return func(context.Context) (string, error) {
+		sys.Programs = append(sys.Programs, sim.Program{Name: name, Class: strings.TrimRight(name, "0123456789"), New: func(p *sim.Process) []sim.Task {
+			return []sim.Task{func(context.Context) (string, error) {
 				return code[name](func(body string) string {
 					reply, err := p.Call(sim.Request{Store: "register", Body: body})
 					if err != nil {
@@ -69,7 +69,7 @@ func tasks(property sim.Property, code map[string]func(do func(string) string) s
 					}
 					return string(reply)
 				}), nil
-			}
+			}}
 		}})
 	}
 	return sys

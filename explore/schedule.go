@@ -10,19 +10,20 @@ import (
 )
 
 // A Schedule is the sequence of tasks that take a step, as indices in
-// sim.System.Programs. It determines an execution.
+// sim.System.Tasks. It determines an execution.
 type Schedule []int
 
 // Format returns the schedule as a token that names the tasks, each with the
 // number of its consecutive steps: "reader-1:2,writer-1:2,reader-1:1".
 func (s Schedule) Format(sys *sim.System) string {
 	var runs []string
+	tasks := sys.Tasks()
 	for i := 0; i < len(s); {
 		j := i
 		for j < len(s) && s[j] == s[i] {
 			j++
 		}
-		runs = append(runs, sys.Programs[s[i]].Name+":"+strconv.Itoa(j-i))
+		runs = append(runs, tasks[s[i]].Name+":"+strconv.Itoa(j-i))
 		i = j
 	}
 	return strings.Join(runs, ",")
@@ -59,13 +60,14 @@ func ParseSchedule(sys *sim.System, token string) (Schedule, error) {
 	if token == "" {
 		return s, nil
 	}
+	tasks := sys.Tasks()
 	for _, run := range strings.Split(token, ",") {
 		name, count, ok := strings.Cut(run, ":")
 		n, err := strconv.Atoi(count)
 		if !ok || err != nil || n < 1 {
-			return nil, fmt.Errorf("schedule: %q is not of the form task:steps, such as %s:2", run, sys.Programs[0].Name)
+			return nil, fmt.Errorf("schedule: %q is not of the form task:steps, such as %s:2", run, tasks[0].Name)
 		}
-		task := slices.IndexFunc(sys.Programs, func(p sim.Program) bool { return p.Name == name })
+		task := slices.IndexFunc(tasks, func(t sim.TaskRef) bool { return t.Name == name })
 		if task < 0 {
 			return nil, fmt.Errorf("schedule: step %d cannot be taken: there is no task %q in this workload (tasks: %s)",
 				len(s)+1, name, strings.Join(taskNames(sys), ", "))
@@ -79,9 +81,9 @@ func ParseSchedule(sys *sim.System, token string) (Schedule, error) {
 }
 
 func taskNames(sys *sim.System) []string {
-	names := make([]string, len(sys.Programs))
-	for i, p := range sys.Programs {
-		names[i] = p.Name
+	var names []string
+	for _, t := range sys.Tasks() {
+		names = append(names, t.Name)
 	}
 	return names
 }

@@ -21,8 +21,8 @@ type Trace struct {
 
 // A TraceStep is one step of a [Trace].
 type TraceStep struct {
-	Task, Store    string
-	Request, Reply string        // as the store describes them
+	Task, Store    string        // Store is "" for a start or an arrival
+	Request, Reply string        // as the store describes them; of an arrival, the reply that arrives
 	Contents       []sim.Content // of every store after the step
 }
 
@@ -58,14 +58,16 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t := &Trace{Schedule: schedule, Token: schedule.Format(sys), Initial: view.Contents}
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
+	tasks := sys.Tasks()
+	replies := make([]string, len(tasks)) // the last one to each task
 	for i, task := range schedule {
 		req, ok := e.Pending(task)
-		name := sys.Programs[task].Name
+		name := tasks[task].Name
 		if !ok {
 			return nil, &ScheduleError{i + 1, "cannot be taken: " + name + " has finished"}
 		}
 		if err := e.Step(task); errors.Is(err, sim.ErrBlocked) {
-			text, _ := sys.Stores[sys.Store(req.Store)].Describe(req, "")
+			text, _ := sys.Describe(req, "")
 			return nil, &ScheduleError{i + 1, fmt.Sprintf("cannot be taken: %s is blocked in %s", name, text)}
 		} else if err != nil {
 			return nil, err
@@ -76,7 +78,11 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		watch.see(view)
 		reply := e.Trace()[i].Reply
 		step := TraceStep{Task: name, Store: req.Store, Contents: view.Contents}
-		step.Request, step.Reply = sys.Stores[sys.Store(req.Store)].Describe(req, reply)
+		step.Request, step.Reply = sys.Describe(req, reply)
+		if req == sim.Arrive {
+			step.Reply = replies[task]
+		}
+		replies[task] = step.Reply
 		t.Steps = append(t.Steps, step)
 	}
 	waiting, err := unfinished(sys, e)
@@ -88,21 +94,23 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 }
 
 // unfinished describes what the tasks of a complete execution still wait for:
-// nothing at quiescence, everything in a deadlock. An execution that could go
-// on is a [*ScheduleError].
+// nothing at quiescence, where only background tasks wait. An execution that
+// could go on is a [*ScheduleError].
 func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error) {
-	for task := range sys.Programs {
-		req, ok := e.Pending(task)
+	for i, task := range sys.Tasks() {
+		req, ok := e.Pending(i)
 		if !ok {
 			continue
 		}
-		text, _ := sys.Stores[sys.Store(req.Store)].Describe(req, "")
-		waiting = append(waiting, sys.Programs[task].Name+" waits for "+text)
-		if err := e.Step(task); !errors.Is(err, sim.ErrBlocked) {
+		text, _ := sys.Describe(req, "")
+		if !task.Background {
+			waiting = append(waiting, task.Name+" waits for "+text)
+		}
+		if err := e.Step(i); !errors.Is(err, sim.ErrBlocked) {
 			if err != nil {
 				return nil, err
 			}
-			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", sys.Programs[task].Name, text)}
+			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
 		}
 	}
 	return waiting, nil
@@ -111,9 +119,10 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 // transcript returns the steps of an execution, each in one line.
 func transcript(sys *sim.System, steps []sim.Step) []string {
 	lines := make([]string, len(steps))
+	tasks := sys.Tasks()
 	for i, s := range steps {
-		request, reply := sys.Stores[sys.Store(s.Request.Store)].Describe(s.Request, s.Reply)
-		lines[i] = fmt.Sprintf("%s: %s -> %s", sys.Programs[s.Task].Name, request, reply)
+		request, reply := sys.Describe(s.Request, s.Reply)
+		lines[i] = fmt.Sprintf("%s: %s -> %s", tasks[s.Task].Name, request, reply)
 	}
 	return lines
 }

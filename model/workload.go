@@ -3,25 +3,33 @@ package model
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"quiesce/sim"
 	"quiesce/sim/redis"
 	"quiesce/sim/sqlite"
 )
 
-// A Workload says what happens at once: every reader reads one product and
-// every writer sets its price, each a task in a process of its own. Readers and
-// writers take the products in turn. The zero value is a workload in which
-// nothing happens.
+// A Workload says what happens at once: every reader reads one product and every
+// writer sets its price, each a task. Readers and writers take the products in
+// turn. The zero value is a workload in which nothing happens.
 type Workload struct {
 	Readers, Writers int
 	Keys             int  // products
 	Warm             bool // the cache holds every product when it begins
+
+	// Servers is the number of servers, which readers and writers take in turn;
+	// those of one server share its service. 0 means a server for each task.
+	Servers int
 }
 
 // String returns the workload in words.
 func (w Workload) String() string {
-	return fmt.Sprintf("%s, %s, %s, %s cache", count(w.Readers, "reader"), count(w.Writers, "writer"), count(w.Keys, "key"), w.Cache())
+	words := fmt.Sprintf("%s, %s, %s, %s cache", count(w.Readers, "reader"), count(w.Writers, "writer"), count(w.Keys, "key"), w.Cache())
+	if w.Servers > 0 {
+		words += ", " + count(w.Servers, "server")
+	}
+	return words
 }
 
 // Cache returns "warm" or "cold".
@@ -83,11 +91,22 @@ func (w *World) Close() error {
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	load.Keys = w.keys
 	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(load)}
+	var readers, writers []operation
 	for i := range load.Readers {
-		sys.Programs = append(sys.Programs, w.reader(i, load))
+		readers = append(readers, read(i, load.Keys))
 	}
 	for i := range load.Writers {
-		sys.Programs = append(sys.Programs, w.writer(i, load))
+		writers = append(writers, write(i, load.Keys))
+	}
+	if load.Servers == 0 {
+		for _, op := range slices.Concat(readers, writers) {
+			sys.Programs = append(sys.Programs, w.server(op.name, []operation{op}))
+		}
+	}
+	for i := range load.Servers {
+		if ops := slices.Concat(nth(readers, i, load.Servers), nth(writers, i, load.Servers)); len(ops) > 0 {
+			sys.Programs = append(sys.Programs, w.server(fmt.Sprintf("server-%d", i+1), ops))
+		}
 	}
 	if load.Warm {
 		if err := w.warm(sys); err != nil {
@@ -97,31 +116,56 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	return sys, nil
 }
 
-func (w *World) reader(i int, load Workload) sim.Program {
-	id := int64(i%load.Keys + 1)
-	return w.program(fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s Service) error {
-		_, err := s.Read(ctx, id)
-		return err
-	})
+// nth returns those of all that the i-th of n takes when they take turns.
+func nth(all []operation, i, n int) (some []operation) {
+	for ; i < len(all); i += n {
+		some = append(some, all[i])
+	}
+	return some
 }
 
-// writer sets a price that no other writer sets.
-func (w *World) writer(i int, load Workload) sim.Program {
-	id, price := int64(i%load.Keys+1), int64(7900+i)
+// An operation is one call of a service, as a task.
+type operation struct {
+	name  string // of the task
+	class string // equal for the same call with the same arguments
+	do    func(context.Context, Service) error
+}
+
+func read(i, keys int) operation {
+	id := int64(i%keys + 1)
+	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s Service) error {
+		_, err := s.Read(ctx, id)
+		return err
+	}}
+}
+
+// write sets a price that no other writer sets.
+func write(i, keys int) operation {
+	id, price := int64(i%keys+1), int64(7900+i)
 	if price >= initialPrice {
 		price += initialPrice // skips the initial price
 	}
-	return w.program(fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s Service) error {
+	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s Service) error {
 		return s.Write(ctx, id, price)
-	})
+	}}
 }
 
-func (w *World) program(name, class string, do func(context.Context, Service) error) sim.Program {
-	return sim.Program{Name: name, Class: class, New: func(p *sim.Process) sim.Task {
+// server returns a process with one service, on which the operations are called.
+func (w *World) server(name string, ops []operation) sim.Program {
+	p := sim.Program{Name: name}
+	for _, op := range ops {
+		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
+		p.Class += op.class + ";"
+	}
+	p.New = func(p *sim.Process) (tasks []sim.Task) {
 		service := w.strategy.New(w.cache.Client(p), w.db.Open(p))
-		// No property looks at what an operation returned, so nothing is recorded.
-		return func(ctx context.Context) (string, error) { return "", do(ctx, service) }
-	}}
+		for _, op := range ops {
+			// No property looks at what an operation returned, so nothing is recorded.
+			tasks = append(tasks, func(ctx context.Context) (string, error) { return "", op.do(ctx, service) })
+		}
+		return tasks
+	}
+	return p
 }
 
 // warm makes the cache as the strategy's own reads leave it: it runs one reader
@@ -129,7 +173,8 @@ func (w *World) program(name, class string, do func(context.Context, Service) er
 func (w *World) warm(sys *sim.System) error {
 	readers := &sim.System{Stores: sys.Stores}
 	for i := range w.keys {
-		readers.Programs = append(readers.Programs, w.reader(i, Workload{Keys: w.keys}))
+		op := read(i, w.keys)
+		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}))
 	}
 	e, err := readers.Start()
 	if err != nil {

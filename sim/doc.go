@@ -4,12 +4,14 @@
 // The words below have one meaning each, here, in the output and in docs.
 //
 //   - task: one coroutine of client code, a reader or a writer.
-//   - process: the memory of one application server and the task that runs in it.
+//   - process: the memory of one application server and the tasks that run in it.
 //   - store: a machine that executes requests one at a time (Redis, the database).
 //   - request, reply: all that a task and a store ever say to each other.
 //   - step: one request executed by a store. Redis and the database serialise
 //     single requests, so nothing finer exists. Local code between two requests
-//     runs together with the step before it.
+//     runs together with the step before it. That is exact for a process with one
+//     task. With several, which share memory, the moment at which a reply arrives
+//     matters, so that is a step of its own, and so is the start of a task.
 //   - enabled: a task is enabled if its pending request can be executed now, and
 //     blocked if the store says [ErrBlocked].
 //   - schedule: a sequence of choices, which task steps next. It replays an execution.
@@ -17,8 +19,11 @@
 //   - interleaving: one complete schedule of labelled tasks, up to quiescence.
 //   - trace: the steps of an execution with their replies.
 //   - context switch: two consecutive steps of different tasks.
-//   - quiescence: every task has finished.
-//   - deadlock: some task has not finished and no task is enabled.
+//   - background task: one that need not finish, such as a subscriber.
+//   - quiescence: every task has finished, and every background task has finished
+//     or is blocked.
+//   - deadlock: no task is enabled, but one that is not a background task has not
+//     finished.
 //   - property: what has to hold, in quiescence or always. A state or an
 //     interleaving in which it does not is a violation.
 //   - workload: how many readers, writers and keys.

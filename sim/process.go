@@ -22,7 +22,8 @@ type Task func(context.Context) (result string, err error)
 
 // A Program says what a process runs.
 type Program struct {
-	// Name is unique in a system: "reader-1".
+	// Name is unique in a system: "server-1", or "reader-1" if the process is
+	// there for one task.
 	Name string
 
 	// Class is equal for programs that are the same code with the same
@@ -30,29 +31,60 @@ type Program struct {
 	// stands for a class of its own.
 	Class string
 
+	// Tasks are those that New returns. The zero value stands for one task with
+	// the name of the program.
+	Tasks []TaskSpec
+
 	// New builds the service, that is its clients and its local memory, and
-	// returns the task that runs in it. It makes no request.
-	New func(*Process) Task
+	// returns the tasks that run in it. It makes no request.
+	New func(*Process) []Task
 }
 
-// A Process is one run of a [Program]. Its task is a coroutine: it runs only
-// inside Deliver, or inside the start of the process, until it asks for a
-// request or returns.
+// A TaskSpec says what is known of a task before it runs.
+type TaskSpec struct {
+	Name string // unique in a system
+
+	// Background says that the task need not finish: a subscriber, a relay. An
+	// execution is over when it is blocked.
+	Background bool
+}
+
+// specs returns the tasks of the program.
+func (p *Program) specs() []TaskSpec {
+	if len(p.Tasks) > 0 {
+		return p.Tasks
+	}
+	return []TaskSpec{{Name: p.Name}}
+}
+
+// A Process is one run of a [Program]. Its tasks are coroutines that share its
+// memory: one of them runs at a time, and only inside Deliver, or inside the
+// start of the process, until it asks for a request or returns.
+//
+// A process of one task runs it up to its first request at once. With several
+// tasks the order in which they begin can matter, so each has to be started by
+// the delivery of an empty reply.
 type Process struct {
+	name  string
+	tasks []*coroutine
+	atEnd []func(clean bool)
+	stray *atomic.Pointer[TaskError]
+}
+
+// A coroutine is one task of a process.
+type coroutine struct {
 	name    string
+	task    Task
 	next    func() (Request, bool)
 	stop    func()
 	yield   func(Request) bool
 	reply   Reply
 	pending Request
-	waiting bool // for the reply to pending
+	waiting bool // for the reply to pending, or to be started
 	unwound bool
 	result  string
 	err     error
-	atEnd   []func(clean bool)
-
-	goid  atomic.Int64 // of the coroutine, 0 while there is none
-	stray *atomic.Pointer[TaskError]
+	goid    atomic.Int64 // 0 unless it has started and not ended
 }
 
 // ErrOutside is what a client gets for a request that does not come from the
@@ -79,40 +111,59 @@ func (e *TaskError) Unwrap() error { return e.Err }
 // unwinding is the panic that ends an abandoned task.
 type unwinding struct{}
 
-// start runs prog up to its first request.
+// start builds the process of prog. If it has one task, that runs up to its first
+// request.
 func start(prog Program, stray *atomic.Pointer[TaskError]) (*Process, error) {
 	p := &Process{name: prog.Name, stray: stray}
 	if err := p.construct(prog); err != nil {
 		p.end(false)
 		return nil, err
 	}
-	return p, p.resume()
+	if len(p.tasks) == 1 {
+		return p, p.Deliver(0, "")
+	}
+	return p, nil
 }
 
 func (p *Process) construct(prog Program) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = p.panicked(v)
+			err = panicked(p.name, v)
 		}
 	}()
-	task := prog.New(p)
-	p.next, p.stop = iter.Pull(func(yield func(Request) bool) {
-		p.yield = yield
-		p.goid.Store(goid.Get())
+	tasks := prog.New(p)
+	specs := prog.specs()
+	if len(tasks) != len(specs) {
+		return fmt.Errorf("sim: %s has %d tasks, but its New returns %d", prog.Name, len(specs), len(tasks))
+	}
+	for i, spec := range specs {
+		p.tasks = append(p.tasks, &coroutine{name: spec.Name, task: tasks[i], pending: Start, waiting: true})
+	}
+	return nil
+}
+
+// start makes the coroutine; it does not run yet.
+func (c *coroutine) start() {
+	c.next, c.stop = iter.Pull(func(yield func(Request) bool) {
+		c.yield = yield
+		c.goid.Store(goid.Get())
 		growStack()
 		defer func() {
-			p.goid.Store(0)
+			c.goid.Store(0)
 			if v := recover(); v != nil && v != (unwinding{}) {
-				p.err = p.panicked(v)
+				c.err = panicked(c.name, v)
 			}
 		}()
-		result, err := task(context.Background())
-		p.result = result
+		result, err := c.task(context.Background())
+		c.result = result
 		if err != nil {
-			p.err = &TaskError{Task: p.name, Err: err}
+			c.err = &TaskError{Task: c.name, Err: err}
 		}
 	})
-	return nil
+}
+
+func panicked(name string, v any) *TaskError {
+	return &TaskError{Task: name, Err: fmt.Errorf("panic: %v", v), Stack: string(debug.Stack())}
 }
 
 // growStack makes the stack of a new coroutine large enough for a database client
@@ -123,22 +174,6 @@ func (p *Process) construct(prog Program) (err error) {
 func growStack() byte {
 	var room [16 << 10]byte
 	return room[len(os.Args)]
-}
-
-func (p *Process) panicked(v any) *TaskError {
-	return &TaskError{Task: p.name, Err: fmt.Errorf("panic: %v", v), Stack: string(debug.Stack())}
-}
-
-// resume runs the task until it asks for a request or ends.
-func (p *Process) resume() error {
-	p.pending, p.waiting = p.next()
-	if stray := p.stray.Load(); stray != nil {
-		return stray
-	}
-	if !p.waiting {
-		p.end(p.err == nil)
-	}
-	return p.err
 }
 
 // end runs what was registered with AtEnd, latest first.
@@ -152,51 +187,75 @@ func (p *Process) end(clean bool) {
 // Name returns the name of the program.
 func (p *Process) Name() string { return p.name }
 
-// AtEnd registers f to be called when the process has ended: clean says that
-// its task returned without an error and was not abandoned on the way.
+// AtEnd registers f to be called when the process has ended: clean says that all
+// its tasks returned without an error and none was abandoned on the way.
 func (p *Process) AtEnd(f func(clean bool)) { p.atEnd = append(p.atEnd, f) }
 
-// Pending returns the request that the task waits for. It is false if the task
-// has finished.
-func (p *Process) Pending() (Request, bool) { return p.pending, p.waiting }
-
-// Result returns what the task returned, and "" before that.
-func (p *Process) Result() string { return p.result }
-
-// Deliver hands the reply to the pending request to the task, which runs up to
-// its next request or its end. It returns an error if the task panics, returns
-// an error, or uses a client outside the simulation.
-func (p *Process) Deliver(r Reply) error {
-	if !p.waiting {
-		panic("sim: Deliver to " + p.name + ", which waits for nothing")
-	}
-	p.reply = r
-	return p.resume()
+// Pending returns the request that a task waits for: [Start] if it is yet to be
+// started. It is false if the task has finished.
+func (p *Process) Pending(task int) (Request, bool) {
+	return p.tasks[task].pending, p.tasks[task].waiting
 }
 
-// Stop abandons the process: a task that has not finished is unwound. The
+// Result returns what a task returned, and "" before that.
+func (p *Process) Result(task int) string { return p.tasks[task].result }
+
+// Deliver hands the reply to its pending request to a task, which runs up to its
+// next request or its end. It returns an error if the task panics, returns an
+// error, or uses a client outside the simulation.
+func (p *Process) Deliver(task int, r Reply) error {
+	c := p.tasks[task]
+	if !c.waiting {
+		panic("sim: Deliver to " + c.name + ", which waits for nothing")
+	}
+	if c.next == nil {
+		c.start()
+	}
+	c.reply = r
+	c.pending, c.waiting = c.next()
+	if stray := p.stray.Load(); stray != nil {
+		return stray
+	}
+	if c.err != nil {
+		return c.err
+	}
+	for _, other := range p.tasks {
+		if other.waiting {
+			return nil
+		}
+	}
+	p.end(true) // an error ends the run, so there was none
+	return nil
+}
+
+// Stop abandons the process: tasks that have not finished are unwound. The
 // process must not be used afterwards.
 func (p *Process) Stop() {
-	if p.stop == nil {
-		return
+	for _, c := range p.tasks {
+		if c.stop != nil {
+			c.stop()
+		}
+		c.waiting = false
 	}
-	p.stop()
-	p.waiting = false
 	p.end(false)
 }
 
 // Call is how the client of a store asks for a request: it suspends the task
 // until the reply is delivered. It does not return if the process is stopped
-// meanwhile, and returns [ErrOutside] if the caller is not the task.
+// meanwhile, and returns [ErrOutside] if the caller is not a task of the process.
 func (p *Process) Call(r Request) (Reply, error) {
-	if id := p.goid.Load(); id == 0 || id != goid.Get() {
-		p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
-		return "", ErrOutside
+	id := goid.Get()
+	for _, c := range p.tasks {
+		if c.goid.Load() != id {
+			continue
+		}
+		if c.unwound || !c.yield(r) {
+			// A deferred call of the task may come here again while it unwinds.
+			c.unwound = true
+			panic(unwinding{})
+		}
+		return c.reply, nil
 	}
-	if p.unwound || !p.yield(r) {
-		// A deferred call of the task may come here again while it unwinds.
-		p.unwound = true
-		panic(unwinding{})
-	}
-	return p.reply, nil
+	p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
+	return "", ErrOutside
 }

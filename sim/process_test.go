@@ -33,8 +33,8 @@ func (c *counter) Execute(r Request) (Reply, error) {
 func system(tasks ...func(call func(string) string) (string, error)) *System {
 	s := &System{Stores: []Store{&counter{}}}
 	for i, task := range tasks {
-		s.Programs = append(s.Programs, Program{Name: string(rune('a' + i)), New: func(p *Process) Task {
-			return func(context.Context) (string, error) {
+		s.Programs = append(s.Programs, Program{Name: string(rune('a' + i)), New: func(p *Process) []Task {
+			return []Task{func(context.Context) (string, error) {
 				return task(func(body string) string {
 					r, err := p.Call(Request{Store: "counter", Body: body})
 					if err != nil {
@@ -42,7 +42,7 @@ func system(tasks ...func(call func(string) string) (string, error)) *System {
 					}
 					return string(r)
 				})
-			}
+			}}
 		}})
 	}
 	return s
@@ -137,11 +137,11 @@ func TestTaskErrors(t *testing.T) {
 }
 
 func TestConstructor(t *testing.T) {
-	for name, build := range map[string]func(p *Process) Task{
-		"panics": func(*Process) Task { panic("no configuration") },
-		"makes requests": func(p *Process) Task {
+	for name, build := range map[string]func(p *Process) []Task{
+		"panics": func(*Process) []Task { panic("no configuration") },
+		"makes requests": func(p *Process) []Task {
 			p.Call(Request{Store: "counter"})
-			return func(context.Context) (string, error) { return "", nil }
+			return []Task{func(context.Context) (string, error) { return "", nil }}
 		},
 	} {
 		s := &System{Stores: []Store{&counter{}}, Programs: []Program{{Name: "a", New: build}}}
@@ -188,7 +188,7 @@ func TestStop(t *testing.T) {
 			return "", nil
 		})
 		inner := s.Programs[0].New
-		s.Programs[0].New = func(p *Process) Task {
+		s.Programs[0].New = func(p *Process) []Task {
 			p.AtEnd(func(c bool) { clean = c })
 			return inner(p)
 		}

@@ -13,6 +13,16 @@ type Request struct {
 	Body  string // in the encoding of that store
 }
 
+// Start and Arrive stand for what happens inside a process of several tasks and
+// in no store: a task begins, and the reply to its request arrives.
+var (
+	Start  = Request{Body: "start"}
+	Arrive = Request{Body: "arrive"}
+)
+
+// Local says whether the request is [Start] or [Arrive], which no store executes.
+func (r Request) Local() bool { return r.Store == "" }
+
 // A Reply is what a store answers, in the encoding of that store. An error
 // that a real server would send (a syntax error, a violated constraint) is a
 // reply like any other.

@@ -39,7 +39,36 @@ type Property struct {
 // A View is what a property sees of a state.
 type View struct {
 	Contents []Content // of each store, in the order of System.Stores
-	Results  []string  // of each process that has finished, in the order of System.Programs
+	Results  []string  // of each task that has finished, in the order of System.Tasks
+}
+
+// A TaskRef says where a task is.
+type TaskRef struct {
+	TaskSpec
+	Program int  // index in System.Programs
+	Index   int  // in the tasks of that program
+	Alone   bool // the process has no other task
+}
+
+// Tasks returns the tasks of all programs. Everywhere else a task is named by
+// its index in this list.
+func (s *System) Tasks() []TaskRef {
+	var tasks []TaskRef
+	for i := range s.Programs {
+		specs := s.Programs[i].specs()
+		for j, spec := range specs {
+			tasks = append(tasks, TaskRef{spec, i, j, len(specs) == 1})
+		}
+	}
+	return tasks
+}
+
+// Describe returns a request and its reply, each in one line.
+func (s *System) Describe(req Request, reply Reply) (request, answer string) {
+	if req.Local() {
+		return req.Body, ""
+	}
+	return s.Stores[s.Store(req.Store)].Describe(req, reply)
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
@@ -83,29 +112,39 @@ func (s *System) Store(name string) int {
 	panic("sim: no store is called " + name)
 }
 
-// A Step is one request executed by a store, and the reply delivered to the task.
+// A Step is one request executed by a store, and its reply. In a process of
+// several tasks the request may be [Start] or [Arrive].
 type Step struct {
-	Task    int // index in System.Programs
+	Task    int // index in System.Tasks
 	Request Request
-	Reply   Reply
+	Reply   Reply // that arrives, of Arrive
 }
 
 // An Execution is one real run of a system, from fresh processes and reset stores.
 type Execution struct {
-	sys   *System
-	procs []*Process
-	trace []Step
+	sys     *System
+	tasks   []TaskRef
+	procs   []*Process
+	arrives []arrival // by task
+	trace   []Step
 }
 
-// Start begins an execution: it resets all stores and runs every task up to its
-// first request.
+// An arrival is a reply on its way to a task.
+type arrival struct {
+	reply Reply
+	is    bool
+}
+
+// Start begins an execution: it resets all stores and builds all processes. A
+// task that is alone in its process runs up to its first request.
 func (s *System) Start() (*Execution, error) {
 	for i := range s.Stores {
 		if err := s.Reset(i); err != nil {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, procs: make([]*Process, 0, len(s.Programs))}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs))}
+	e.arrives = make([]arrival, len(e.tasks))
 	for i := range s.Programs {
 		p, err := s.Process(i)
 		if p != nil {
@@ -119,28 +158,45 @@ func (s *System) Start() (*Execution, error) {
 	return e, nil
 }
 
-// Pending returns the request that the task waits for. It is false if the task
-// has finished.
-func (e *Execution) Pending(task int) (Request, bool) { return e.procs[task].Pending() }
+// Pending returns what the next step of a task is: the request that it waits
+// for, or [Start] or [Arrive]. It is false if the task has finished.
+func (e *Execution) Pending(task int) (Request, bool) {
+	if e.arrives[task].is {
+		return Arrive, true
+	}
+	return e.procs[e.tasks[task].Program].Pending(e.tasks[task].Index)
+}
 
-// Step executes the pending request of a task and delivers the reply. It
-// returns [ErrBlocked], and nothing has changed, if the task is blocked; any
-// other error ends the run. It panics if the task has finished.
+// Step takes the next step of a task: it executes the pending request, or
+// delivers the reply to it, which is one step if the task is alone in its
+// process. It returns [ErrBlocked], and nothing has changed, if the task is
+// blocked; any other error ends the run. It panics if the task has finished.
 func (e *Execution) Step(task int) error {
-	p := e.procs[task]
-	req, ok := p.Pending()
+	ref := &e.tasks[task]
+	p := e.procs[ref.Program]
+	req, ok := e.Pending(task)
 	if !ok {
-		panic("sim: Step of " + p.name + ", which has finished")
+		panic("sim: Step of " + ref.Name + ", which has finished")
+	}
+	if req.Local() {
+		reply := e.arrives[task].reply
+		e.arrives[task] = arrival{}
+		e.trace = append(e.trace, Step{task, req, reply})
+		return p.Deliver(ref.Index, reply)
 	}
 	reply, err := e.sys.Stores[e.sys.Store(req.Store)].Execute(req)
 	if errors.Is(err, ErrBlocked) {
 		return ErrBlocked
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w", p.name, req.Store, err)
+		return fmt.Errorf("%s: %s: %w", ref.Name, req.Store, err)
 	}
 	e.trace = append(e.trace, Step{task, req, reply})
-	return p.Deliver(reply)
+	if ref.Alone {
+		return p.Deliver(ref.Index, reply)
+	}
+	e.arrives[task] = arrival{reply, true}
+	return nil
 }
 
 // Trace returns the steps so far. The slice is valid until the next step.
@@ -148,15 +204,15 @@ func (e *Execution) Trace() []Step { return e.trace }
 
 // View returns what a property sees now.
 func (e *Execution) View() (View, error) {
-	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.procs))}
+	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks))}
 	for i, st := range e.sys.Stores {
 		var err error
 		if v.Contents[i], err = st.Content(); err != nil {
 			return View{}, fmt.Errorf("content of %s: %w", st.Name(), err)
 		}
 	}
-	for i, p := range e.procs {
-		v.Results[i] = p.Result()
+	for i, t := range e.tasks {
+		v.Results[i] = e.procs[t.Program].Result(t.Index)
 	}
 	return v, nil
 }

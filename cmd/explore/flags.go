@@ -51,6 +51,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
 	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of readers and writers to grow to")
+	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which readers and writers take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&cache, "cache", "cold", "`what` the cache holds when it begins: cold (nothing) or warm (every product)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
@@ -127,7 +128,7 @@ func (o *options) checkNumbers() error {
 		value, least, most int
 	}{
 		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
-		{"keys", o.workload.Keys, 1, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
+		{"keys", o.workload.Keys, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
 		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
 		{"width", o.width, 40, math.MaxInt},
 	} {
@@ -234,6 +235,10 @@ func (o options) replayCommand(w model.Workload, token string) string {
 	if token == "" {
 		token = "''" // for the shell
 	}
-	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s -readers %d -writers %d -keys %d -cache %s -schedule %s",
-		o.strategy.Name, o.property.Name, w.Readers, w.Writers, w.Keys, w.Cache(), token)
+	servers := ""
+	if w.Servers > 0 {
+		servers = fmt.Sprintf(" -servers %d", w.Servers)
+	}
+	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s -readers %d -writers %d -keys %d -cache %s%s -schedule %s",
+		o.strategy.Name, o.property.Name, w.Readers, w.Writers, w.Keys, w.Cache(), servers, token)
 }

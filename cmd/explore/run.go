@@ -118,7 +118,7 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 }
 
 func words(w model.Workload) report.Workload {
-	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Words: w.String()}
+	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Words: w.String()}
 }
 
 func replay(sys *sim.System, token string) (*explore.Trace, error) {

@@ -38,8 +38,9 @@ type Workload struct {
 	Readers int    `json:"readers"`
 	Writers int    `json:"writers"`
 	Keys    int    `json:"keys"`
-	Cache   string `json:"cache"` // "cold" or "warm"
-	Words   string `json:"-"`     // the same for people
+	Cache   string `json:"cache"`             // "cold" or "warm"
+	Servers int    `json:"servers,omitempty"` // 0: one for each task
+	Words   string `json:"-"`                 // the same for people
 }
 
 // Begin says which workload is explored next, as which system. replayCommand
@@ -47,7 +48,7 @@ type Workload struct {
 func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
 	r.workloads = append(r.workloads, w)
 	r.tasks, r.stores, r.command = nil, nil, replayCommand
-	for _, p := range sys.Programs {
+	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
 	}
 	for _, s := range sys.Stores {

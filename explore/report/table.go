@@ -67,7 +67,7 @@ func (t *textWriter) taskColumns(trace *explore.Trace) []column {
 		for i, s := range trace.Steps {
 			if s.Task == name {
 				takes = true
-				c.cells[1+i] = printable(t.brief(s.Request) + " → " + t.brief(s.Reply))
+				c.cells[1+i] = printable(t.event(s))
 			}
 		}
 		if takes {
@@ -75,6 +75,14 @@ func (t *textWriter) taskColumns(trace *explore.Trace) []column {
 		}
 	}
 	return columns
+}
+
+// event returns what a step is, in one line.
+func (t *textWriter) event(s explore.TraceStep) string {
+	if s.Request == sim.Start.Body && s.Store == "" {
+		return s.Request
+	}
+	return t.brief(s.Request) + " → " + t.brief(s.Reply)
 }
 
 // sharedColumn returns one column that says what the tasks' columns say.

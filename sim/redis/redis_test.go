@@ -34,9 +34,9 @@ func system(s *Store, tasks ...task) *sim.System {
 	for i, task := range tasks {
 		sys.Programs = append(sys.Programs, sim.Program{
 			Name: fmt.Sprintf("task-%d", i+1),
-			New: func(p *sim.Process) sim.Task {
+			New: func(p *sim.Process) []sim.Task {
 				c := s.Client(p)
-				return func(ctx context.Context) (string, error) { return task(ctx, c) }
+				return []sim.Task{func(ctx context.Context) (string, error) { return task(ctx, c) }}
 			},
 		})
 	}
@@ -232,10 +232,10 @@ func TestSplitWrites(t *testing.T) {
 	want := []string{encode("SET", "a", "1\r\n"), encode("multi") + encode("INCR", "n") + encode("EXEC"), encode("GET", "a")}
 	replies := "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$3\r\n1\r\n\r\n"
 	for size := 1; size <= len(all); size++ {
-		sys := &sim.System{Stores: []sim.Store{s}, Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) sim.Task {
+		sys := &sim.System{Stores: []sim.Store{s}, Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) []sim.Task {
 			c := &conn{client: &client{store: "cache"}}
 			c.client.proc.Store(p)
-			return func(context.Context) (string, error) {
+			return []sim.Task{func(context.Context) (string, error) {
 				for rest := all; rest != ""; {
 					n := min(size, len(rest))
 					if _, err := c.Write([]byte(rest[:n])); err != nil {
@@ -246,7 +246,7 @@ func TestSplitWrites(t *testing.T) {
 				b := make([]byte, 1000)
 				n, err := c.Read(b)
 				return string(b[:n]), err
-			}
+			}}
 		}}}}
 		e, err := sys.Start()
 		if err != nil {

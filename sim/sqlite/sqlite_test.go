@@ -40,9 +40,9 @@ type task = func(context.Context, *sql.DB) error
 func system(s *Store, tasks ...task) *sim.System {
 	sys := &sim.System{Stores: []sim.Store{s}}
 	for i, f := range tasks {
-		sys.Programs = append(sys.Programs, sim.Program{Name: fmt.Sprintf("task-%d", i+1), New: func(p *sim.Process) sim.Task {
+		sys.Programs = append(sys.Programs, sim.Program{Name: fmt.Sprintf("task-%d", i+1), New: func(p *sim.Process) []sim.Task {
 			db := s.Open(p)
-			return func(ctx context.Context) (string, error) { return "", f(ctx, db) }
+			return []sim.Task{func(ctx context.Context) (string, error) { return "", f(ctx, db) }}
 		}})
 	}
 	return sys
@@ -562,7 +562,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 	}
 	var trace []sim.Step
 	for {
-		req, ok := p.Pending()
+		req, ok := p.Pending(0)
 		if !ok {
 			return trace
 		}
@@ -571,7 +571,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 			t.Fatal(err)
 		}
 		trace = append(trace, sim.Step{Request: req, Reply: reply})
-		if err := p.Deliver(reply); err != nil {
+		if err := p.Deliver(0, reply); err != nil {
 			t.Fatal(err)
 		}
 	}
