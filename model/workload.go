@@ -3,7 +3,6 @@ package model
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"quiesce/sim"
 	"quiesce/sim/redis"
@@ -18,8 +17,9 @@ type Workload struct {
 	Keys             int  // products
 	Warm             bool // the cache holds every product when it begins
 
-	// Servers is the number of servers, which readers and writers take in turn;
-	// those of one server share its service. 0 means a server for each task.
+	// Servers is the number of servers, which the tasks take in turn, first the
+	// readers and then the writers; the tasks of one server share its service. 0
+	// means a server for each task.
 	Servers int
 }
 
@@ -91,22 +91,24 @@ func (w *World) Close() error {
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	load.Keys = w.keys
 	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(load)}
-	var readers, writers []operation
+	var ops []operation
 	for i := range load.Readers {
-		readers = append(readers, read(i, load.Keys))
+		ops = append(ops, read(i, load.Keys))
 	}
 	for i := range load.Writers {
-		writers = append(writers, write(i, load.Keys))
+		ops = append(ops, write(i, load.Keys))
 	}
 	if load.Servers == 0 {
-		for _, op := range slices.Concat(readers, writers) {
+		for _, op := range ops {
 			sys.Programs = append(sys.Programs, w.server(op.name, []operation{op}))
 		}
 	}
-	for i := range load.Servers {
-		if ops := slices.Concat(nth(readers, i, load.Servers), nth(writers, i, load.Servers)); len(ops) > 0 {
-			sys.Programs = append(sys.Programs, w.server(fmt.Sprintf("server-%d", i+1), ops))
+	for i := range min(load.Servers, len(ops)) {
+		var own []operation
+		for j := i; j < len(ops); j += load.Servers {
+			own = append(own, ops[j])
 		}
+		sys.Programs = append(sys.Programs, w.server(fmt.Sprintf("server-%d", i+1), own))
 	}
 	if load.Warm {
 		if err := w.warm(sys); err != nil {
@@ -114,14 +116,6 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 		}
 	}
 	return sys, nil
-}
-
-// nth returns those of all that the i-th of n takes when they take turns.
-func nth(all []operation, i, n int) (some []operation) {
-	for ; i < len(all); i += n {
-		some = append(some, all[i])
-	}
-	return some
 }
 
 // An operation is one call of a service, as a task.

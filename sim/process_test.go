@@ -219,6 +219,64 @@ func TestStop(t *testing.T) {
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
+// TestServer runs two tasks of one process. Each starts, asks, and is answered in
+// steps of its own, and both see the memory of the process as it is then.
+func TestServer(t *testing.T) {
+	before := runtime.NumGoroutine()
+	memory := ""
+	s := &System{Stores: []Store{&counter{}}, Programs: []Program{{
+		Name:  "server",
+		Tasks: []TaskSpec{{Name: "a"}, {Name: "b", Background: true}},
+		New: func(p *Process) []Task {
+			memory = ""
+			task := func(name string) Task {
+				return func(context.Context) (string, error) {
+					memory += name
+					r, err := p.Call(Request{Store: "counter", Body: name})
+					memory += string(r)
+					return memory, err
+				}
+			}
+			return []Task{task("a"), task("b")}
+		},
+	}}}
+	schedule := []int{1, 0, 0, 1, 1, 0} // b starts, a starts, a asks, b asks, b's reply arrives, a's does
+	want := []string{"b", "ba", "ba", "ba", "babii", "babiiai"}
+	steps := []Request{Start, Start, {"counter", "a"}, {"counter", "b"}, Arrive, Arrive}
+	for n := range len(schedule) + 1 { // and is stopped after every number of steps
+		e, err := s.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, task := range schedule[:n] {
+			if req, ok := e.Pending(task); !ok || req != steps[i] {
+				t.Fatalf("step %d is %v, want %v", i+1, req, steps[i])
+			}
+			if err := e.Step(task); err != nil {
+				t.Fatal(err)
+			}
+			if memory != want[i] {
+				t.Fatalf("after step %d the memory is %q, want %q", i+1, memory, want[i])
+			}
+		}
+		e.Stop()
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines, %d before", n, before)
+	}
+
+	s.Programs[0].Tasks = s.Programs[0].Tasks[:1]
+	if _, err := s.Start(); err == nil || err.Error() != "sim: server has 1 tasks, but its New returns 2" {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestContentKey(t *testing.T) {
 	contents := []Content{
 		nil,
