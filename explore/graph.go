@@ -79,8 +79,9 @@ const (
 	spanBytes = 8
 )
 
-// newGraph starts the tables and numbers the initial state.
-func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
+// newGraph starts the tables and numbers the initial state. Processes of classes
+// in apart share no table.
+func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, error) {
 	g := &graph{sys: sys, tasks: sys.Tasks()}
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
@@ -101,7 +102,9 @@ func newGraph(sys *sim.System, symmetry bool) (*graph, error) {
 			}
 		}
 		code, ok := codes[p.Class]
-		if !ok || p.Class == "" {
+		if ok && p.Class != "" && !apart[p.Class] {
+			g.codes[code].shared = true
+		} else {
 			code = len(g.codes)
 			codes[p.Class] = code
 			t, err := newProcessTable(sys, i, tasks, g.stores)
@@ -182,6 +185,14 @@ func (g *graph) fits() bool {
 	return true
 }
 
+// A connectionError says that a process of a class makes a request for which the
+// store looks at the connection, so that the processes of the class differ.
+type connectionError struct{ class string }
+
+func (e *connectionError) Error() string {
+	return "processes of class " + e.class + " are told apart by a store"
+}
+
 // row returns what has been learned about a task of a process in a state.
 func (g *graph) row(code int, node uint32, task int) *row {
 	table := g.codes[code]
@@ -201,6 +212,9 @@ func (g *graph) learn(code int, node uint32, task int, state uint32) (move, erro
 	m := move{kind: done, state: state}
 	reply := uint32(0)
 	if w.store != local {
+		if process.shared && g.stores[w.store].requests[w.request].Conn != "" {
+			return move{}, &connectionError{g.sys.Programs[process.program].Class}
+		}
 		s, err := g.stores[w.store].step(state, w.request)
 		if err != nil {
 			return move{}, err

@@ -230,6 +230,8 @@ type processTable struct {
 	specs   []sim.TaskRef // its tasks
 	stores  []*storeTable
 
+	shared bool // by several processes
+
 	histories []history
 	delivered map[delivery]uint32
 	runs      int // processes really run

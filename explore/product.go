@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"slices"
@@ -58,7 +59,24 @@ type Statistics struct {
 // A canceled context ends the search with the verdict [Incomplete]. An error
 // means that the system could not be run, or is not deterministic.
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
-	g, err := newGraph(sys, !opts.NoSymmetry)
+	apart := map[string]bool{}
+	for {
+		r, err := productOnce(ctx, sys, apart, opts)
+		var conn *connectionError
+		if !errors.As(err, &conn) {
+			return r, err
+		}
+		// A store tells the processes of a class apart, which only a request has
+		// shown; from the start again, with each of them a class of its own.
+		apart[conn.class] = true
+	}
+}
+
+// productOnce explores the system; the processes of classes in apart are not
+// interchangeable. It returns a *connectionError if those of another are not
+// either.
+func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, opts ProductOptions) (*Result, error) {
+	g, err := newGraph(sys, !opts.NoSymmetry, apart)
 	if err != nil {
 		return nil, err
 	}

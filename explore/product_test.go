@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -332,6 +333,33 @@ func TestSymmetry(t *testing.T) {
 	labelled.Labelled = true
 	if r := explore(t, tasks(labelled, code), ProductOptions{}); r.Statistics.States != without.Statistics.States {
 		t.Errorf("%d states with a property that tells tasks apart, want %d", r.Statistics.States, without.Statistics.States)
+	}
+}
+
+// TestConnections has a store that keeps something for each connection, so that
+// processes of one class are told apart by it.
+func TestConnections(t *testing.T) {
+	sys := tasks(anything, map[string]func(func(string) string) string{"b": puts("x")})
+	for _, name := range []string{"a1", "a2", "a3"} {
+		sys.Programs = append(sys.Programs, sim.Program{Name: name, Class: "a", New: func(p *sim.Process) []sim.Task {
+			return []sim.Task{func(context.Context) (string, error) {
+				if _, err := p.Call(sim.Request{Store: "register", Body: "get"}); err != nil {
+					return "", err
+				}
+				// What is kept is the name of the connection.
+				_, err := p.Call(sim.Request{Store: "register", Body: "put " + p.Name(), Conn: p.Name()})
+				return "", err
+			}}
+		}})
+	}
+	final := map[string]bool{}
+	r := explore(t, sys, ProductOptions{Audit: 50, Quiescent: func(v sim.View) { s, _ := v.Contents[0].Lookup("value"); final[s] = true }})
+	// 7! / (1! 2!^3) by hand.
+	if want := int64(630); r.Interleavings.Int64() != want {
+		t.Errorf("%s interleavings, want %d", r.Interleavings, want)
+	}
+	if want := map[string]bool{"x": true, "a1": true, "a2": true, "a3": true}; !maps.Equal(final, want) {
+		t.Errorf("final values %v, want %v", final, want)
 	}
 }
 

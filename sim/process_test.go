@@ -242,7 +242,7 @@ func TestServer(t *testing.T) {
 	}}}
 	schedule := []int{1, 0, 0, 1, 1, 0} // b starts, a starts, a asks, b asks, b's reply arrives, a's does
 	want := []string{"b", "ba", "ba", "ba", "babii", "babiiai"}
-	steps := []Request{Start, Start, {"counter", "a"}, {"counter", "b"}, Arrive, Arrive}
+	steps := []Request{Start, Start, {Store: "counter", Body: "a"}, {Store: "counter", Body: "b"}, Arrive, Arrive}
 	for n := range len(schedule) + 1 { // and is stopped after every number of steps
 		e, err := s.Start()
 		if err != nil {

@@ -11,6 +11,11 @@ import (
 type Request struct {
 	Store string // the Name of the store that is to execute it
 	Body  string // in the encoding of that store
+
+	// Conn names the connection on which it comes, if the store keeps something
+	// for that connection: an open transaction, a watched key, a subscription.
+	// Such processes are told apart. "" is any connection.
+	Conn string
 }
 
 // Start and Arrive stand for what happens inside a process of several tasks and
