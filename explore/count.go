@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"math/bits"
 	"slices"
+
+	"quiesce/sim"
 )
 
 // Counts are natural numbers of a fixed number of words, least significant
@@ -132,6 +134,39 @@ func (g *graph) count(order []uint32, violates []bool) census {
 		c.probability.SetFrac(toBig(flat[2*counts:record]), toBig(powers[height[0]]))
 	}
 	return c
+}
+
+// values counts in how many interleavings the expression has each of its values
+// at quiescence. The interleavings that lead to a state are counted from the
+// initial one on, as those that go on from it are from the end.
+func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, error) {
+	words := wordsFor(g.longest(), uint64(max(len(g.tasks), 1)))
+	flat := make([]uint64, g.set.n*words)
+	flat[0] = 1
+	values := make([]uint32, len(g.slots)+len(g.stores))
+	counts := map[string]*big.Int{}
+	for _, s := range order {
+		here := flat[int(s)*words:][:words]
+		for _, e := range g.from(s) {
+			addMul(flat[int(e.to)*words:][:words], here, uint64(e.many))
+		}
+		if !g.ends(s) {
+			continue
+		}
+		if g.layout.unpack(g.set.key(int(s)), values); g.waits(values) {
+			continue
+		}
+		v := g.view(values)
+		if err := g.indifferent("the expression", v, of); err != nil {
+			return nil, err
+		}
+		value := of(v)
+		if counts[value] == nil {
+			counts[value] = new(big.Int)
+		}
+		counts[value].Add(counts[value], toBig(here))
+	}
+	return valueCounts(counts), nil
 }
 
 // longest returns a number of steps that no execution exceeds.

@@ -18,6 +18,9 @@ type DirectOptions struct {
 	// interleaving that does not end in a deadlock.
 	Quiescent func(sim.View)
 
+	// Values, if not nil, is an expression whose values at quiescence are counted.
+	Values func(sim.View) string
+
 	// Progress, if not nil, is called now and then with the number of
 	// interleavings so far.
 	Progress func(interleavings int)
@@ -34,6 +37,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	r := &Result{Engine: "direct"}
 	var best Schedule
 	interleavings, violating := 0, 0
+	values := map[string]*big.Int{}
 	for {
 		if ctx.Err() != nil {
 			r.Reason = "interrupted"
@@ -60,6 +64,13 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 		if opts.Quiescent != nil && !d.deadlock {
 			opts.Quiescent(view)
 		}
+		if opts.Values != nil && !d.deadlock {
+			v := opts.Values(view)
+			if values[v] == nil {
+				values[v] = new(big.Int)
+			}
+			values[v].Add(values[v], big.NewInt(1))
+		}
 		if opts.Progress != nil && interleavings%1024 == 0 {
 			opts.Progress(interleavings)
 		}
@@ -69,6 +80,9 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	}
 	r.Interleavings = big.NewInt(int64(interleavings))
 	r.Violating = big.NewInt(int64(violating))
+	if opts.Values != nil {
+		r.Values = valueCounts(values)
+	}
 	r.decide()
 	if best == nil {
 		return r, nil

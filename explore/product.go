@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 
 	"quiesce/sim"
 )
@@ -29,6 +30,11 @@ type ProductOptions struct {
 	// Quiescent, if not nil, is called with every quiescent state. One state
 	// stands for all permutations of interchangeable tasks.
 	Quiescent func(sim.View)
+
+	// Values, if not nil, is an expression whose values at quiescence are counted.
+	// It is a function of the view that does not tell interchangeable processes
+	// apart.
+	Values func(sim.View) string
 
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
@@ -101,6 +107,11 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	order := g.order()
 	c := g.count(order, violates)
 	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
+	if opts.Values != nil {
+		if r.Values, err = g.values(order, opts.Values); err != nil {
+			return nil, err
+		}
+	}
 	r.decide()
 	if r.Violating.Sign() > 0 {
 		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
@@ -171,7 +182,9 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
 				v := g.view(values)
 				bad = g.sys.Property.Violation(v) != ""
 				known[key] = bad
-				if err := g.indifferent(v, bad); err != nil {
+				if err := g.indifferent("the property "+g.sys.Property.Name, v, func(v sim.View) string {
+					return strconv.FormatBool(g.sys.Property.Violation(v) != "")
+				}); err != nil {
 					return nil, err
 				}
 			}
@@ -181,9 +194,11 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
 	return violates, nil
 }
 
-// indifferent returns an error if the property tells two processes apart whose
-// states the graph has merged: then its verdicts on merged states mean nothing.
-func (g *graph) indifferent(v sim.View, bad bool) error {
+// indifferent returns an error if a function of a view tells two processes apart
+// whose states the graph has merged: then what it says of merged states means
+// nothing.
+func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) error {
+	value := of(v)
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
 			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results)}
@@ -195,9 +210,9 @@ func (g *graph) indifferent(v sim.View, bad bool) error {
 					other.Results[k+g.base(s.program)-g.base(g.slots[j].program)] = v.Results[k]
 				}
 			}
-			if !slices.Equal(v.Results, other.Results) && (g.sys.Property.Violation(other) != "") != bad {
-				return fmt.Errorf("the property %s tells %s and %s apart, which are of the same class; set Labelled in the property",
-					g.sys.Property.Name, g.sys.Programs[s.program].Name, g.sys.Programs[g.slots[j].program].Name)
+			if !slices.Equal(v.Results, other.Results) && of(other) != value {
+				return fmt.Errorf("%s tells %s and %s apart, which are of the same class; set Labelled in the property, or turn symmetry off",
+					name, g.sys.Programs[s.program].Name, g.sys.Programs[g.slots[j].program].Name)
 			}
 		}
 	}

@@ -377,7 +377,7 @@ func TestPropertyTellsTasksApart(t *testing.T) {
 		return ""
 	}}
 	_, err := Product(context.Background(), tasks(first, code), ProductOptions{})
-	if want := "the property the-first-is-first tells a1 and a2 apart, which are of the same class; set Labelled in the property"; err == nil || err.Error() != want {
+	if want := "the property the-first-is-first tells a1 and a2 apart, which are of the same class; set Labelled in the property, or turn symmetry off"; err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	first.Labelled = true

@@ -1,7 +1,10 @@
 package explore
 
 import (
+	"cmp"
 	"math/big"
+	"slices"
+	"strings"
 )
 
 // A Verdict is the answer of an exploration. Its values are also the words of
@@ -35,11 +38,35 @@ type Result struct {
 	// uniform among the enabled tasks. It is nil in a direct search.
 	Probability *big.Rat
 
+	// Values are the values of the expression that was asked for, in their order;
+	// nil if none was.
+	Values []ValueCount
+
 	// Audited is the number of random schedules that were run for real and
 	// compared with what had been learned.
 	Audited int
 
 	Statistics Statistics // of a product search
+}
+
+// A ValueCount says in how many interleavings an expression has a value at
+// quiescence. Interleavings that end in a deadlock have none.
+type ValueCount struct {
+	Value         string
+	Interleavings *big.Int
+}
+
+// valueCounts returns the counts in the order of the values, shorter ones first so
+// that numbers come in theirs.
+func valueCounts(counts map[string]*big.Int) []ValueCount {
+	values := []ValueCount{}
+	for v, n := range counts {
+		values = append(values, ValueCount{v, n})
+	}
+	slices.SortFunc(values, func(a, b ValueCount) int {
+		return cmp.Or(len(a.Value)-len(b.Value), strings.Compare(a.Value, b.Value))
+	})
+	return values
 }
 
 // decide sets the verdict from the counts and the reason.

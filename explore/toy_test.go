@@ -236,7 +236,7 @@ func (m *toyMachine) Describe(r sim.Request, reply sim.Reply) (string, string) {
 type answer struct {
 	interleavings, violating int64
 	minimal                  Schedule
-	final                    map[string]bool // views at quiescence
+	final                    map[string]int64 // views at quiescence, and in how many interleavings
 	probability              *big.Rat
 }
 
@@ -261,7 +261,7 @@ type toyPlace struct {
 // enumerate is the oracle: it walks over all interleavings on copies of the
 // world, recursively, with nothing merged.
 func (t *toy) enumerate() *answer {
-	a := &answer{final: map[string]bool{}}
+	a := &answer{final: map[string]int64{}}
 	w := toyWorld{stores: make([]int, len(t.stores)), memories: make([]int, len(t.processes))}
 	for i, p := range t.processes {
 		for j := range p.tasks {
@@ -343,7 +343,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 	if unfinished {
 		bad = true // a deadlock
 	} else {
-		a.final[t.viewName(w.stores, results, false)] = true
+		a.final[t.viewName(w.stores, results, false)]++
 		if !t.always && t.violates(w.stores, results) {
 			bad = true
 		}
@@ -358,7 +358,5 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 	return big.NewRat(1, 1)
 }
 
-// finalViews collects the views that an engine reports.
-func (t *toy) finalViews(into map[string]bool) func(sim.View) {
-	return func(v sim.View) { into[t.viewName(storeStates(v), v.Results, false)] = true }
-}
+// view is an expression that names the view.
+func (t *toy) view(v sim.View) string { return t.viewName(storeStates(v), v.Results, false) }
