@@ -20,7 +20,7 @@ var sound = []string{"versioned"}
 // worlds opens the stores of all strategies for 1 to 3 products.
 func worlds(t *testing.T) map[string][]*model.World {
 	all := map[string][]*model.World{}
-	for _, s := range model.Strategies() {
+	for _, s := range model.Caches() {
 		for keys := 1; keys <= 3; keys++ {
 			all[s.Name] = append(all[s.Name], open(t, s.Name, keys))
 		}
@@ -95,7 +95,7 @@ func TestSoundStrategiesAreCoherent(t *testing.T) {
 func TestExhaustiveSearchMissesNothing(t *testing.T) {
 	worlds := worlds(t)
 	found := map[string]int{}
-	for _, s := range model.Strategies() {
+	for _, s := range model.Caches() {
 		t.Run(s.Name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				sys := drawSystem(rt, t, worlds[s.Name], 4)
@@ -157,7 +157,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 // TestMinimal enumerates small workloads by hand, without an engine, and looks
 // for a violating schedule that is shorter than the counterexample.
 func TestMinimal(t *testing.T) {
-	for _, s := range model.Strategies() {
+	for _, s := range model.Caches() {
 		w := open(t, s.Name, 1)
 		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
 			sys := coherent(t, w, load)

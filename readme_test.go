@@ -29,7 +29,8 @@ var update = flag.Bool("update", false, "rewrite the outputs and the table of ve
 //
 // A block that starts with ```console holds commands, each after "$ ", with
 // their whole output. A block that starts with ```go stands in this file. Rows
-// between <!-- verdicts --> and <!-- /verdicts --> are those of verdictTable,
+// between <!-- verdicts --> and <!-- /verdicts --> are those of verdictTable, those
+// between <!-- races --> and <!-- /races --> of raceTable,
 // and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
 func TestDocuments(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "explore")
@@ -49,6 +50,7 @@ func TestDocuments(t *testing.T) {
 			was := string(data)
 			is := replace(was, "```console\n", "```\n", func(block string) string { return rerun(t, binary, block) })
 			is = replace(is, "<!-- verdicts -->\n", "<!-- /verdicts -->", func(string) string { return verdictTable(t, binary) })
+			is = replace(is, "<!-- races -->\n", "<!-- /races -->", func(string) string { return raceTable(t, binary) })
 			replace(is, "```go\n", "```\n", func(block string) string { checkCode(t, block); return block })
 			replace(is, "<!-- costs -->\n", "<!-- /costs -->", func(block string) string { checkCosts(t, binary, block); return block })
 			switch {
@@ -113,7 +115,7 @@ func run(t *testing.T, binary string, args ...string) (output string, status int
 type summary struct {
 	Verdict             string
 	States, Transitions int
-	Workload            struct{ Readers, Writers int }
+	Workload            struct{ Readers, Writers, Workers int }
 	Counterexample      struct{ Steps int }
 }
 
@@ -132,7 +134,7 @@ func verdictTable(t *testing.T, binary string) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("| strategy | what is claimed of it | cold cache | warm cache |\n| --- | --- | --- | --- |\n")
-	for _, s := range model.Strategies() {
+	for _, s := range model.Caches() {
 		fmt.Fprintf(&b, "| %s | %s |", s.Name, s.Claim)
 		for _, cache := range []string{"cold", "warm"} {
 			switch r := summarize(t, binary, "-strategy", s.Name, "-cache", cache); r.Verdict {
@@ -143,6 +145,22 @@ func verdictTable(t *testing.T, binary string) string {
 			}
 		}
 		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// raceTable explores every strategy without a cache with all flags at their
+// defaults.
+func raceTable(t *testing.T, binary string) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| strategy | what is claimed of it | property | verdict |\n| --- | --- | --- | --- |\n")
+	for _, s := range model.Races() {
+		verdict := "holds"
+		if r := summarize(t, binary, "-strategy", s.Name); r.Verdict != "holds" {
+			verdict = fmt.Sprintf("%s: %d workers, %d steps", r.Verdict, r.Workload.Workers, r.Counterexample.Steps)
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.Name, s.Claim, s.Race.Property, verdict)
 	}
 	return b.String()
 }

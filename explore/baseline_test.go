@@ -108,7 +108,7 @@ func cacheAside(t testing.TB, readers, writers int) *sim.System {
 	if err != nil {
 		t.Fatal(err)
 	}
-	property, err := model.LookupProperty("coherent")
+	property, err := model.LookupProperty("coherent", strategy)
 	if err != nil {
 		t.Fatal(err)
 	}

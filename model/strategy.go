@@ -19,14 +19,33 @@ type Service interface {
 	Write(ctx context.Context, id, price int64) error
 }
 
-// A Strategy is a protocol by which a [Service] keeps its cache.
+// A Strategy is a protocol by which a [Service] keeps its cache, or by which
+// workers share a row of the database.
 type Strategy struct {
 	Name    string // as given to -strategy
 	Summary string // what reader and writer do, in one line
 	Claim   string // what the literature says of it, to be tested
 
+	// New builds the service of a strategy that keeps a cache; nil if Race is not.
 	New func(cache *redis.Client, db *sql.DB) Service
+
+	// Race is a strategy without a cache.
+	Race *Race
 }
+
+// A Race is what workers do at once to one row of a database.
+type Race struct {
+	Property string   // the name of the one that is asked
+	Setup    []string // SQL: the table and the row
+	Row      string   // the item of the content that is the row
+	Column   string   // whose values -values shows
+
+	Work     Work
+	Numbered bool // what a worker does depends on its number
+}
+
+// Work is what one worker does, numbered from 1. It returns what it is told.
+type Work func(ctx context.Context, db *sql.DB, worker int) (told string, err error)
 
 var strategies []Strategy
 
@@ -36,6 +55,16 @@ func register(s Strategy) { strategies = append(strategies, s) }
 // Strategies returns all strategies in the order of their names.
 func Strategies() []Strategy {
 	return slices.SortedFunc(slices.Values(strategies), func(a, b Strategy) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Caches returns the strategies that keep a cache, in the order of their names.
+func Caches() []Strategy {
+	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Race != nil })
+}
+
+// Races returns the strategies without a cache, in the order of their names.
+func Races() []Strategy {
+	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Race == nil })
 }
 
 // LookupStrategy returns the strategy called name, or an error that says which

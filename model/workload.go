@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 
 	"quiesce/sim"
@@ -21,13 +22,19 @@ type Workload struct {
 	// readers and then the writers; the tasks of one server share its service. 0
 	// means a server for each task.
 	Servers int
+
+	// Workers is the number of tasks of a race, which has none of the others.
+	Workers int
 }
 
 // String returns the workload in words.
 func (w Workload) String() string {
-	words := fmt.Sprintf("%s, %s, %s, %s cache", count(w.Readers, "reader"), count(w.Writers, "writer"), count(w.Keys, "key"), w.Cache())
+	words := fmt.Sprintf("%s, %s, %s, %s cache", plural(w.Readers, "reader"), plural(w.Writers, "writer"), plural(w.Keys, "key"), w.Cache())
+	if w.Workers > 0 {
+		words = plural(w.Workers, "worker")
+	}
 	if w.Servers > 0 {
-		words += ", " + count(w.Servers, "server")
+		words += ", " + plural(w.Servers, "server")
 	}
 	return words
 }
@@ -40,7 +47,7 @@ func (w Workload) Cache() string {
 	return "cold"
 }
 
-func count(n int, noun string) string {
+func plural(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
@@ -65,6 +72,9 @@ type World struct {
 // products.
 func NewWorld(s Strategy, keys int) (*World, error) {
 	setup := []string{createProducts}
+	if s.Race != nil {
+		setup, keys = s.Race.Setup, 0
+	}
 	for id := 1; id <= keys; id++ {
 		setup = append(setup, insertProduct(id))
 	}
@@ -79,6 +89,9 @@ func NewWorld(s Strategy, keys int) (*World, error) {
 	return &World{s, cache, db, keys}, nil
 }
 
+// Strategy returns the strategy of the world.
+func (w *World) Strategy() Strategy { return w.strategy }
+
 // Close closes the stores.
 func (w *World) Close() error {
 	w.cache.Close()
@@ -90,8 +103,14 @@ func (w *World) Close() error {
 // keys is that of the world.
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	load.Keys = w.keys
-	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(load)}
+	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(w.strategy, load)}
 	var ops []operation
+	if w.strategy.Race != nil {
+		sys.Stores = []sim.Store{w.db}
+	}
+	for i := range load.Workers {
+		ops = append(ops, work(i, w.strategy.Race.Numbered))
+	}
 	for i := range load.Readers {
 		ops = append(ops, read(i, load.Keys))
 	}
@@ -122,14 +141,22 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 type operation struct {
 	name  string // of the task
 	class string // equal for the same call with the same arguments
-	do    func(context.Context, Service) error
+	do    func(context.Context, server) (string, error)
+}
+
+// A server is what an operation is called on: a service, or the database alone.
+type server struct {
+	Service
+	race *Race
+	db   *sql.DB
 }
 
 func read(i, keys int) operation {
 	id := int64(i%keys + 1)
-	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s Service) error {
+	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
+		// No property looks at what an operation returned, so nothing is recorded.
 		_, err := s.Read(ctx, id)
-		return err
+		return "", err
 	}}
 }
 
@@ -139,8 +166,18 @@ func write(i, keys int) operation {
 	if price >= initialPrice {
 		price += initialPrice // skips the initial price
 	}
-	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s Service) error {
-		return s.Write(ctx, id, price)
+	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s server) (string, error) {
+		return "", s.Write(ctx, id, price)
+	}}
+}
+
+func work(i int, numbered bool) operation {
+	class := "work"
+	if numbered {
+		class = fmt.Sprintf("work %d", i)
+	}
+	return operation{fmt.Sprintf("worker-%d", i+1), class, func(ctx context.Context, s server) (string, error) {
+		return s.race.Work(ctx, s.db, i+1)
 	}}
 }
 
@@ -152,10 +189,12 @@ func (w *World) server(name string, ops []operation) sim.Program {
 		p.Class += op.class + ";"
 	}
 	p.New = func(p *sim.Process) (tasks []sim.Task) {
-		service := w.strategy.New(w.cache.Client(p), w.db.Open(p))
+		s := server{race: w.strategy.Race, db: w.db.Open(p)}
+		if w.strategy.New != nil {
+			s.Service = w.strategy.New(w.cache.Client(p), s.db)
+		}
 		for _, op := range ops {
-			// No property looks at what an operation returned, so nothing is recorded.
-			tasks = append(tasks, func(ctx context.Context) (string, error) { return "", op.do(ctx, service) })
+			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
 		}
 		return tasks
 	}
@@ -191,11 +230,17 @@ func (w *World) warm(sys *sim.System) error {
 	return nil
 }
 
-// Smallest returns the workloads of at least one reader and one writer and at
-// most that many tasks, smallest first: by the number of tasks, then fewer
-// writers first. Keys and cache are those of w.
+// Smallest returns the workloads of at least one reader and one writer, or of at
+// least one worker of a race, and at most that many tasks, smallest first: by the
+// number of tasks, then fewer writers first. All else is that of w.
 func (w Workload) Smallest(tasks int) []Workload {
 	var all []Workload
+	if w.Workers > 0 {
+		for w.Workers = 1; w.Workers <= tasks; w.Workers++ {
+			all = append(all, w)
+		}
+		return all
+	}
 	for n := 2; n <= tasks; n++ {
 		for writers := 1; writers < n; writers++ {
 			w.Readers, w.Writers = n-writers, writers

@@ -37,6 +37,7 @@ type options struct {
 	limitMemory int64
 	format      string
 	width       int
+	values      bool
 }
 
 // parse reads the arguments. Its errors are one line that says what is allowed.
@@ -47,13 +48,15 @@ func parse(args []string) (options, error) {
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
 	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list)")
-	f.StringVar(&property, "property", "coherent", "the `name` of the property to check (see -list)")
+	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy)")
 	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
-	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of readers and writers to grow to")
-	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which readers and writers take in turn; 0 means one for each task")
+	f.IntVar(&o.workload.Workers, "workers", 1, "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks")
+	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to")
+	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&cache, "cache", "cold", "`what` the cache holds when it begins: cold (nothing) or warm (every product)")
+	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
 	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
@@ -89,13 +92,13 @@ func parse(args []string) (options, error) {
 	}
 	o.workload.Warm = cache == "warm"
 	o.replay = given["schedule"]
-	explicit := given["readers"] || given["writers"]
+	explicit := given["readers"] || given["writers"] || given["workers"]
 	o.grow = !explicit && !o.replay
 	if given["max-tasks"] && !o.grow {
-		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers or -schedule")
+		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
 	}
 	if o.replay {
-		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory"} {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values"} {
 			if given[name] {
 				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
 			}
@@ -108,17 +111,36 @@ func parse(args []string) (options, error) {
 	if o.limitMemory, err = parseBytes(memory); err != nil {
 		return o, err
 	}
-	if o.property, err = model.LookupProperty(property); err != nil {
-		return o, err
-	}
 	if o.list {
 		return o, nil
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
 	}
-	o.strategy, err = model.LookupStrategy(strategy)
-	return o, err
+	if o.strategy, err = model.LookupStrategy(strategy); err != nil {
+		return o, err
+	}
+	if o.property, err = model.LookupProperty(property, o.strategy); err != nil {
+		return o, err
+	}
+	return o, o.setTasks(given)
+}
+
+// setTasks refuses tasks that the strategy does not have.
+func (o *options) setTasks(given map[string]bool) error {
+	has, none := "readers and writers", []string{"workers"}
+	if o.strategy.Race != nil {
+		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache"}
+		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers}
+	} else {
+		o.workload.Workers = 0
+	}
+	for _, name := range none {
+		if given[name] {
+			return fmt.Errorf("-%s does not go with %s, which has %s", name, o.strategy.Name, has)
+		}
+	}
+	return nil
 }
 
 // checkNumbers refuses numbers out of range.
@@ -128,7 +150,7 @@ func (o *options) checkNumbers() error {
 		value, least, most int
 	}{
 		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
-		{"keys", o.workload.Keys, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
+		{"keys", o.workload.Keys, 1, mostTasks}, {"workers", o.workload.Workers, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
 		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
 		{"width", o.width, 40, math.MaxInt},
 	} {
@@ -239,6 +261,9 @@ func (o options) replayCommand(w model.Workload, token string) string {
 	if w.Servers > 0 {
 		servers = fmt.Sprintf(" -servers %d", w.Servers)
 	}
-	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s -readers %d -writers %d -keys %d -cache %s%s -schedule %s",
-		o.strategy.Name, o.property.Name, w.Readers, w.Writers, w.Keys, w.Cache(), servers, token)
+	tasks := fmt.Sprintf("-readers %d -writers %d -keys %d -cache %s", w.Readers, w.Writers, w.Keys, w.Cache())
+	if o.strategy.Race != nil {
+		tasks = fmt.Sprintf("-workers %d", w.Workers)
+	}
+	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s %s%s -schedule %s", o.strategy.Name, o.property.Name, tasks, servers, token)
 }

@@ -244,7 +244,10 @@ func mapsEqual(a, b map[string]string) bool {
 // same difference.
 func TestReplayCommand(t *testing.T) {
 	for _, s := range model.Strategies() {
-		for _, more := range []string{"", "-cache warm -keys 2 -readers 2 -writers 2"} {
+		for _, more := range []string{"", "-cache warm -keys 2 -readers 2 -writers 2", "-workers 3"} {
+			if more != "" && (s.Race != nil) != (more == "-workers 3") {
+				continue
+			}
 			args := append([]string{"-strategy", s.Name, "-audit", "1", "-max-tasks", "3"}, strings.Fields(more)...)
 			if more != "" {
 				args = slices.Delete(args, 4, 6) // the workload does not grow

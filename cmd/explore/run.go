@@ -100,17 +100,23 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 		r.Replay, err = replay(sys, o.schedule)
 		return r, err
 	}
+	var values func(sim.View) string
+	if o.values {
+		e := model.Values(o.strategy, o.workload)
+		r.Expression, values = e.Name, e.Of
+	}
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
 		progress.begin()
 		if o.engine == "direct" {
-			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Progress: progress.direct})
+			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Values: values, Progress: progress.direct})
 		}
 		return explore.Product(ctx, sys, explore.ProductOptions{
 			NoSymmetry:  !o.symmetry,
 			Audit:       o.audit,
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
+			Values:      values,
 			Progress:    progress.product,
 		})
 	})
@@ -118,7 +124,7 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 }
 
 func words(w model.Workload) report.Workload {
-	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Words: w.String()}
+	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Words: w.String()}
 }
 
 func replay(sys *sim.System, token string) (*explore.Trace, error) {
@@ -131,13 +137,18 @@ func replay(sys *sim.System, token string) (*explore.Trace, error) {
 
 func list(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString("strategies:\n")
-	for _, s := range model.Strategies() {
-		fmt.Fprintf(&b, "  %-14s %s\n  %-14s claimed: %s\n", s.Name, s.Summary, "", s.Claim)
+	for _, group := range []struct {
+		title      string
+		strategies []model.Strategy
+	}{{"strategies that keep a cache", model.Caches()}, {"strategies by which workers share a row", model.Races()}} {
+		fmt.Fprintf(&b, "%s:\n", group.title)
+		for _, s := range group.strategies {
+			fmt.Fprintf(&b, "  %-20s %s\n  %-20s claimed: %s\n", s.Name, s.Summary, "", s.Claim)
+		}
 	}
 	b.WriteString("properties:\n")
 	for _, p := range model.Properties() {
-		fmt.Fprintf(&b, "  %-14s %s\n", p.Name, p.Summary)
+		fmt.Fprintf(&b, "  %-20s %s\n", p.Name, p.Summary)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -27,6 +27,7 @@ type jsonReport struct {
 	Fraction       string         `json:"probability_fraction,omitempty"`
 	Audit          *int           `json:"audit,omitempty"`
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
+	Values         *jsonValues    `json:"values,omitempty"`
 	Counterexample object         `json:"counterexample"`
 	Replay         object         `json:"replay,omitempty"`
 }
@@ -37,6 +38,16 @@ type jsonResult struct {
 	Violating     string          `json:"violating"`
 	States        int             `json:"states,omitempty"`
 	Transitions   int             `json:"transitions,omitempty"`
+}
+
+type jsonValues struct {
+	Expression string      `json:"expression"`
+	Of         []jsonValue `json:"of"`
+}
+
+type jsonValue struct {
+	Value         string `json:"value"`
+	Interleavings string `json:"interleavings"`
 }
 
 type jsonExecuted struct {
@@ -114,6 +125,12 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	}
 	if res.Probability != nil && res.Verdict != explore.Incomplete {
 		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
+	}
+	if r.Expression != "" {
+		j.Values = &jsonValues{r.Expression, []jsonValue{}}
+		for _, v := range res.Values {
+			j.Values.Of = append(j.Values.Of, jsonValue{v.Value, v.Interleavings.String()})
+		}
 	}
 	for i, res := range r.Results {
 		j.Workloads = append(j.Workloads, jsonWorkload{r.workloads[i], newJSONResult(res)})

@@ -19,6 +19,10 @@ type Report struct {
 	// the first that does not hold.
 	Grown bool
 
+	// Expression is the name of what explore.Result.Values are the values of; "" if
+	// none was asked for.
+	Expression string
+
 	// Results are what the searches found, in the order of Begin. It is nil if
 	// one schedule was replayed.
 	Results []*explore.Result
@@ -40,7 +44,8 @@ type Workload struct {
 	Keys    int    `json:"keys"`
 	Cache   string `json:"cache"`             // "cold" or "warm"
 	Servers int    `json:"servers,omitempty"` // 0: one for each task
-	Words   string `json:"-"`                 // the same for people
+	Workers int    `json:"workers,omitempty"`
+	Words   string `json:"-"` // the same for people
 }
 
 // Begin says which workload is explored next, as which system. replayCommand

@@ -117,6 +117,12 @@ func (t *textWriter) searched() {
 	}
 	t.line("workload", "%s%s", t.workload().Words, last)
 	t.counts(r)
+	if t.Expression != "" {
+		t.line("values", "of %s at quiescence", t.Expression)
+		for _, v := range r.Values {
+			t.line("", "%s: %s", v.Value, interleavings(v.Interleavings))
+		}
+	}
 	t.certificate(r)
 }
 
