@@ -49,39 +49,50 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		if task < 0 {
 			break
 		}
-		i, ref := slotOf[g.tasks[task].Program], g.tasks[task]
-		s := g.slots[i]
-		n := g.codes[s.code].nodes[nodes[i]]
-		w := n.wants[ref.Index]
-		if w.store == finished {
-			return g.differs("a task takes a step that has finished in the tables", expected, e)
-		}
-		state, step := uint32(0), sim.Step{Task: task, Request: sim.Start}
-		if w.store != local {
-			state = stores[w.store]
-		} else if n.arrives != nil && n.arrives[ref.Index] > 0 {
-			h := g.codes[s.code].histories[n.history].wants[ref.Index]
-			step.Request, step.Reply = sim.Arrive, g.stores[h.store].replies[n.arrives[ref.Index]-1]
-		}
-		m, err := g.learn(s.code, nodes[i], ref.Index, state)
+		i := slotOf[g.tasks[task].Program]
+		step, store, m, err := g.predict(task, g.slots[i].code, nodes[i], stores)
 		if err != nil {
 			return err
 		}
-		if m.kind == blocked {
-			return g.differs("a task takes a step that is blocked in the tables", expected, e)
-		}
-		if w.store != local {
-			t := g.stores[w.store]
-			step.Request, step.Reply = t.requests[w.request], t.replies[t.states[state].next[w.request].reply]
-			stores[w.store] = m.state
+		if m.kind != done {
+			return g.differs("in the tables it is not enabled", expected, e)
 		}
 		expected = append(expected, step)
 		if trace := e.Trace(); trace[len(trace)-1] != step {
 			return g.differs("", expected, e)
 		}
 		nodes[i] = m.node
+		if store != local {
+			stores[store] = m.state
+		}
 	}
 	return g.auditEnd(e, nodes, stores, expected)
+}
+
+// predict returns what the tables say about the next step of a task: the step,
+// the store that takes part, and where it leads; a step that is not done is not
+// enabled.
+func (g *graph) predict(task, code int, node uint32, stores []uint32) (step sim.Step, store int, m move, err error) {
+	process, index := g.codes[code], g.tasks[task].Index
+	n := process.nodes[node]
+	w := n.wants[index]
+	step = sim.Step{Task: task, Request: sim.Start}
+	state := uint32(0)
+	switch {
+	case w.store == finished:
+		return step, w.store, move{}, nil
+	case w.store != local:
+		state = stores[w.store]
+	case n.arrives != nil && n.arrives[index] > 0:
+		asked := process.histories[n.history].wants[index].store
+		step.Request, step.Reply = sim.Arrive, g.stores[asked].replies[n.arrives[index]-1]
+	}
+	m, err = g.learn(code, node, index, state)
+	if err == nil && m.kind == done && w.store != local {
+		t := g.stores[w.store]
+		step.Request, step.Reply = t.requests[w.request], t.replies[t.states[state].next[w.request].reply]
+	}
+	return step, w.store, m, err
 }
 
 // auditStep takes a step of a random enabled task and returns which, -1 if no

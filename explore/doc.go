@@ -6,9 +6,9 @@
 // [Product] learns what the machines do and searches the product of what it has
 // learned. A tour of it, in the order in which things happen:
 //
-//   - learn.go fills a table for each store, by (content, request), and one for
-//     each distinct code of a process, by (history of replies, reply). A pair that
-//     was never seen is done for real, and only once.
+//   - storetable.go fills a table for each store, by (content, request), and
+//     processtable.go one for each distinct code of a process, by (history of
+//     replies, reply). A pair that was never seen is done for real, and only once.
 //   - graph.go expands the states, each a tuple of numbers from the tables, breadth
 //     first. stateset.go packs and numbers them, chunks.go keeps the edges.
 //     Interchangeable processes are kept in order, so that one state stands for all
@@ -16,7 +16,8 @@
 //   - product.go evaluates the property in the states in which nothing can happen
 //     any more, or in all.
 //   - count.go counts interleavings from the end, exactly, and with them the
-//     probability of a violation under a random scheduler.
+//     probability of a violation under a random scheduler, and those that lead to
+//     each value of an expression.
 //   - minimal.go finds the violating schedule with the fewest context switches, a
 //     shortest path over pairs of state and last task.
 //   - [Replay] runs that schedule for real before anybody sees it, and audit.go
