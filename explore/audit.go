@@ -126,6 +126,10 @@ func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []si
 	}
 	values := slices.Concat(nodes, stores)
 	for i, s := range g.slots {
+		code := g.codes[s.code]
+		if view.Memories[s.program].Key() != code.histories[code.nodes[nodes[i]].history].memory.Key() {
+			return g.differs("the memory of "+g.sys.Programs[s.program].Name+" is another one", expected, e)
+		}
 		for k, w := range g.codes[s.code].nodes[nodes[i]].wants {
 			task := g.base(s.program) + k
 			if _, waits := e.Pending(task); waits != (w.store != finished) || view.Results[task] != w.result {

@@ -372,13 +372,15 @@ func (g *graph) view(values []uint32) sim.View {
 	for i, t := range g.stores {
 		v.Contents[i] = t.states[values[len(g.slots)+i]].content
 	}
-	nodes := make([]uint32, len(g.slots)) // by program
-	codes := make([]int, len(g.slots))
+	v.Memories = make([]sim.Content, len(g.slots))
+	nodes := make([]*processNode, len(g.slots)) // by program
 	for i, s := range g.slots {
-		nodes[s.program], codes[s.program] = values[i], s.code
+		n := &g.codes[s.code].nodes[values[i]]
+		nodes[s.program] = n
+		v.Memories[s.program] = g.codes[s.code].histories[n.history].memory
 	}
 	for i, t := range g.tasks {
-		v.Results[i] = g.codes[codes[t.Program]].nodes[nodes[t.Program]].wants[t.Index].result
+		v.Results[i] = nodes[t.Program].wants[t.Index].result
 	}
 	return v
 }

@@ -31,9 +31,10 @@ type processTable struct {
 // A history is what a process has been told so far, and what its tasks want then.
 // Histories are a tree.
 type history struct {
-	wants []want // by task
-	depth int
-	last  delivery
+	wants  []want      // by task
+	memory sim.Content // that the process shows
+	depth  int
+	last   delivery
 }
 
 // A want is what a task does next.
@@ -104,7 +105,7 @@ func (t *processTable) start() (*sim.Process, error) {
 // record adds the history that p has come to by a delivery.
 func (t *processTable) record(p *sim.Process, last delivery) uint32 {
 	id := uint32(len(t.histories))
-	h := history{wants: make([]want, len(t.specs)), last: last}
+	h := history{wants: make([]want, len(t.specs)), memory: p.Memory(), last: last}
 	if id > 0 {
 		h.depth = t.histories[last.before].depth + 1
 	}
@@ -151,7 +152,7 @@ func (t *processTable) node(h uint32, arrives []uint32) uint32 {
 		n.waits = n.waits || w.store != finished && !t.specs[task].Background
 	}
 	if all {
-		key = "finished"
+		key = fmt.Sprintf("finished,%q", t.histories[h].memory.Key())
 		for _, w := range n.wants {
 			key += fmt.Sprintf(",%q", w.result)
 		}
@@ -257,9 +258,10 @@ func (t *processTable) replay(h uint32) (*sim.Process, error) {
 // same returns an error unless p, which has come along a path to a history, wants
 // what was wanted there before.
 func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
+	memory := t.histories[h].memory.Key()
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
-		if now == before {
+		if now == before && p.Memory().Key() == memory {
 			continue
 		}
 		lines := make([]string, 0, len(path)+1)
@@ -268,8 +270,8 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 		}
 		return &NondeterminismError{
 			Machine: "task " + t.specs[task].Name,
-			Before:  append(slices.Clone(lines), t.describe(task, before, "")),
-			Now:     append(lines, t.describe(task, now, "")),
+			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
+			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", p.Memory().Key())),
 		}
 	}
 	return nil

@@ -201,18 +201,20 @@ func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) e
 	value := of(v)
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
-			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results)}
+			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results), Memories: slices.Clone(v.Memories)}
+			p, q := s.program, g.slots[j].program
+			other.Memories[p], other.Memories[q] = v.Memories[q], v.Memories[p]
 			for k, t := range g.tasks {
 				switch t.Program {
-				case s.program:
-					other.Results[k+g.base(g.slots[j].program)-g.base(s.program)] = v.Results[k]
-				case g.slots[j].program:
-					other.Results[k+g.base(s.program)-g.base(g.slots[j].program)] = v.Results[k]
+				case p:
+					other.Results[k+g.base(q)-g.base(p)] = v.Results[k]
+				case q:
+					other.Results[k+g.base(p)-g.base(q)] = v.Results[k]
 				}
 			}
-			if !slices.Equal(v.Results, other.Results) && of(other) != value {
+			if of(other) != value {
 				return fmt.Errorf("%s tells %s and %s apart, which are of the same class; set Labelled in the property, or turn symmetry off",
-					name, g.sys.Programs[s.program].Name, g.sys.Programs[g.slots[j].program].Name)
+					name, g.sys.Programs[p].Name, g.sys.Programs[q].Name)
 			}
 		}
 	}
@@ -231,7 +233,9 @@ func (g *graph) viewKey(values []uint32) string {
 		b = fmt.Appendf(b, "%d,", v)
 	}
 	for i, s := range g.slots {
-		for _, w := range g.codes[s.code].nodes[values[i]].wants {
+		n := &g.codes[s.code].nodes[values[i]]
+		b = fmt.Appendf(b, "%q,", g.codes[s.code].histories[n.history].memory.Key())
+		for _, w := range n.wants {
 			b = fmt.Appendf(b, "%q,", w.result)
 		}
 	}

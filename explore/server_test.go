@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"quiesce/sim"
@@ -109,6 +110,46 @@ func atOnce(t *testing.T, sys *sim.System, prefix Schedule) (all []Schedule) {
 		return []Schedule{prefix}
 	}
 	return all
+}
+
+// TestShownMemory has a property that looks into a server: at the end its memory
+// holds something else than the register.
+func TestShownMemory(t *testing.T) {
+	sys := tasks(sim.Property{Name: "memory-is-register", Violation: func(v sim.View) string {
+		local, _ := v.Memories[0].Lookup("value")
+		if value, _ := v.Contents[0].Lookup("value"); local != value {
+			return "the memory holds " + local + ", the register " + value
+		}
+		return ""
+	}}, map[string]func(func(string) string) string{"writer": puts("new")})
+	sys.Stores[0].(*register).initial = "old"
+	sys.Programs = append([]sim.Program{{Name: "server", New: func(p *sim.Process) []sim.Task {
+		value := ""
+		p.Show(func() (c sim.Content) {
+			if value != "" {
+				c = append(c, sim.Item{Name: "value", Value: value})
+			}
+			return c // nil at first: a memory that is empty is shown all the same
+		})
+		return []sim.Task{func(context.Context) (string, error) {
+			reply, err := p.Call(sim.Request{Store: "register", Body: "get"})
+			value = string(reply)
+			return "", err
+		}}
+	}}}, sys.Programs...)
+	d, err := Direct(context.Background(), sys, DirectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []*Result{d, explore(t, sys, ProductOptions{})} {
+		c := r.Counterexample
+		if r.Violating.Int64() != 1 || c.Token != "server:1,writer:1" || c.Violation != "the memory holds old, the register new" {
+			t.Errorf("%s: %+v", r.Engine, c)
+		}
+		if places := strings.Join(c.Places, " "); places != "register server" || len(c.Final()) != 2 {
+			t.Errorf("%s: places %s, contents %v", r.Engine, places, c.Final())
+		}
+	}
 }
 
 // TestBackground has a task that need not finish.

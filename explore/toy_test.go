@@ -36,6 +36,7 @@ type toyReply struct {
 type toyProcess struct {
 	class string
 	tasks []toyTask
+	shows bool // the memory, to the property
 }
 
 // A toyTask is by its local state; the last is the end. When it starts it skips
@@ -87,7 +88,7 @@ func randomToy(r *rand.Rand) *toy {
 			left -= len(p.tasks)
 			continue
 		}
-		p := toyProcess{class: strconv.Itoa(i)}
+		p := toyProcess{class: strconv.Itoa(i), shows: r.IntN(3) == 0}
 		tasks := 1
 		if shared && left > 1 && r.IntN(2) == 0 {
 			tasks = 2
@@ -119,18 +120,18 @@ func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 
 // violates is the property: a random set of views. Only if the toy is labelled
 // does it matter which of interchangeable processes had which results.
-func (t *toy) violates(stores []int, results []string) bool {
+func (t *toy) violates(stores []int, results []string, memories []sim.Content) bool {
 	h := fnv.New32a()
-	fmt.Fprint(h, t.salt, t.viewName(stores, results, t.labelled))
+	fmt.Fprint(h, t.salt, t.viewName(stores, results, memories, t.labelled))
 	return h.Sum32()%5 == 0
 }
 
 // viewName names a state, up to a permutation of interchangeable processes
 // unless they are labelled.
-func (t *toy) viewName(stores []int, results []string, labelled bool) string {
+func (t *toy) viewName(stores []int, results []string, memories []sim.Content, labelled bool) string {
 	var named []string
-	for _, p := range t.processes {
-		named = append(named, p.class+"="+strings.Join(results[:len(p.tasks)], ","))
+	for i, p := range t.processes {
+		named = append(named, p.class+"="+memories[i].Key()+":"+strings.Join(results[:len(p.tasks)], ","))
 		results = results[len(p.tasks):]
 	}
 	if !labelled {
@@ -161,7 +162,7 @@ func (task *toyTask) result(memory int) string {
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
 	sys := &sim.System{Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Violation: func(v sim.View) string {
-		if t.violates(storeStates(v), v.Results) {
+		if t.violates(storeStates(v), v.Results, v.Memories) {
 			return "a bad view"
 		}
 		return ""
@@ -178,6 +179,9 @@ func (t *toy) system() *sim.System {
 			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs,
 			New: func(p *sim.Process) (tasks []sim.Task) {
 				memory := 0 // of the process, plain and unprotected
+				if process.shows {
+					p.Show(func() sim.Content { return toyMemory(memory) })
+				}
 				for _, task := range process.tasks {
 					tasks = append(tasks, func(context.Context) (string, error) {
 						for local := task.begin(memory); local < len(task.states); {
@@ -198,6 +202,8 @@ func (t *toy) system() *sim.System {
 	}
 	return sys
 }
+
+func toyMemory(n int) sim.Content { return sim.Content{{Name: "memory", Value: strconv.Itoa(n)}} }
 
 func storeStates(v sim.View) (states []int) {
 	for _, c := range v.Contents {
@@ -326,7 +332,13 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 		results[i] = p.result
 		unfinished = unfinished || !p.done() && !p.task.background
 	}
-	if t.always && t.violates(w.stores, results) {
+	memories := make([]sim.Content, len(t.processes))
+	for i, p := range t.processes {
+		if p.shows {
+			memories[i] = toyMemory(w.memories[i])
+		}
+	}
+	if t.always && t.violates(w.stores, results, memories) {
 		bad = true
 	}
 	sum, enabled := new(big.Rat), int64(0)
@@ -343,8 +355,8 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 	if unfinished {
 		bad = true // a deadlock
 	} else {
-		a.final[t.viewName(w.stores, results, false)]++
-		if !t.always && t.violates(w.stores, results) {
+		a.final[t.viewName(w.stores, results, memories, false)]++
+		if !t.always && t.violates(w.stores, results, memories) {
 			bad = true
 		}
 	}
@@ -359,4 +371,6 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 }
 
 // view is an expression that names the view.
-func (t *toy) view(v sim.View) string { return t.viewName(storeStates(v), v.Results, false) }
+func (t *toy) view(v sim.View) string {
+	return t.viewName(storeStates(v), v.Results, v.Memories, false)
+}

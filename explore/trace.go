@@ -3,6 +3,7 @@ package explore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,11 +11,12 @@ import (
 )
 
 // A Trace is one execution as a person reads it: every step with its reply and
-// with what the stores held after it.
+// with what the stores, and the processes that show their memory, held after it.
 type Trace struct {
 	Schedule  Schedule
-	Token     string // of the schedule
-	Initial   []sim.Content
+	Token     string        // of the schedule
+	Places    []string      // names of the stores, then of those processes
+	Initial   []sim.Content // of every place
 	Steps     []TraceStep
 	Violation string // how the property is violated at the end; "" if it holds
 }
@@ -23,10 +25,10 @@ type Trace struct {
 type TraceStep struct {
 	Task, Store    string        // Store is "" for a start or an arrival
 	Request, Reply string        // as the store describes them; of an arrival, the reply that arrives
-	Contents       []sim.Content // of every store after the step
+	Contents       []sim.Content // of every place after the step
 }
 
-// Final returns the contents of the stores at the end.
+// Final returns the contents of the places at the end.
 func (t *Trace) Final() []sim.Content {
 	if len(t.Steps) == 0 {
 		return t.Initial
@@ -55,7 +57,16 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{Schedule: schedule, Token: schedule.Format(sys), Initial: view.Contents}
+	t := &Trace{Schedule: schedule, Token: schedule.Format(sys)}
+	for _, s := range sys.Stores {
+		t.Places = append(t.Places, s.Name())
+	}
+	for i, p := range sys.Programs {
+		if view.Memories[i] != nil {
+			t.Places = append(t.Places, p.Name)
+		}
+	}
+	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
 	tasks := sys.Tasks()
@@ -77,7 +88,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		}
 		watch.see(view)
 		reply := e.Trace()[i].Reply
-		step := TraceStep{Task: name, Store: req.Store, Contents: view.Contents}
+		step := TraceStep{Task: name, Store: req.Store, Contents: contents(view)}
 		step.Request, step.Reply = sys.Describe(req, reply)
 		if req == sim.Arrive {
 			step.Reply = replies[task]
@@ -91,6 +102,17 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	}
 	t.Violation = watch.end(view, waiting)
 	return t, nil
+}
+
+// contents returns what all places hold.
+func contents(v sim.View) []sim.Content {
+	all := slices.Clone(v.Contents)
+	for _, m := range v.Memories {
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	return all
 }
 
 // unfinished describes what the tasks of a complete execution still wait for:
@@ -166,7 +188,7 @@ func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
 
 func (j judge) violates(v sim.View) string {
 	var key strings.Builder
-	for _, c := range v.Contents {
+	for _, c := range slices.Concat(v.Contents, v.Memories) {
 		key.WriteString(c.Key())
 		key.WriteByte(';') // no item begins with it
 	}

@@ -68,6 +68,7 @@ type Process struct {
 	name  string
 	tasks []*coroutine
 	atEnd []func(clean bool)
+	shown func() Content // what the memory holds; nil if nobody shows it
 	stray *atomic.Pointer[TaskError]
 }
 
@@ -190,6 +191,22 @@ func (p *Process) Name() string { return p.name }
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.
 func (p *Process) AtEnd(f func(clean bool)) { p.atEnd = append(p.atEnd, f) }
+
+// Show says how a property sees what the memory of the process holds: f returns
+// all of it that matters, and is called only while no task runs.
+func (p *Process) Show(f func() Content) { p.shown = f }
+
+// Memory returns what [Process.Show] shows. It is nil only if nothing is shown:
+// an empty memory is not nil.
+func (p *Process) Memory() Content {
+	if p.shown == nil {
+		return nil
+	}
+	if c := p.shown(); c != nil {
+		return c
+	}
+	return Content{}
+}
 
 // Pending returns the request that a task waits for: [Start] if it is yet to be
 // started. It is false if the task has finished.

@@ -40,6 +40,7 @@ type Property struct {
 type View struct {
 	Contents []Content // of each store, in the order of System.Stores
 	Results  []string  // of each task that has finished, in the order of System.Tasks
+	Memories []Content // of each process, as it shows it, in the order of System.Programs
 }
 
 // A TaskRef says where a task is.
@@ -210,6 +211,9 @@ func (e *Execution) View() (View, error) {
 		if v.Contents[i], err = st.Content(); err != nil {
 			return View{}, fmt.Errorf("content of %s: %w", st.Name(), err)
 		}
+	}
+	for _, p := range e.procs {
+		v.Memories = append(v.Memories, p.Memory())
 	}
 	for i, t := range e.tasks {
 		v.Results[i] = e.procs[t.Program].Result(t.Index)

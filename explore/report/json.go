@@ -109,7 +109,7 @@ func (r *Report) JSON(w io.Writer) error {
 func (r *Report) jsonReplay(j *jsonReport) {
 	j.Engine = "replay"
 	j.jsonResult = jsonResult{Verdict: r.Verdict(), Interleavings: "1", Violating: "0"}
-	j.Replay = r.jsonTrace(r.Replay)
+	j.Replay = jsonTrace(r.Replay)
 	if r.Replay.Violation != "" {
 		j.Violating = "1"
 		j.Counterexample = j.Replay
@@ -136,7 +136,7 @@ func (r *Report) jsonSearch(j *jsonReport) {
 		j.Workloads = append(j.Workloads, jsonWorkload{r.workloads[i], newJSONResult(res)})
 	}
 	if t := res.Counterexample; t != nil {
-		j.Counterexample = r.jsonTrace(t)
+		j.Counterexample = jsonTrace(t)
 	}
 }
 
@@ -156,23 +156,23 @@ func decimal(x *big.Rat) string {
 // jsonTrace returns a trace as an object that has, beside its own fields, one
 // for every store with the content at the end; in the same way each of its steps
 // has the content after it.
-func (r *Report) jsonTrace(t *explore.Trace) object {
+func jsonTrace(t *explore.Trace) object {
 	steps := []object{}
 	for i, s := range t.Steps {
 		steps = append(steps, append(object{
 			{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply},
-		}, r.jsonContents(s.Contents)...))
+		}, jsonContents(t.Places, s.Contents)...))
 	}
 	return append(object{
 		{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}, {"trace", steps},
-	}, r.jsonContents(t.Final())...)
+	}, jsonContents(t.Places, t.Final())...)
 }
 
-// jsonContents returns one field for every store: its content as an object of
+// jsonContents returns one field for every place: its content as an object of
 // item names and values.
-func (r *Report) jsonContents(contents []sim.Content) object {
+func jsonContents(places []string, contents []sim.Content) object {
 	var o object
-	for i, name := range r.stores {
+	for i, name := range places {
 		items := map[string]string{}
 		for _, it := range contents[i] {
 			items[it.Name] = it.Value

@@ -33,7 +33,6 @@ type Report struct {
 
 	workloads []Workload
 	tasks     []string // names, of the last workload
-	stores    []string
 	command   func(token string) string
 }
 
@@ -52,12 +51,9 @@ type Workload struct {
 // returns the command line that replays a schedule of it.
 func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
 	r.workloads = append(r.workloads, w)
-	r.tasks, r.stores, r.command = nil, nil, replayCommand
+	r.tasks, r.command = nil, replayCommand
 	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
-	}
-	for _, s := range sys.Stores {
-		r.stores = append(r.stores, s.Name())
 	}
 }
 

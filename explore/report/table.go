@@ -101,7 +101,7 @@ func sharedColumn(trace *explore.Trace, tasks []column) column {
 // storeColumns returns one column for every store.
 func (t *textWriter) storeColumns(trace *explore.Trace) []column {
 	var columns []column
-	for i, name := range t.stores {
+	for i, name := range trace.Places {
 		c := column{head: printable(name), cells: []string{t.content(trace.Initial[i])}}
 		for _, s := range trace.Steps {
 			c.cells = append(c.cells, t.content(s.Contents[i]))

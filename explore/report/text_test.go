@@ -27,13 +27,13 @@ var nasty = []string{
 func example(tasks, steps int) *Report {
 	at := 0
 	next := func() string { at++; return nasty[at%len(nasty)] }
-	r := &Report{Strategy: "example", Property: "coherent", stores: []string{"cache", "db"}}
+	r := &Report{Strategy: "example", Property: "coherent"}
 	r.workloads = []Workload{{Readers: tasks, Cache: "cold", Words: "a few readers"}}
 	r.command = func(token string) string { return "explore -schedule " + token }
 	contents := func() []sim.Content {
 		return []sim.Content{{{Name: "k:1", Value: next()}, {Name: next() + "2", Value: next()}}, {{Name: "products/1", Value: next()}}}
 	}
-	r.Replay = &explore.Trace{Token: "reader-1:1,reader-2:1", Initial: []sim.Content{nil, nil}, Violation: "k:1: " + next() + next()}
+	r.Replay = &explore.Trace{Token: "reader-1:1,reader-2:1", Places: []string{"cache", "db"}, Initial: []sim.Content{nil, nil}, Violation: "k:1: " + next() + next()}
 	for i := range tasks {
 		r.tasks = append(r.tasks, fmt.Sprintf("reader-%d", i+1))
 	}
@@ -146,7 +146,7 @@ func TestManyTasksShareAColumn(t *testing.T) {
 
 func TestNoSteps(t *testing.T) {
 	r := example(2, 0)
-	r.Replay = &explore.Trace{Initial: []sim.Content{nil, {{Name: "products/1", Value: "{9900}"}}}}
+	r.Replay = &explore.Trace{Places: []string{"cache", "db"}, Initial: []sim.Content{nil, {{Name: "products/1", Value: "{9900}"}}}}
 	want := `verdict       incomplete: this schedule keeps coherent; nothing is proved about the others
 strategy      example
 workload      a few readers
