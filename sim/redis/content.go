@@ -15,6 +15,10 @@ import (
 // of a string is the string itself; that of another type is written with every
 // string in quotes, so that different values never look the same. The note
 // holds the type, if it is not string, and the remaining TTL.
+//
+// Then comes one item for each connection with a state, with the note "watch" or
+// "subscription". Its value is the keys that it watches, or "touched" if EXEC
+// will fail; or the channels, and what is yet to be received.
 func (s *Store) Content() (sim.Content, error) {
 	db := s.redis.DB(0)
 	keys := db.Keys() // sorted
@@ -44,7 +48,7 @@ func (s *Store) Content() (sim.Content, error) {
 		}
 		content = append(content, it)
 	}
-	return content, nil
+	return s.appendConnections(content), nil
 }
 
 // value returns the value of a key that is not a string.
