@@ -107,6 +107,8 @@ func TestWatch(t *testing.T) {
 		{"SET a 1", "EVAL redis.call('SET','a',1) 0", true},
 		{"SET a 1", "EVAL redis.call('GET','a') 0", false},
 		{"SET a 1", "SET a 5 NX", false},
+		{"SET a 1", "GETEX a EX 9", true}, // not in miniredis
+		{"HSET b f 1", "HDEL a f", false},
 		{"SET b 1", "DEL a", false},
 		{"SET b 1", "SET a 1", true},
 		{"SET b 1", "RENAME b a", true},

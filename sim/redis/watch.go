@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"quiesce/sim"
+
 	"github.com/alicebob/miniredis/v2/server"
 )
 
@@ -13,12 +15,18 @@ import (
 type connection struct {
 	// For a connection that watches.
 	peer    *server.Peer
-	probes  map[string]*server.Peer // of each watched key
-	touched bool                    // one of them was, so that EXEC will fail
+	probes  map[string]probe // of each watched key
+	touched bool             // one of them was, so that EXEC will fail
 
 	// For a connection that is subscribed, or has messages to receive.
 	channels []string // sorted
 	queue    []message
+}
+
+// A probe tells whether a key is touched.
+type probe struct {
+	peer *server.Peer // watches the key
+	item sim.Item     // of the key when it was watched first
 }
 
 // watched reports whether any connection watches a key.
@@ -67,9 +75,12 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 func (s *Store) watch(name string, args []string) (reply string, err error) {
 	c := s.connections[name]
 	if c == nil {
-		c = &connection{peer: s.newPeer(), probes: make(map[string]*server.Peer)}
+		c = &connection{peer: s.newPeer(), probes: make(map[string]probe)}
 	}
-	keys := slices.DeleteFunc(slices.Clone(args[1:]), func(key string) bool { return c.touched || c.probes[key] != nil })
+	keys := slices.DeleteFunc(slices.Clone(args[1:]), func(key string) bool {
+		_, ok := c.probes[key]
+		return ok || c.touched
+	})
 	if len(args) > 1 && len(keys) == 0 {
 		return "+OK\r\n", nil
 	}
@@ -80,10 +91,15 @@ func (s *Store) watch(name string, args []string) (reply string, err error) {
 		return reply, err
 	}
 	for _, key := range keys {
-		if c.probes[key] == nil {
-			c.probes[key] = s.newPeer()
-			s.ask(c.probes[key], "WATCH", key)
+		if _, ok := c.probes[key]; ok {
+			continue // named twice
 		}
+		p := probe{peer: s.newPeer()}
+		if p.item, err = s.item(key); err != nil {
+			return "", err
+		}
+		s.ask(p.peer, "WATCH", key)
+		c.probes[key] = p
 	}
 	s.connections[name] = c
 	return reply, nil
@@ -114,27 +130,56 @@ const null = "*-1\r\n"
 // changes of each key, and the counts are neither visible nor part of the state:
 // all that can be told of them later is whether EXEC fails. So each watched key
 // is watched by one more connection, on which an empty block is tried.
+//
+// miniredis does not count every change: GETEX and HDEL, for example, leave EXEC
+// succeed, where Redis fails. So the keys are compared with what they were as
+// well, after every request: only a block that undoes its own change by such
+// commands goes unnoticed.
 func (s *Store) probe() error {
 	for name, c := range s.connections {
 		for key, p := range c.probes {
-			if c.touched {
-				break
-			}
-			s.ask(p, "MULTI")
-			switch reply := s.ask(p, "EXEC"); reply {
+			s.ask(p.peer, "MULTI")
+			switch reply := s.ask(p.peer, "EXEC"); reply {
 			case null:
 				c.touched = true
 			case "*0\r\n":
-				s.ask(p, "WATCH", key)
+				s.ask(p.peer, "WATCH", key)
 			default:
 				return fmt.Errorf("quiesce: the probe of key %q for %s is answered %q", key, name, reply)
 			}
-		}
-		if c.touched {
-			clear(c.probes)
+			it, err := s.item(key)
+			if err != nil {
+				return err
+			}
+			if !c.touched && it != p.item {
+				c.touched = true
+				s.touch(c)
+			}
+			if c.touched {
+				clear(c.probes)
+				break
+			}
 		}
 	}
 	return nil
+}
+
+// item returns the item of a key, and the zero value if it does not exist.
+func (s *Store) item(key string) (sim.Item, error) {
+	db := s.redis.DB(0)
+	if !db.Exists(key) {
+		return sim.Item{}, nil
+	}
+	return item(db, key)
+}
+
+// touch makes EXEC fail on a connection, by a key that is gone again afterwards.
+func (s *Store) touch(c *connection) {
+	const key = "quiesce: touched"
+	s.ask(c.peer, "WATCH", key)
+	other := s.newPeer()
+	s.ask(other, "SETNX", key, "")
+	s.ask(other, "DEL", key)
 }
 
 // ask executes a command of a probe.
