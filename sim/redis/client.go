@@ -29,11 +29,17 @@ func (s *Store) Client(p *sim.Process) *redis.Client {
 	if n := len(s.free); n > 0 {
 		c, s.free = s.free[n-1], s.free[:n-1]
 	} else {
-		c = newClient(s.name)
+		c = newClient(s.name, &s.names)
 	}
 	c.proc.Store(p)
 	p.AtEnd(func(clean bool) {
+		if c.stateful.Load() {
+			s.names.forget(p)
+			c.ended.Store(true)
+		}
 		if clean && !s.closed && c.reusable() {
+			c.stateful.Store(false)
+			c.ended.Store(false)
 			s.free = append(s.free, c)
 		} else {
 			c.base.Close()
@@ -49,15 +55,19 @@ const noTimeout = time.Duration(-1)
 // A client is what the clients of one process after the other share.
 type client struct {
 	store string
+	names *names
 	base  *redis.Client
 	proc  atomic.Pointer[sim.Process] // whose task sends the requests
+
+	stateful atomic.Bool // a connection has, or had, a state
+	ended    atomic.Bool // the process has, and was one with such connections
 
 	mu    sync.Mutex
 	conns []*conn // all that were dialled
 }
 
-func newClient(store string) *client {
-	c := &client{store: store}
+func newClient(store string, names *names) *client {
+	c := &client{store: store, names: names}
 	c.base = redis.NewClient(&redis.Options{
 		Addr:             "127.0.0.1:6379", // resolved, never dialled
 		Dialer:           c.dial,
@@ -101,7 +111,7 @@ func (c *client) reusable() bool {
 		return false
 	}
 	for _, n := range c.conns {
-		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.pubsub.Load() {
 			return false
 		}
 	}
@@ -117,6 +127,9 @@ type conn struct {
 	buf    []byte   // where out starts
 	out    []byte   // replies, not yet read
 	closed atomic.Bool
+
+	state  atomic.Pointer[connState] // nil if the server keeps nothing for it
+	pubsub atomic.Bool               // it has subscribed: its reads wait for messages
 }
 
 var _ net.Conn = (*conn)(nil)
@@ -153,8 +166,15 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 		if n == 0 {
 			break
 		}
+		v := verbOf(c.args[0])
+		var channels []string
+		if v == subscribe || v == unsubscribe {
+			for _, ch := range c.args[1:] {
+				channels = append(channels, string(ch))
+			}
+		}
 		switch {
-		case c.handshake():
+		case !c.subscribed() && c.handshake():
 			data = data[n:]
 			continue
 		case is(c.args[0], "MULTI"):
@@ -165,9 +185,9 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			if block == 0 && !alone {
 				return data, nil
 			}
-			n = max(n, block)
+			n, v = max(n, block), exec
 		}
-		reply, err := c.client.proc.Load().Call(sim.Request{Store: c.client.store, Body: string(data[:n])})
+		reply, err := c.ask(string(data[:n]), v, channels)
 		if err != nil {
 			return nil, err
 		}
@@ -231,6 +251,11 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		c.in = c.in[:0]
 	}
+	if len(c.out) == 0 && c.pubsub.Load() {
+		if err := c.receive(); err != nil {
+			return 0, err
+		}
+	}
 	if len(c.out) == 0 {
 		return 0, errNoRequest
 	}
@@ -239,10 +264,13 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close may be called on any goroutine.
+// Close may be called on any goroutine, but on that of a task if the server keeps
+// a state for the connection and the process goes on.
 func (c *conn) Close() error {
-	c.closed.Store(true)
-	return nil
+	if c.closed.Swap(true) {
+		return nil
+	}
+	return c.hangUp()
 }
 
 func (c *conn) LocalAddr() net.Addr              { return address }

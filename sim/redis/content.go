@@ -15,36 +15,49 @@ import (
 // of a string is the string itself; that of another type is written with every
 // string in quotes, so that different values never look the same. The note
 // holds the type, if it is not string, and the remaining TTL.
+//
+// Then comes one item for each connection with a state, with the note "watch" or
+// "subscription". Its value is the keys that it watches, or "touched" if EXEC
+// will fail; or the channels, and what is yet to be received.
 func (s *Store) Content() (sim.Content, error) {
 	db := s.redis.DB(0)
 	keys := db.Keys() // sorted
 	content := make(sim.Content, 0, len(keys))
 	for _, key := range keys {
-		it := sim.Item{Name: key}
-		kind := db.Type(key)
-		var err error
-		if kind == "string" {
-			it.Value, err = db.Get(key)
-		} else {
-			it.Note = kind
-			it.Value, err = value(db, key, kind)
-			if err == nil && (it.Value == "{}" || it.Value == "[]") && kind != "stream" {
-				err = fmt.Errorf("miniredis keeps an empty %s, where Redis deletes the key", kind)
-			}
-		}
+		it, err := item(db, key)
 		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", key, err)
-		}
-		// No key has a TTL of zero: options that could make one are refused.
-		if ttl := db.TTL(key); ttl != 0 {
-			if it.Note != "" {
-				it.Note += ", "
-			}
-			it.Note += "ttl " + ttl.String()
+			return nil, err
 		}
 		content = append(content, it)
 	}
-	return content, nil
+	return s.appendConnections(content), nil
+}
+
+// item returns the item of a key that exists.
+func item(db *miniredis.RedisDB, key string) (sim.Item, error) {
+	it := sim.Item{Name: key}
+	kind := db.Type(key)
+	var err error
+	if kind == "string" {
+		it.Value, err = db.Get(key)
+	} else {
+		it.Note = kind
+		it.Value, err = value(db, key, kind)
+		if err == nil && (it.Value == "{}" || it.Value == "[]") && kind != "stream" {
+			err = fmt.Errorf("miniredis keeps an empty %s, where Redis deletes the key", kind)
+		}
+	}
+	if err != nil {
+		return it, fmt.Errorf("key %q: %w", key, err)
+	}
+	// No key has a TTL of zero: options that could make one are refused.
+	if ttl := db.TTL(key); ttl != 0 {
+		if it.Note != "" {
+			it.Note += ", "
+		}
+		it.Note += "ttl " + ttl.String()
+	}
+	return it, nil
 }
 
 // value returns the value of a key that is not a string.

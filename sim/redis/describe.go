@@ -12,8 +12,12 @@ import (
 
 // Describe returns a request as it is typed in redis-cli, and the reply: that
 // to EXEC alone for a block MULTI ... EXEC. A script is called by the comment
-// "-- name" that it starts with.
+// "-- name" that it starts with. The wait for a message is called receive, and the
+// end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
+	if req.Body == receiveBody || req.Body == closeBody || req.Body == busyBody {
+		return req.Body, describeMessages(string(reply))
+	}
 	cmds, err := commands(req.Body)
 	if err != nil {
 		request = strconv.Quote(req.Body)
@@ -26,6 +30,9 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 		request = strings.Join(lines, "; ")
 	}
 
+	if err == nil && (verbOf(cmds[0][0]) == subscribe || verbOf(cmds[0][0]) == unsubscribe) {
+		return request, describeMessages(string(reply))
+	}
 	var text strings.Builder
 	for rest, ok := string(reply), true; rest != ""; {
 		text.Reset()
@@ -34,6 +41,20 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 		}
 	}
 	return request, text.String()
+}
+
+// describeMessages returns messages without the brackets of lists.
+func describeMessages(reply string) string {
+	var texts []string
+	for rest := reply; rest != ""; {
+		var text strings.Builder
+		var ok bool
+		if rest, ok = nextReply(&text, rest); !ok {
+			return strconv.Quote(reply)
+		}
+		texts = append(texts, strings.TrimSuffix(strings.TrimPrefix(text.String(), "["), "]"))
+	}
+	return strings.Join(texts, "; ")
 }
 
 func describeCommand(args []string, scripts map[string]string) string {

@@ -12,6 +12,37 @@
 // What a client says to set up its connection (HELLO, AUTH, CLIENT SETINFO,
 // CLIENT SETNAME) is answered on the side and never is a step.
 //
+// # Connections
+//
+// A connection that watches keys or is subscribed has a state at the server. Its
+// name is that of the process and the lowest number that no other such connection
+// of the process has, as in server-1#0, for as long as it has a state. Requests
+// that read or change the state carry the name, and the content has an item for it.
+//
+// EXEC on a connection that watches fails if a watched key has been touched since:
+// by anyone, also by the connection itself and by a SET of the same value. What
+// touches a key is what miniredis says, and whatever changes its value or TTL. While any connection watches, FLUSHALL and
+// FLUSHDB are refused, of which miniredis tells nobody.
+//
+// PUBLISH appends a message to the queue of every connection that is subscribed at
+// that moment. To take the first message out of the queue of a connection is the
+// step "receive", which can be at any time later and is blocked while the queue
+// is empty. So the order of messages is kept on one connection, and nothing is
+// promised across connections. A confirmation comes with the reply to SUBSCRIBE or
+// UNSUBSCRIBE, but is received after the messages that wait already. Closing a
+// connection that has a state is the step "close".
+//
+// A task goes on when its SUBSCRIBE has been executed. That is less than what can
+// happen: the client of [redis.PubSub] does not wait for the server, so that
+// code which does not read the confirmation with Receive may miss messages in
+// production that it never misses here. The same holds for Close, which a server
+// notices late: it may still count the connection in the reply to PUBLISH.
+//
+// Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
+// of its own and is [sim.ErrOutside]. A connection on which a task waits for a message must
+// not be used or closed by another task. A subscription that is still open when
+// its process ends stays until the store is reset, as if the server listened on.
+//
 // # Time
 //
 // The clock of the store stands still at [Epoch]. TTLs are part of the content
@@ -31,9 +62,10 @@
 // A request that cannot be simulated faithfully ends the run with an error that
 // says why. It does not answer with an error of Redis, which a task could
 // ignore. Refused are, from Lua as well: commands whose reply is random or comes
-// in random order, in Redis or in miniredis; commands that block; commands that
-// change or show the state of one connection (WATCH, SELECT, subscriptions) or
-// of the server (INFO, SCRIPT); and commands that leave something behind in
-// miniredis that [Store.Content] cannot see. The table in refuse.go has the
-// reason for each. There is one database, number 0.
+// in random order, in Redis or in miniredis; commands that block; other commands
+// that change or show the state of one connection (MULTI that is not written
+// together with its EXEC, SELECT, subscriptions to patterns) or of the server
+// (INFO, SCRIPT, PUBSUB); and commands that leave something behind in miniredis
+// that [Store.Content] cannot see. The table in refuse.go has the reason for each.
+// There is one database, number 0.
 package redis

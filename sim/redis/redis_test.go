@@ -371,7 +371,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"MULTI"}, "only a block"},
 		{[]string{"EXEC"}, "only a block"},
 		{[]string{"DISCARD"}, "only a block"},
-		{[]string{"WATCH", "a"}, "quiesce: WATCH is not supported: " + isConn},
+		{[]string{"WATCH", "a"}, "quiesce: WATCH is not supported: " + isWatch},
 		{[]string{"BLPOP", "a", "0"}, isBlocking},
 		{[]string{"XREAD", "COUNT", "1", "BLOCK", "0", "STREAMS", "a", "0"}, "quiesce: XREAD BLOCK is not supported: it blocks"},
 		{[]string{"XREAD", "STREAMS", "block", "0"}, ""},
@@ -407,9 +407,9 @@ func TestRefused(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	_, _, err = run(s, func(ctx context.Context, c *redis.Client) (string, error) {
-		return "", c.Watch(ctx, func(*redis.Tx) error { return nil }, "a")
+		return "", c.PSubscribe(ctx, "a*").Close()
 	})
-	if err == nil || !strings.Contains(err.Error(), "WATCH") {
+	if err == nil || !strings.Contains(err.Error(), "PSUBSCRIBE") {
 		t.Errorf("got %v", err)
 	}
 }

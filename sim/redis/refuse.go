@@ -10,7 +10,9 @@ const (
 	isUnordered = "miniredis answers in random order"
 	isBlocking  = "it blocks"
 	isConn      = "the state of a connection is not simulated"
-	isPubSub    = "messages are not simulated"
+	isWatch     = "it is for one connection, outside of scripts and of MULTI ... EXEC"
+	isFlush     = "miniredis does not tell the connections that watch a key of it"
+	isPubSub    = "of messages only SUBSCRIBE, UNSUBSCRIBE and PUBLISH are simulated, outside of MULTI ... EXEC but for PUBLISH"
 	isServer    = "it shows or changes the server rather than its data"
 	isHidden    = "it leaves something behind in miniredis that the content cannot show"
 	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
@@ -43,8 +45,8 @@ var refused = map[string]string{
 	"WAIT":       isBlocking,
 	"WAITAOF":    isBlocking,
 
-	"WATCH":    isConn,
-	"UNWATCH":  isConn,
+	"WATCH":    isWatch,
+	"UNWATCH":  isWatch,
 	"HELLO":    isConn,
 	"AUTH":     isConn,
 	"CLIENT":   isConn,
@@ -59,7 +61,6 @@ var refused = map[string]string{
 	"PUNSUBSCRIBE": isPubSub,
 	"SSUBSCRIBE":   isPubSub,
 	"SUNSUBSCRIBE": isPubSub,
-	"PUBLISH":      isPubSub,
 	"SPUBLISH":     isPubSub,
 	"PUBSUB":       isPubSub,
 

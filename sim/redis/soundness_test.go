@@ -4,6 +4,8 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+
+	"quiesce/sim"
 )
 
 // Commands over two keys that reach every type and most corners of miniredis.
@@ -73,4 +75,103 @@ func history(cmds [][]string, path []int) (lines []string) {
 		lines = append(lines, strings.Join(cmds[i], " "))
 	}
 	return lines
+}
+
+// TestSameContentSameRepliesOnConnections is the same with connections that
+// watch and that are subscribed. Whatever changes a watched key touches it.
+func TestSameContentSameRepliesOnConnections(t *testing.T) {
+	on := func(conn string, cmds ...string) (reqs []sim.Request) {
+		for _, cmd := range cmds {
+			body := cmd
+			if cmd != receiveBody && cmd != closeBody {
+				body = ""
+				for _, c := range strings.Split(cmd, ";") {
+					body += encode(strings.Fields(c)...)
+				}
+			}
+			reqs = append(reqs, sim.Request{Store: "cache", Body: body, Conn: conn})
+		}
+		return reqs
+	}
+	var data, state []sim.Request
+	for _, line := range anything {
+		data = append(data, on("", strings.Split(line, "|")...)...)
+	}
+	for _, conn := range []string{"p#0", "q#0"} {
+		state = append(state, on(conn, "WATCH a", "WATCH a b", "WATCH b", "UNWATCH", "MULTI;INCR a;EXEC", "MULTI;GET a;PUBLISH c 3;EXEC")...)
+	}
+	for _, conn := range []string{"p#1", "q#1"} {
+		state = append(state, on(conn, "SUBSCRIBE c", "SUBSCRIBE d c", "UNSUBSCRIBE", "UNSUBSCRIBE c", "UNSUBSCRIBE d", receiveBody, receiveBody, closeBody)...)
+	}
+	state = append(state, on("", "PUBLISH c 1", "PUBLISH d 2", "EVAL return(redis.call('PUBLISH','c',2)) 0")...)
+
+	s := newStore(t)
+	rng := rand.New(rand.NewSource(1))
+	known := map[string]string{}
+	changes := 0
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	for range rounds {
+		if err := s.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		var path []string
+		for range 15 {
+			before, err := s.Content()
+			if err != nil {
+				break
+			}
+			req := state[rng.Intn(len(state))]
+			if rng.Intn(2) == 0 {
+				req = data[rng.Intn(len(data))]
+			}
+			name, _ := s.Describe(req, "")
+			path = append(path, req.Conn+" "+name)
+			reply, err := s.Execute(req)
+			got := string(reply)
+			if err == sim.ErrBlocked {
+				got = "blocked"
+			} else if err != nil {
+				break
+			}
+			after, err := s.Content()
+			if err == nil {
+				got += after.Key()
+			}
+			if err == nil && req.Conn == "" {
+				for _, it := range before {
+					for _, key := range []string{"a", "b"} {
+						if it.Note != "watch" || !strings.Contains(it.Value, `"`+key+`"`) || find(before, key) == find(after, key) {
+							continue
+						}
+						changes++
+						if v, _ := after.Lookup(it.Name); v != "touched" {
+							t.Errorf("%q changes %s but does not touch it", path, key)
+						}
+					}
+				}
+			}
+			k := before.Key() + "\x00" + req.Conn + "\x00" + req.Body
+			if want, ok := known[k]; ok && got != want {
+				t.Fatalf("in content %q: %s answers and leaves\n%q after one history,\n%q after another, %q", before, name, want, got, path)
+			}
+			known[k] = got
+		}
+	}
+	if changes < 100 {
+		t.Errorf("only %d changes of watched keys", changes)
+	}
+	t.Logf("%d transitions, %d changes of watched keys", len(known), changes)
+}
+
+// find returns the item of a key.
+func find(c sim.Content, key string) sim.Item {
+	for _, it := range c {
+		if it.Name == key {
+			return it
+		}
+	}
+	return sim.Item{}
 }

@@ -35,10 +35,15 @@ type Store struct {
 
 	redis   *miniredis.Miniredis
 	server  *server.Server
-	peer    *server.Peer
-	reply   bytes.Buffer // what peer writes to
+	peer    *server.Peer // for requests on any connection
+	reply   bytes.Buffer // what peers write to
 	refused error        // by the command that is being executed
+	watcher *server.Peer // may send WATCH and UNWATCH now
+	probing bool         // what is being executed is no request
 
+	connections map[string]*connection // those with a state, by name
+
+	names  names
 	free   []*client
 	closed bool
 }
@@ -48,7 +53,8 @@ var _ sim.Store = (*Store)(nil)
 // NewStore returns a store in its initial content. It fails if a command of the
 // setup is refused or answers with an error.
 func NewStore(name string, opts Options) (*Store, error) {
-	s := &Store{name: name, scripts: make(map[string]string), redis: miniredis.NewMiniRedis()}
+	s := &Store{name: name, scripts: make(map[string]string), redis: miniredis.NewMiniRedis(), connections: make(map[string]*connection)}
+	s.names.used = make(map[*sim.Process][]bool)
 	// The first connection starts the server, without a listener.
 	c, err := s.redis.Dial()
 	if err != nil {
@@ -61,7 +67,7 @@ func NewStore(name string, opts Options) (*Store, error) {
 	s.redis.SetTime(Epoch)
 	s.server = s.redis.Server()
 	s.server.SetPreHook(s.refuse)
-	s.peer = server.NewPeer(bufio.NewWriter(&s.reply))
+	s.peer = s.newPeer()
 
 	if err := s.load(opts.Setup); err != nil {
 		s.Close()
@@ -73,6 +79,8 @@ func NewStore(name string, opts Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+func (s *Store) newPeer() *server.Peer { return server.NewPeer(bufio.NewWriter(&s.reply)) }
 
 // load loads the scripts of the setup and keeps its other commands.
 func (s *Store) load(setup [][]string) error {
@@ -100,7 +108,7 @@ func (s *Store) load(setup [][]string) error {
 // prepare runs one command of the setup.
 func (s *Store) prepare(args []string) (reply string, err error) {
 	// A copy: miniredis keeps arguments, and changes them.
-	reply, err = s.run([][]string{append([]string(nil), args...)})
+	reply, err = s.run(s.peer, [][]string{append([]string(nil), args...)})
 	if err == nil && reply[0] == '-' {
 		err = errors.New(strings.TrimSpace(reply[1:]))
 	}
@@ -129,6 +137,7 @@ func (s *Store) Close() error {
 func (s *Store) Reset() error {
 	s.redis.FlushAll()
 	s.peer.Ctx = nil
+	clear(s.connections)
 	for _, args := range s.setup {
 		if _, err := s.prepare(args); err != nil {
 			return err
@@ -138,9 +147,18 @@ func (s *Store) Reset() error {
 }
 
 // Execute executes a command, or a block MULTI ... EXEC, whose reply is the
-// replies to all its commands. No request is ever blocked. It returns an error
-// if a command is refused, even if it was called by a script.
+// replies to all its commands. Only the wait for a message is ever blocked. It
+// returns an error if a command is refused, even if it was called by a script.
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
+	switch {
+	case req.Body == busyBody:
+		return "", errBusy
+	case req.Body == receiveBody && req.Conn != "":
+		return s.receive(req.Conn)
+	case req.Body == closeBody && req.Conn != "":
+		delete(s.connections, req.Conn)
+		return "", nil
+	}
 	cmds, err := commands(req.Body)
 	if err != nil {
 		return "", err
@@ -151,12 +169,20 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 			return "", fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
-	reply, err := s.run(cmds)
+	var reply string
+	if req.Conn != "" || verbOf(cmds[0][0]) == unwatch {
+		reply, err = s.runOn(req.Conn, cmds)
+	} else {
+		reply, err = s.run(s.peer, cmds)
+	}
+	if err == nil && len(s.connections) > 0 {
+		err = s.probe()
+	}
 	return sim.Reply(reply), err
 }
 
-// run executes commands and returns their replies.
-func (s *Store) run(cmds [][]string) (replies string, err error) {
+// run executes commands on a connection and returns their replies.
+func (s *Store) run(peer *server.Peer, cmds [][]string) (replies string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.redis.TryLock() // it panics with the lock held, or without
@@ -173,9 +199,14 @@ func (s *Store) run(cmds [][]string) (replies string, err error) {
 				args[1] = "" // miniredis may know it from an EVAL
 			}
 		}
-		s.peer.Resp3 = false // a script that fails after redis.setresp leaves it on
-		s.server.Dispatch(s.peer, args)
-		s.peer.Flush()
+		if len(cmds) > 1 && len(args) == 3 && is(args[0], "PUBLISH") {
+			// The hook sees a command when it is queued, but those of a script
+			// when they are executed.
+			args = []string{"EVAL", "return redis.call('PUBLISH', ARGV[1], ARGV[2])", "0", args[1], args[2]}
+		}
+		peer.Resp3 = false // a script that fails after redis.setresp leaves it on
+		s.server.Dispatch(peer, args)
+		peer.Flush()
 		if s.refused != nil {
 			return "", s.refused
 		}
@@ -193,14 +224,24 @@ func (s *Store) run(cmds [][]string) (replies string, err error) {
 	return replies, nil
 }
 
-// refuse is called by miniredis before every command, those of scripts too.
+// refuse is called by miniredis before every command, those of scripts too. It
+// refuses what is not supported, and answers PUBLISH.
 func (s *Store) refuse(p *server.Peer, cmd string, args ...string) bool {
+	if s.probing || p == s.watcher && (cmd == "WATCH" || cmd == "UNWATCH") {
+		return false
+	}
+	if cmd == "PUBLISH" && len(args) == 2 {
+		p.WriteInt(s.publish(args[0], args[1]))
+		return true
+	}
 	name, reason := refusal(cmd, args)
 	switch {
 	case s.loading && cmd == "SCRIPT":
 		name, reason = refusal("EVAL", args[1:])
 	case reason == "" && !s.server.IsRegisteredCommand(cmd):
 		name, reason = cmd, "miniredis does not know it"
+	case (cmd == "FLUSHALL" || cmd == "FLUSHDB") && s.watched():
+		name, reason = cmd, isFlush
 	}
 	if reason == "" {
 		return false

@@ -1,0 +1,231 @@
+package redis
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+
+	"quiesce/sim"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A connState is what the server keeps for a connection, as far as the client
+// knows. A connection without one is like any other, and its requests do not say
+// on which they come.
+type connState struct {
+	name      string // the Conn of its requests
+	number    int    // at its end
+	watching  bool
+	channels  []string // subscribed to
+	owed      int      // confirmations that come after the messages before them
+	receiving bool     // a task waits for a message
+}
+
+// A verb says what a command does to the state of its connection.
+type verb int
+
+const (
+	plain verb = iota // nothing
+	exec              // a block MULTI ... EXEC
+	watch
+	unwatch
+	subscribe
+	unsubscribe
+)
+
+func verbOf[T string | []byte](command T) verb {
+	switch {
+	case is(command, "WATCH"):
+		return watch
+	case is(command, "UNWATCH"):
+		return unwatch
+	case is(command, "SUBSCRIBE"):
+		return subscribe
+	case is(command, "UNSUBSCRIBE"):
+		return unsubscribe
+	}
+	return plain
+}
+
+// Requests that are no command.
+const (
+	receiveBody = "receive" // the next message
+	closeBody   = "close"
+	busyBody    = "busy" // what a store answers with errBusy
+)
+
+var errBusy = errors.New("quiesce: a connection is used while another task receives on it, which is not supported")
+
+// names are the numbers of the connections with a state, by process. A connection
+// takes one when it gets a state and gives it back when it has none any more, so
+// that its name depends on nothing but what its process has done.
+type names struct {
+	mu   sync.Mutex
+	used map[*sim.Process][]bool
+}
+
+// take returns the lowest number that is free.
+func (n *names) take(p *sim.Process) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	i := slices.Index(n.used[p], false)
+	if i < 0 {
+		i = len(n.used[p])
+		n.used[p] = append(n.used[p], false)
+	}
+	n.used[p][i] = true
+	return i
+}
+
+func (n *names) giveBack(p *sim.Process, i int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if i < len(n.used[p]) {
+		n.used[p][i] = false
+	}
+}
+
+// forget drops the names of a process that has ended.
+func (n *names) forget(p *sim.Process) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.used, p)
+}
+
+// subscribed reports whether the server sends messages on the connection.
+func (c *conn) subscribed() bool {
+	st := c.state.Load()
+	return st != nil && !st.watching
+}
+
+// open gives the connection a state.
+func (c *conn) open() *connState {
+	p := c.client.proc.Load()
+	n := c.client.names.take(p)
+	st := &connState{name: p.Name() + "#" + strconv.Itoa(n), number: n}
+	c.client.stateful.Store(true)
+	c.state.Store(st)
+	return st
+}
+
+// settle takes the state away if the server keeps nothing any more.
+func (c *conn) settle(st *connState) {
+	if !st.watching && len(st.channels) == 0 && st.owed == 0 && !st.receiving {
+		c.drop(st)
+	}
+}
+
+func (c *conn) drop(st *connState) {
+	if c.state.CompareAndSwap(st, nil) {
+		c.client.names.giveBack(c.client.proc.Load(), st.number)
+	}
+}
+
+// ask has a request executed and keeps track of the state. channels are those
+// that are named by SUBSCRIBE or UNSUBSCRIBE.
+func (c *conn) ask(body string, v verb, channels []string) (sim.Reply, error) {
+	req := sim.Request{Store: c.client.store, Body: body}
+	p := c.client.proc.Load()
+	st := c.state.Load()
+	switch {
+	case st != nil:
+		if st.watching && v == plain {
+			return p.Call(req)
+		}
+	case v == watch || v == subscribe || v == unsubscribe:
+		st = c.open()
+	default:
+		return p.Call(req)
+	}
+	req.Conn = st.name
+	if st.receiving {
+		req.Body = busyBody
+	}
+	reply, err := p.Call(req)
+	if err != nil {
+		c.settle(st)
+		return reply, err
+	}
+	if failed := reply != "" && reply[0] == '-'; !failed || v == exec {
+		switch v {
+		case watch:
+			st.watching = true
+		case unwatch, exec:
+			st.watching = false
+		case subscribe, unsubscribe:
+			c.pubsub.Store(true)
+			c.note(st, v, channels, reply == "")
+		}
+	}
+	c.settle(st)
+	return reply, nil
+}
+
+// note records what SUBSCRIBE or UNSUBSCRIBE has done. Its confirmations are
+// late if messages were to be received before them.
+func (c *conn) note(st *connState, v verb, channels []string, late bool) {
+	n := max(1, len(channels))
+	if v == unsubscribe && len(channels) == 0 {
+		n = max(1, len(st.channels))
+		st.channels = nil
+	}
+	for _, ch := range channels {
+		i := slices.Index(st.channels, ch)
+		switch {
+		case v == subscribe && i < 0:
+			st.channels = append(st.channels, ch)
+		case v == unsubscribe && i >= 0:
+			st.channels = slices.Delete(st.channels, i, i+1)
+		}
+	}
+	if late {
+		st.owed += n
+	}
+}
+
+// receive waits for the next message.
+func (c *conn) receive() error {
+	st := c.state.Load()
+	if st == nil {
+		st = c.open() // to wait for ever, unless another task subscribes
+	}
+	req := sim.Request{Store: c.client.store, Body: receiveBody, Conn: st.name}
+	if st.receiving {
+		req.Body = busyBody
+	}
+	p := c.client.proc.Load()
+	st.receiving = true
+	reply, err := p.Call(req)
+	st.receiving = false
+	if errors.Is(err, sim.ErrOutside) {
+		// It is PubSub.Channel that asks, which tries again for ever after any
+		// other error, and its task would wait for ever.
+		return redis.ErrClosed
+	}
+	if err == nil {
+		if !isMessage(string(reply)) {
+			st.owed--
+		}
+		c.put(string(reply))
+	}
+	c.settle(st)
+	return err
+}
+
+// hangUp tells the server that the connection is closed, unless that is what
+// ends the process.
+func (c *conn) hangUp() error {
+	st := c.state.Load()
+	if st == nil || c.client.ended.Load() {
+		return nil
+	}
+	req := sim.Request{Store: c.client.store, Body: closeBody, Conn: st.name}
+	if st.receiving {
+		req.Body = busyBody
+	}
+	_, err := c.client.proc.Load().Call(req)
+	c.drop(st)
+	return err
+}

@@ -1,0 +1,193 @@
+package redis
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quiesce/sim"
+
+	"github.com/alicebob/miniredis/v2/server"
+)
+
+// A connection is what the server keeps for one connection: it watches keys, or
+// it is subscribed to channels.
+type connection struct {
+	// For a connection that watches.
+	peer    *server.Peer
+	probes  map[string]probe // of each watched key
+	touched bool             // one of them was, so that EXEC will fail
+
+	// For a connection that is subscribed, or has messages to receive.
+	channels []string // sorted
+	queue    []message
+}
+
+// A probe tells whether a key is touched.
+type probe struct {
+	peer *server.Peer // watches the key
+	item sim.Item     // of the key when it was watched first
+}
+
+// watched reports whether any connection watches a key.
+func (s *Store) watched() bool {
+	for _, c := range s.connections {
+		if c.peer != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// runOn executes a command that reads or changes the state of a connection, or a
+// block MULTI ... EXEC on one that watches.
+func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
+	c := s.connections[name]
+	verb := verbOf(cmds[0][0])
+	if len(cmds) > 1 {
+		verb = exec
+	}
+	switch {
+	case verb == subscribe || verb == unsubscribe:
+		if c != nil && c.peer != nil {
+			return "", fmt.Errorf("quiesce: %s is not supported on a connection that watches keys", strings.ToUpper(cmds[0][0]))
+		}
+		return s.subscribe(name, verb, cmds[0])
+	case c != nil && c.peer == nil:
+		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed", strings.ToUpper(cmds[0][0]))
+	case verb == watch:
+		return s.watch(name, cmds[0])
+	case verb == unwatch:
+		s.watcher = s.peer // the others are dropped as a whole
+		defer func() { s.watcher = nil }()
+		if reply, err = s.run(s.peer, cmds); err == nil && reply[0] != '-' {
+			delete(s.connections, name)
+		}
+		return reply, err
+	case verb == exec && c != nil:
+		return s.execOn(name, c, cmds)
+	}
+	return s.run(s.peer, cmds)
+}
+
+// watch executes WATCH. Redis does not look again at a key that is watched
+// already, which miniredis would forget to have been touched.
+func (s *Store) watch(name string, args []string) (reply string, err error) {
+	c := s.connections[name]
+	if c == nil {
+		c = &connection{peer: s.newPeer(), probes: make(map[string]probe)}
+	}
+	keys := slices.DeleteFunc(slices.Clone(args[1:]), func(key string) bool {
+		_, ok := c.probes[key]
+		return ok || c.touched
+	})
+	if len(args) > 1 && len(keys) == 0 {
+		return "+OK\r\n", nil
+	}
+	s.watcher = c.peer
+	defer func() { s.watcher = nil }()
+	reply, err = s.run(c.peer, [][]string{append([]string{"WATCH"}, keys...)})
+	if err != nil || reply[0] == '-' {
+		return reply, err
+	}
+	for _, key := range keys {
+		if _, ok := c.probes[key]; ok {
+			continue // named twice
+		}
+		p := probe{peer: s.newPeer()}
+		if p.item, err = s.item(key); err != nil {
+			return "", err
+		}
+		s.ask(p.peer, "WATCH", key)
+		c.probes[key] = p
+	}
+	s.connections[name] = c
+	return reply, nil
+}
+
+// execOn executes MULTI ... EXEC on a connection that watches. EXEC has to agree
+// with the probes.
+func (s *Store) execOn(name string, c *connection, cmds [][]string) (string, error) {
+	reply, err := s.run(c.peer, cmds)
+	if err != nil {
+		return "", err
+	}
+	last := reply
+	for range cmds[1:] {
+		last, _ = nextReply(nil, last)
+	}
+	if last[0] != '-' && (last == null) != c.touched {
+		return "", fmt.Errorf("quiesce: EXEC answers %q, but the probes of the watched keys say that touched is %v", last, c.touched)
+	}
+	delete(s.connections, name)
+	return reply, nil
+}
+
+// null is the reply to an EXEC that is not executed.
+const null = "*-1\r\n"
+
+// probe finds out which watched keys have been touched. miniredis counts the
+// changes of each key, and the counts are neither visible nor part of the state:
+// all that can be told of them later is whether EXEC fails. So each watched key
+// is watched by one more connection, on which an empty block is tried.
+//
+// miniredis does not count every change: GETEX and HDEL, for example, leave EXEC
+// succeed, where Redis fails. So the keys are compared with what they were as
+// well, after every request: only a block that undoes its own change by such
+// commands goes unnoticed.
+func (s *Store) probe() error {
+	for name, c := range s.connections {
+		for key, p := range c.probes {
+			s.ask(p.peer, "MULTI")
+			switch reply := s.ask(p.peer, "EXEC"); reply {
+			case null:
+				c.touched = true
+			case "*0\r\n":
+				s.ask(p.peer, "WATCH", key)
+			default:
+				return fmt.Errorf("quiesce: the probe of key %q for %s is answered %q", key, name, reply)
+			}
+			it, err := s.item(key)
+			if err != nil {
+				return err
+			}
+			if !c.touched && it != p.item {
+				c.touched = true
+				s.touch(c)
+			}
+			if c.touched {
+				clear(c.probes)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// item returns the item of a key, and the zero value if it does not exist.
+func (s *Store) item(key string) (sim.Item, error) {
+	db := s.redis.DB(0)
+	if !db.Exists(key) {
+		return sim.Item{}, nil
+	}
+	return item(db, key)
+}
+
+// touch makes EXEC fail on a connection, by a key that is gone again afterwards.
+func (s *Store) touch(c *connection) {
+	const key = "quiesce: touched"
+	s.ask(c.peer, "WATCH", key)
+	other := s.newPeer()
+	s.ask(other, "SETNX", key, "")
+	s.ask(other, "DEL", key)
+}
+
+// ask executes a command of a probe.
+func (s *Store) ask(p *server.Peer, args ...string) string {
+	s.probing = true
+	defer func() { s.probing = false }()
+	s.reply.Reset()
+	s.server.Dispatch(p, args)
+	p.Flush()
+	return s.reply.String()
+}
