@@ -84,10 +84,12 @@ func TestVerdicts(t *testing.T) {
 		"double-delete": {{20, 3, 6, 2}, {1596, 332, 7, 3}, {1680, 240, 9, 3}, {11, 1, 6, 3}, {556, 72, 7, 4}, {1140, 152, 9, 3}},
 		"write-through": {{20, 1, 6, 2}, {1498, 112, 7, 3}, {1582, 204, 7, 3}, {4, 0, 0, 0}, {20, 0, 0, 0}, {140, 14, 7, 3}},
 		"setnx-fill":    {{10, 1, 5, 2}, {534, 80, 6, 3}, {210, 24, 7, 3}, {3, 0, 0, 0}, {30, 0, 0, 0}, {52, 2, 7, 3}},
+		"watch":         {{15, 1, 6, 2}, {3060, 168, 9, 3}, {420, 36, 8, 3}, {10, 0, 0, 0}, {824, 0, 0, 0}, {252, 2, 8, 3}},
+		"watch-marker":  {{15, 0, 0, 0}, {3060, 0, 0, 0}, {420, 0, 0, 0}, {10, 0, 0, 0}, {824, 0, 0, 0}, {252, 0, 0, 0}},
 		"versioned":     {{10, 0, 0, 0}, {476, 0, 0, 0}, {188, 0, 0, 0}, {3, 0, 0, 0}, {12, 0, 0, 0}, {30, 0, 0, 0}},
 	}
 	// Steps of a reader that misses, and of a writer.
-	fixed := map[string][2]int64{"naive": {3, 1}, "cache-aside": {3, 2}, "delete-first": {3, 2}, "double-delete": {3, 3}, "setnx-fill": {3, 2}}
+	fixed := map[string][2]int64{"naive": {3, 1}, "cache-aside": {3, 2}, "delete-first": {3, 2}, "double-delete": {3, 3}, "setnx-fill": {3, 2}, "watch": {4, 2}, "watch-marker": {4, 2}}
 
 	for _, s := range model.Caches() {
 		t.Run(s.Name, func(t *testing.T) {
