@@ -39,9 +39,10 @@
 // notices late: it may still count the connection in the reply to PUBLISH.
 //
 // Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
-// of its own and is [sim.ErrOutside]. A connection on which a task waits for a message must
-// not be used or closed by another task. A subscription that is still open when
-// its process ends stays until the store is reset, as if the server listened on.
+// of its own, which ends the run with [sim.ErrOutside]. A connection on which a
+// task waits for a message must not be used or closed by another task. A
+// subscription that is still open when its process ends stays until the store is
+// reset, as if the server listened on.
 //
 // # Time
 //
