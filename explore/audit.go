@@ -127,7 +127,7 @@ func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []si
 	values := slices.Concat(nodes, stores)
 	for i, s := range g.slots {
 		code := g.codes[s.code]
-		if view.Memories[s.program].Key() != code.histories[code.nodes[nodes[i]].history].memory.Key() {
+		if view.Memories[s.program].Key() != code.histories[code.nodes[nodes[i]].history].key {
 			return g.differs("the memory of "+g.sys.Programs[s.program].Name+" is another one", expected, e)
 		}
 		for k, w := range g.codes[s.code].nodes[nodes[i]].wants {

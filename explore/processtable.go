@@ -33,6 +33,7 @@ type processTable struct {
 type history struct {
 	wants  []want      // by task
 	memory sim.Content // that the process shows
+	key    string      // of the memory
 	depth  int
 	last   delivery
 }
@@ -106,6 +107,7 @@ func (t *processTable) start() (*sim.Process, error) {
 func (t *processTable) record(p *sim.Process, last delivery) uint32 {
 	id := uint32(len(t.histories))
 	h := history{wants: make([]want, len(t.specs)), memory: p.Memory(), last: last}
+	h.key = h.memory.Key()
 	if id > 0 {
 		h.depth = t.histories[last.before].depth + 1
 	}
@@ -152,7 +154,7 @@ func (t *processTable) node(h uint32, arrives []uint32) uint32 {
 		n.waits = n.waits || w.store != finished && !t.specs[task].Background
 	}
 	if all {
-		key = fmt.Sprintf("finished,%q", t.histories[h].memory.Key())
+		key = fmt.Sprintf("finished,%q", t.histories[h].key)
 		for _, w := range n.wants {
 			key += fmt.Sprintf(",%q", w.result)
 		}
@@ -258,10 +260,10 @@ func (t *processTable) replay(h uint32) (*sim.Process, error) {
 // same returns an error unless p, which has come along a path to a history, wants
 // what was wanted there before.
 func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
-	memory := t.histories[h].memory.Key()
+	memory, shown := t.histories[h].key, p.Memory().Key()
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
-		if now == before && p.Memory().Key() == memory {
+		if now == before && shown == memory {
 			continue
 		}
 		lines := make([]string, 0, len(path)+1)
@@ -271,7 +273,7 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 		return &NondeterminismError{
 			Machine: "task " + t.specs[task].Name,
 			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
-			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", p.Memory().Key())),
+			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),
 		}
 	}
 	return nil

@@ -234,7 +234,7 @@ func (g *graph) viewKey(values []uint32) string {
 	}
 	for i, s := range g.slots {
 		n := &g.codes[s.code].nodes[values[i]]
-		b = fmt.Appendf(b, "%q,", g.codes[s.code].histories[n.history].memory.Key())
+		b = fmt.Appendf(b, "%q,", g.codes[s.code].histories[n.history].key)
 		for _, w := range n.wants {
 			b = fmt.Appendf(b, "%q,", w.result)
 		}
