@@ -21,8 +21,9 @@
 //
 // EXEC on a connection that watches fails if a watched key has been touched since:
 // by anyone, also by the connection itself and by a SET of the same value. What
-// touches a key is what miniredis says, and whatever changes its value or TTL. While any connection watches, FLUSHALL and
-// FLUSHDB are refused, of which miniredis tells nobody.
+// touches a key is what miniredis says, and whatever changes its value or TTL.
+// While any connection watches, FLUSHALL and FLUSHDB are refused, of which
+// miniredis tells nobody.
 //
 // PUBLISH appends a message to the queue of every connection that is subscribed at
 // that moment. To take the first message out of the queue of a connection is the
