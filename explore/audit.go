@@ -34,13 +34,9 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		return err
 	}
 	defer e.Stop()
-	nodes := make([]uint32, len(g.slots))
-	stores := make([]uint32, len(g.stores))
+	values := slices.Clone(g.begins)
+	nodes, stores := values[:len(g.slots)], values[len(g.slots):]
 	var expected []sim.Step
-	slotOf := make([]int, len(g.slots)) // by program
-	for i, s := range g.slots {
-		slotOf[s.program] = i
-	}
 	for {
 		task, err := g.auditStep(e, random)
 		if err != nil {
@@ -49,7 +45,7 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		if task < 0 {
 			break
 		}
-		i := slotOf[g.tasks[task].Program]
+		i := g.slot(g.tasks[task].Program)
 		step, store, m, err := g.predict(task, g.slots[i].code, nodes[i], stores)
 		if err != nil {
 			return err
@@ -66,7 +62,7 @@ func (g *graph) auditOne(random *rand.Rand) error {
 			stores[store] = m.state
 		}
 	}
-	return g.auditEnd(e, nodes, stores, expected)
+	return g.auditEnd(e, values, expected)
 }
 
 // predict returns what the tables say about the next step of a task: the step,
@@ -114,7 +110,8 @@ func (g *graph) auditStep(e *sim.Execution, random *rand.Rand) (int, error) {
 
 // auditEnd compares the end of a real execution with that in the tables, and
 // looks the state up among those that were searched.
-func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []sim.Step) error {
+func (g *graph) auditEnd(e *sim.Execution, values []uint32, expected []sim.Step) error {
+	nodes, stores := values[:len(g.slots)], values[len(g.slots):]
 	view, err := e.View()
 	if err != nil {
 		return err
@@ -124,7 +121,6 @@ func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []si
 			return g.differs("the content of "+t.store.Name()+" is another one", expected, e)
 		}
 	}
-	values := slices.Concat(nodes, stores)
 	for i, s := range g.slots {
 		code := g.codes[s.code]
 		if view.Memories[s.program].Key() != code.histories[code.nodes[nodes[i]].history].key {
@@ -136,13 +132,8 @@ func (g *graph) auditEnd(e *sim.Execution, nodes, stores []uint32, expected []si
 				return g.differs("the end of "+g.tasks[task].Name+" is another one", expected, e)
 			}
 		}
-		if i == 0 || s.group != g.slots[i-1].group {
-			slices.Sort(values[i : s.last+1])
-		}
 	}
-	key := make([]uint64, g.layout.words)
-	g.layout.pack(values, key)
-	state, fresh := g.set.add(key)
+	state, fresh := g.set.add(g.key(values))
 	if fresh {
 		return g.differs("its last state was not searched", expected, e)
 	}

@@ -26,6 +26,7 @@ type graph struct {
 	tasks  []sim.TaskRef
 	rows   [][]row // by code, and then by state of a process of that code and task
 
+	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
 	set      *stateSet
 	spans    chunks[span] // of the edges of every expanded state
@@ -130,10 +131,57 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 			g.slots[i].last = g.slots[i+1].last
 		}
 	}
+	if err := g.boot(); err != nil {
+		return nil, err
+	}
 	g.relayout()
-	initial := make([]uint64, g.layout.words) // all machines are in state 0
-	g.set.add(initial)
+	g.set.add(g.key(g.begins))
 	return g, nil
+}
+
+// boot sets the first state: that in which all machines are in their first, or
+// what the tasks that boot make of it.
+func (g *graph) boot() error {
+	g.begins = make([]uint32, len(g.slots)+len(g.stores))
+	stores := g.begins[len(g.slots):]
+	for i, t := range g.tasks {
+		slot := g.slot(t.Program)
+		for n := 0; t.Boot; n++ {
+			if n == maxSteps {
+				return fmt.Errorf("%s: after %d steps it still boots", t.Name, n)
+			}
+			_, store, m, err := g.predict(i, g.slots[slot].code, g.begins[slot], stores)
+			if err != nil {
+				return err
+			}
+			if m.kind != done {
+				break
+			}
+			g.begins[slot] = m.node
+			if store != local {
+				stores[store] = m.state
+			}
+		}
+	}
+	return nil
+}
+
+// slot returns the slot of a program.
+func (g *graph) slot(program int) int {
+	return slices.IndexFunc(g.slots, func(s slot) bool { return s.program == program })
+}
+
+// key packs values, with those of interchangeable processes in ascending order.
+func (g *graph) key(values []uint32) []uint64 {
+	values = slices.Clone(values)
+	for i, s := range g.slots {
+		if i == 0 || s.group != g.slots[i-1].group {
+			slices.Sort(values[i : s.last+1])
+		}
+	}
+	key := make([]uint64, g.layout.words)
+	g.layout.pack(values, key)
+	return key
 }
 
 // relayout packs the states anew, with fields that are wide enough for all

@@ -51,6 +51,9 @@ func (g *graph) minimal(order []uint32, violates []bool) Schedule {
 	// and take the first task whose way is as cheap as the cheapest.
 	values := make([]uint32, len(g.slots)+len(g.stores))
 	nodes := make([]uint32, len(g.slots)) // by program
+	for i, s := range g.slots {
+		nodes[s.program] = g.begins[i]
+	}
 	schedule := Schedule{}
 	for state, last := uint32(0), -1; !g.ends(state); {
 		if violates[state] {

@@ -45,6 +45,7 @@ type toyTask struct {
 	states     []toyState
 	record     bool // the result is the memory at the end
 	background bool
+	boot       bool
 }
 
 type toyState struct {
@@ -107,6 +108,7 @@ func randomToy(r *rand.Rand) *toy {
 
 func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 	task := toyTask{record: r.IntN(2) == 0, background: r.IntN(6) == 0}
+	task.boot = task.background && r.IntN(2) == 0
 	n := 1 + r.IntN(most)
 	for s := range n {
 		st := toyState{store: r.IntN(len(t.stores)), input: r.IntN(inputs), remember: r.IntN(2) == 0}
@@ -173,7 +175,7 @@ func (t *toy) system() *sim.System {
 	for i, process := range t.processes {
 		var specs []sim.TaskSpec
 		for j, task := range process.tasks {
-			specs = append(specs, sim.TaskSpec{Name: fmt.Sprintf("task-%d-%d", i, j), Background: task.background})
+			specs = append(specs, sim.TaskSpec{Name: fmt.Sprintf("task-%d-%d", i, j), Background: task.background, Boot: task.boot})
 		}
 		sys.Programs = append(sys.Programs, sim.Program{
 			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs,
@@ -277,6 +279,14 @@ func (t *toy) enumerate() *answer {
 	}
 	for i := range w.tasks {
 		w.finish(i)
+	}
+	for i := range w.tasks {
+		for ok := w.tasks[i].task.boot; ok; {
+			var next toyWorld
+			if next, ok = t.step(w, i); ok {
+				w = next
+			}
+		}
 	}
 	a.probability = t.walk(a, w, nil, false)
 	return a

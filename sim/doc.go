@@ -20,6 +20,8 @@
 //   - trace: the steps of an execution with their replies.
 //   - context switch: two consecutive steps of different tasks.
 //   - background task: one that need not finish, such as a subscriber.
+//   - boot: what a task does before all others and outside of every trace, such as
+//     to subscribe; a server serves when it has booted.
 //   - quiescence: every task has finished, and every background task has finished
 //     or is blocked.
 //   - deadlock: no task is enabled, but one that is not a background task has not

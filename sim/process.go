@@ -47,6 +47,11 @@ type TaskSpec struct {
 	// Background says that the task need not finish: a subscriber, a relay. An
 	// execution is over when it is blocked.
 	Background bool
+
+	// Boot says that the task runs before all others, up to where it is blocked:
+	// a server serves when its subscriptions are in place. Tasks boot one after the
+	// other, in the order of [System.Tasks], and their steps are part of no trace.
+	Boot bool
 }
 
 // specs returns the tasks of the program.

@@ -318,3 +318,64 @@ func BenchmarkStep(b *testing.B) {
 		}
 	}
 }
+
+// A task that boots has done so before anything else, and none of it is in the trace.
+func TestBoot(t *testing.T) {
+	s := &booth{}
+	sys := &System{Stores: []Store{s}, Programs: []Program{
+		{Name: "a", New: func(p *Process) []Task {
+			return []Task{func(context.Context) (string, error) { return "", ask(p, "serve") }}
+		}},
+		{Name: "b", Tasks: []TaskSpec{{Name: "b", Background: true, Boot: true}}, New: func(p *Process) []Task {
+			return []Task{func(context.Context) (string, error) {
+				for _, what := range []string{"subscribe", "wait", "never"} {
+					if err := ask(p, what); err != nil {
+						return "", err
+					}
+				}
+				return "", nil
+			}}
+		}},
+	}}
+	e, err := sys.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	if got := strings.Join(s.asked, " "); got != "subscribe wait" || len(e.Trace()) > 0 {
+		t.Errorf("booted with %q, trace %v", got, e.Trace())
+	}
+
+	sys.Programs[1].New = func(p *Process) []Task {
+		return []Task{func(context.Context) (string, error) {
+			for {
+				if err := ask(p, "again"); err != nil {
+					return "", err
+				}
+			}
+		}}
+	}
+	if _, err := sys.Start(); err == nil || !strings.Contains(err.Error(), "still boots") {
+		t.Errorf("a task that never blocks: %v", err)
+	}
+}
+
+func ask(p *Process, what string) error {
+	_, err := p.Call(Request{Store: "booth", Body: what})
+	return err
+}
+
+// A booth blocks whoever waits.
+type booth struct{ asked []string }
+
+func (b *booth) Name() string              { return "booth" }
+func (b *booth) Reset() error              { b.asked = nil; return nil }
+func (b *booth) Content() (Content, error) { return nil, nil }
+func (b *booth) Execute(r Request) (Reply, error) {
+	b.asked = append(b.asked, r.Body)
+	if r.Body == "wait" {
+		return "", ErrBlocked
+	}
+	return "", nil
+}
+func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, string(reply) }

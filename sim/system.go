@@ -136,8 +136,9 @@ type arrival struct {
 	is    bool
 }
 
-// Start begins an execution: it resets all stores and builds all processes. A
-// task that is alone in its process runs up to its first request.
+// Start begins an execution: it resets all stores, builds all processes and boots
+// the tasks that do. A task that is alone in its process runs up to its first
+// request.
 func (s *System) Start() (*Execution, error) {
 	for i := range s.Stores {
 		if err := s.Reset(i); err != nil {
@@ -156,7 +157,35 @@ func (s *System) Start() (*Execution, error) {
 			return nil, err
 		}
 	}
+	if err := e.boot(); err != nil {
+		e.Stop()
+		return nil, err
+	}
 	return e, nil
+}
+
+// maxBoot is how many steps a task may take to boot.
+const maxBoot = 1000
+
+// boot runs the tasks that boot, each until it is blocked.
+func (e *Execution) boot() error {
+	for i, t := range e.tasks {
+		for n := 0; t.Boot; n++ {
+			if _, ok := e.Pending(i); !ok {
+				break
+			}
+			if err := e.Step(i); errors.Is(err, ErrBlocked) {
+				break
+			} else if err != nil {
+				return err
+			}
+			if n == maxBoot {
+				return fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", t.Name, n)
+			}
+		}
+	}
+	e.trace = nil
+	return nil
 }
 
 // Pending returns what the next step of a task is: the request that it waits
