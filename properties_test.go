@@ -55,7 +55,7 @@ func drawExecution(rt *rapid.T, sys *sim.System) (explore.Schedule, sim.View) {
 		if err := e.Step(task); err != nil {
 			rt.Fatal(err)
 		}
-		schedule = append(schedule, task)
+		schedule = append(schedule, sim.Move{Task: task})
 	}
 	v, err := e.View()
 	if err != nil {
@@ -189,7 +189,7 @@ func everySchedule(t *testing.T, sys *sim.System, prefix explore.Schedule, f fun
 		t.Fatal(err)
 	}
 	for _, task := range prefix {
-		if err := e.Step(task); err != nil && !errors.Is(err, sim.ErrBlocked) {
+		if err := e.Do(task); err != nil && !errors.Is(err, sim.ErrBlocked) {
 			t.Fatal(err)
 		}
 	}
@@ -203,6 +203,6 @@ func everySchedule(t *testing.T, sys *sim.System, prefix explore.Schedule, f fun
 		f(prefix, v)
 	}
 	for _, task := range waiting {
-		everySchedule(t, sys, append(slices.Clone(prefix), task), f)
+		everySchedule(t, sys, append(slices.Clone(prefix), sim.Move{Task: task}), f)
 	}
 }

@@ -34,78 +34,72 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		return err
 	}
 	defer e.Stop()
-	values := slices.Clone(g.begins)
-	nodes, stores := values[:len(g.slots)], values[len(g.slots):]
+	values := g.begins
 	var expected []sim.Step
 	for {
-		task, err := g.auditStep(e, random)
+		m, ok, err := g.auditMove(e, random)
 		if err != nil {
 			return err
 		}
-		if task < 0 {
-			break
+		if !ok {
+			return g.auditEnd(e, values, expected)
 		}
-		i := g.slot(g.tasks[task].Program)
-		step, store, m, err := g.predict(task, g.slots[i].code, nodes[i], stores)
+		s, ok, err := g.do(values, g.mover(m), m)
 		if err != nil {
 			return err
 		}
-		if m.kind != done {
-			return g.differs("in the tables it is not enabled", expected, e)
+		if !ok {
+			return g.differs("in the tables it is not possible", expected, e)
 		}
-		expected = append(expected, step)
-		if trace := e.Trace(); trace[len(trace)-1] != step {
+		expected = append(expected, s.step)
+		if trace := e.Trace(); trace[len(trace)-1] != s.step {
 			return g.differs("", expected, e)
 		}
-		nodes[i] = m.node
-		if store != local {
-			stores[store] = m.state
-		}
+		values = s.values
 	}
-	return g.auditEnd(e, values, expected)
 }
 
-// predict returns what the tables say about the next step of a task: the step,
-// the store that takes part, and where it leads; a step that is not done is not
-// enabled.
-func (g *graph) predict(task, code int, node uint32, stores []uint32) (step sim.Step, store int, m move, err error) {
-	process, index := g.codes[code], g.tasks[task].Index
-	n := process.nodes[node]
-	w := n.wants[index]
-	step = sim.Step{Task: task, Request: sim.Start}
-	state := uint32(0)
+// mover returns the slot of the process of a move: that of its task, or the one
+// that crashes; 0 if there is none.
+func (g *graph) mover(m sim.Move) int {
 	switch {
-	case w.store == finished:
-		return step, w.store, move{}, nil
-	case w.store != local:
-		state = stores[w.store]
-	case n.arrives != nil && n.arrives[index] > 0:
-		asked := process.histories[n.history].wants[index].store
-		step.Request, step.Reply = sim.Arrive, g.stores[asked].replies[n.arrives[index]-1]
+	case m.Task != sim.Environment:
+		return g.slot(g.tasks[m.Task].Program)
+	case m.Fault.Kind == sim.Crash:
+		return g.slot(slices.IndexFunc(g.sys.Programs, func(p sim.Program) bool { return p.Name == m.Fault.Target }))
 	}
-	m, err = g.learn(code, node, index, state)
-	if err == nil && m.kind == done && w.store != local {
-		t := g.stores[w.store]
-		step.Request, step.Reply = t.requests[w.request], t.replies[t.states[state].next[w.request].reply]
-	}
-	return step, w.store, m, err
+	return 0
 }
 
-// auditStep takes a step of a random enabled task and returns which, -1 if no
-// task is enabled.
-func (g *graph) auditStep(e *sim.Execution, random *rand.Rand) (int, error) {
-	for _, task := range random.Perm(len(g.tasks)) {
-		if _, ok := e.Pending(task); !ok {
-			continue
+// auditMove makes a random move that is possible and returns it. It returns false
+// where the execution ends, which need not be as long as faults can happen.
+func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, error) {
+	moves, certain, err := e.Moves()
+	if err != nil {
+		return sim.Move{}, false, err
+	}
+	order := random.Perm(certain)
+	faults := random.Perm(len(moves) - certain)
+	for i := range faults {
+		faults[i] += certain
+	}
+	if len(faults) > 0 {
+		switch random.IntN(8) {
+		case 0:
+			order = append(faults, order...)
+		case 1, 2:
+			order = append(order, faults...)
 		}
-		if err := e.Step(task); errors.Is(err, sim.ErrBlocked) {
+	}
+	for _, i := range order {
+		if err := e.Do(moves[i]); errors.Is(err, sim.ErrBlocked) {
 			continue
 		} else if err != nil {
-			return -1, err
+			return sim.Move{}, false, err
 		}
-		return task, nil
+		return moves[i], true, nil
 	}
-	return -1, nil
+	return sim.Move{}, false, nil
 }
 
 // auditEnd compares the end of a real execution with that in the tables, and
@@ -137,7 +131,7 @@ func (g *graph) auditEnd(e *sim.Execution, values []uint32, expected []sim.Step)
 	if fresh {
 		return g.differs("its last state was not searched", expected, e)
 	}
-	if len(g.from(state)) > 0 {
+	if !g.ends(state) {
 		return g.differs("nothing is enabled, but in the tables something is", expected, e)
 	}
 	return nil

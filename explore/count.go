@@ -57,7 +57,7 @@ func toBig(x []uint64) *big.Int {
 // A census says of a graph how many of its interleavings violate the property.
 type census struct {
 	interleavings, violating *big.Int
-	probability              *big.Rat // of a violation under a uniformly random scheduler
+	probability              *big.Rat // of a violation under a uniformly random scheduler; nil with faults
 }
 
 // count counts the interleavings from the initial state. violates says in which
@@ -71,7 +71,7 @@ type census struct {
 // The probability is exact. With L the least common multiple of 1..tasks, that
 // of a state is a natural number over L to the power of the state's height, which
 // is the number of steps of the longest way on.
-func (g *graph) count(order []uint32, violates []bool) census {
+func (g *graph) count(order []uint32, violates []badness) census {
 	tasks := uint64(max(len(g.tasks), 1))
 	lcm := uint64(1)
 	for n := uint64(2); n <= tasks; n++ {
@@ -80,15 +80,17 @@ func (g *graph) count(order []uint32, violates []bool) census {
 	// What is kept of a state stands side by side: the number of interleavings,
 	// of violating ones, and the numerator of the probability.
 	longest := g.longest()
-	counts := wordsFor(longest, tasks)
+	counts := wordsFor(longest, g.branches())
 	parts := wordsFor(longest, lcm)
-	if !slices.Contains(violates, true) {
-		parts = 0 // and the probability is 0
+	if g.faulty || !slices.ContainsFunc(violates, func(b badness) bool { return b > 0 }) {
+		parts = 0 // the probability is 0, or there is none since faults have none
 	}
 	record := 2*counts + parts
 	flat := make([]uint64, g.set.n*record)
 	height := make([]uint16, g.set.n) // the steps of the longest way on
 
+	one := make([]uint64, counts)
+	one[0] = 1
 	powers := newPowers(lcm, longest, parts)
 	scaled := make([]uint64, parts)
 	for i := len(order) - 1; i >= 0; i-- {
@@ -121,15 +123,22 @@ func (g *graph) count(order []uint32, violates []bool) census {
 			}
 			addMul(here[2*counts:], x, lcm/enabled*many)
 		}
-		if len(edges) == 0 && g.ends(s) {
-			here[0] = 1
+		if g.ends(s) {
+			addMul(here[:counts], one, 1)
 		}
-		if violates[s] {
+		switch violates[s] {
+		case bad:
 			copy(here[counts:2*counts], here[:counts])
+			copy(here[2*counts:], powers[height[s]])
+		case badEnd:
+			addMul(here[counts:2*counts], one, 1)
 			copy(here[2*counts:], powers[height[s]])
 		}
 	}
 	c := census{toBig(flat[:counts]), toBig(flat[counts : 2*counts]), new(big.Rat)}
+	if g.faulty {
+		c.probability = nil
+	}
 	if parts > 0 {
 		c.probability.SetFrac(toBig(flat[2*counts:record]), toBig(powers[height[0]]))
 	}
@@ -140,10 +149,10 @@ func (g *graph) count(order []uint32, violates []bool) census {
 // at quiescence. The interleavings that lead to a state are counted from the
 // initial one on, as those that go on from it are from the end.
 func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, error) {
-	words := wordsFor(g.longest(), uint64(max(len(g.tasks), 1)))
+	words := wordsFor(g.longest(), g.branches())
 	flat := make([]uint64, g.set.n*words)
 	flat[0] = 1
-	values := make([]uint32, len(g.slots)+len(g.stores))
+	values := make([]uint32, g.fields())
 	counts := map[string]*big.Int{}
 	for _, s := range order {
 		here := flat[int(s)*words:][:words]
@@ -171,11 +180,23 @@ func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, 
 
 // longest returns a number of steps that no execution exceeds.
 func (g *graph) longest() int {
-	sum := 0
+	sum, faults := 0, g.sys.Faults
 	for _, s := range g.slots {
 		sum += g.codes[s.code].longest()
 	}
-	return sum
+	if crashes := faults[sim.Crash] + faults[sim.AnyFault]; crashes > 0 {
+		sum *= 1 + crashes // what a process does then it may do again
+	}
+	return sum + 2*faults.Total() // what is down comes up
+}
+
+// branches returns a number that the ways to go on from a state, and to end there,
+// do not exceed.
+func (g *graph) branches() uint64 {
+	if !g.faulty {
+		return uint64(max(len(g.tasks), 1))
+	}
+	return uint64(g.most + 1)
 }
 
 func (t *processTable) longest() int {

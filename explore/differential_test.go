@@ -15,16 +15,17 @@ var toys = flag.Int("toys", 1000, "how many random toy systems the differential 
 // TestEnginesAgree explores random systems with every engine and compares each
 // with an enumerator that was written for this test only.
 func TestEnginesAgree(t *testing.T) {
-	violated, deadlocks, symmetric, shared := 0, 0, 0, 0
+	violated, deadlocks, symmetric, shared, faulty := 0, 0, 0, 0, 0
 	for seed := range *toys {
 		c := checkToy(t, uint64(seed))
 		violated += c.violated
 		deadlocks += c.deadlock
 		symmetric += c.symmetric
 		shared += c.shared
+		faulty += c.faulty
 	}
 	// The systems are worth something only if they are of every kind.
-	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared} {
+	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty} {
 		if n < *toys/50 {
 			t.Errorf("only %d of %d systems are %s", n, *toys, name)
 		}
@@ -36,7 +37,7 @@ func FuzzEnginesAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
 }
 
-type toyKinds struct{ violated, deadlock, symmetric, shared int }
+type toyKinds struct{ violated, deadlock, symmetric, shared, faulty int }
 
 func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	t.Helper()
@@ -89,6 +90,7 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	}
 	if want.violating > 0 {
 		kinds.violated = 1
+		kinds.faulty = min(want.minimal.Faults(), 1)
 	}
 	if len(want.final) == 0 {
 		kinds.deadlock = 1

@@ -115,16 +115,22 @@ type direct struct {
 	deadlock bool // the last interleaving ended in one
 }
 
-// A choice is the task that took a step, and what was seen when it did.
+// A choice is what was done in a state, one of its alternatives. Those are, in
+// this order, the moves without a fault; to end here, if none of them is enabled;
+// and the faults, which need not happen.
 type choice struct {
-	step  sim.Step
-	later bool // a task after it in the order was waiting too
+	step        sim.Step // unless the choice was to end
+	alternative int
+	ends        bool // no move without a fault is enabled
+	later       bool // there are alternatives after it
 }
 
 func (d *direct) schedule() Schedule {
-	s := make(Schedule, len(d.choices))
-	for i, c := range d.choices {
-		s[i] = c.step.Task
+	s := make(Schedule, 0, len(d.choices))
+	for _, c := range d.choices {
+		if c.step != (sim.Step{}) {
+			s = append(s, c.step.Move)
+		}
 	}
 	return s
 }
@@ -154,8 +160,8 @@ func (d *direct) advance() bool {
 }
 
 // run takes the choices that are kept, an alternative to the last of them, and
-// from there on always the first enabled task. It returns false if there is no
-// such alternative because the later tasks are all blocked.
+// from there on always the first enabled one. It returns false if there is no
+// such alternative because all that come later are blocked.
 func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 	e, err := d.sys.Start()
 	if err != nil {
@@ -175,7 +181,7 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		return view, "", false, err
 	}
 
-	first := 0 // the first task to try at the next choice
+	from := choice{ends: true} // what the next choice begins with
 	if n := len(d.choices); n > 0 {
 		for i := range n - 1 {
 			if err := d.repeat(e, i); err != nil {
@@ -185,29 +191,29 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 				return view, "", false, err
 			}
 		}
+		from = d.choices[n-1]
 		// The step that gives way to another is not taken, but still wanted.
-		last := d.choices[n-1].step
-		if req, _ := e.Pending(last.Task); req != last.Request {
-			return view, "", false, d.differs(e, n-1)
+		if last := from.step; last != (sim.Step{}) && last.Task != sim.Environment {
+			if req, _ := e.Pending(last.Task); req != last.Request {
+				return view, "", false, d.differs(e, n-1)
+			}
 		}
-		first = last.Task + 1
+		from.alternative++
 		d.choices = d.choices[:n-1]
 	}
 	for {
-		took, err := d.extend(e, first)
-		if err != nil {
+		c, ok, err := d.extend(e, from)
+		if err != nil || !ok {
 			return view, "", false, err
 		}
-		if !took {
+		d.choices = append(d.choices, c)
+		if c.step == (sim.Step{}) {
 			break
 		}
-		first = 0
+		from = choice{ends: true}
 		if err := see(); err != nil {
 			return view, "", false, err
 		}
-	}
-	if first > 0 {
-		return view, "", false, nil
 	}
 	waiting, err := unfinished(d.sys, e)
 	if err != nil {
@@ -225,8 +231,12 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 func (d *direct) repeat(e *sim.Execution, i int) error {
 	want := d.choices[i].step
 	err := sim.ErrBlocked
-	if _, ok := e.Pending(want.Task); ok {
-		err = e.Step(want.Task)
+	ok := want.Task == sim.Environment
+	if !ok {
+		_, ok = e.Pending(want.Task)
+	}
+	if ok {
+		err = e.Do(want.Move)
 	}
 	if err != nil && !errors.Is(err, sim.ErrBlocked) {
 		return err
@@ -244,8 +254,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 		before[j] = d.choices[j].step
 	}
 	err := &NondeterminismError{Machine: "the system", Before: transcript(d.sys, before), Now: transcript(d.sys, e.Trace())}
-	if len(e.Trace()) <= i {
-		task := before[i].Task
+	if task := before[i].Task; len(e.Trace()) <= i && task != sim.Environment {
 		now := "has finished"
 		if req, ok := e.Pending(task); ok {
 			now, _ = d.sys.Describe(req, "")
@@ -255,28 +264,37 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 	return err
 }
 
-// extend takes a step of the first enabled task from first on.
-func (d *direct) extend(e *sim.Execution, first int) (bool, error) {
-	last := -1 // the last task that waits
-	for task := range d.tasks {
-		if _, ok := e.Pending(task); ok {
-			last = task
-		}
+// extend takes the first alternative that is enabled, beginning with that of
+// from. It returns false if there is none.
+func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
+	moves, certain, err := e.Moves()
+	if err != nil {
+		return c, false, err
 	}
-	for task := first; task <= last; task++ {
-		if _, ok := e.Pending(task); !ok {
+	c = from
+	for ; c.alternative <= len(moves); c.alternative++ {
+		if c.alternative == certain {
+			if c.ends {
+				c.step, c.later = sim.Step{}, len(moves) > certain
+				return c, true, nil
+			}
 			continue
 		}
-		err := e.Step(task)
+		i := c.alternative
+		if i > certain {
+			i--
+		}
+		err := e.Do(moves[i])
 		if errors.Is(err, sim.ErrBlocked) {
 			continue
 		}
 		if err != nil {
-			return false, err
+			return c, false, err
 		}
 		trace := e.Trace()
-		d.choices = append(d.choices, choice{trace[len(trace)-1], task < last})
-		return true, nil
+		c.step, c.later = trace[len(trace)-1], i < len(moves)-1
+		c.ends = c.ends && c.alternative > certain
+		return c, true, nil
 	}
-	return false, nil
+	return c, false, nil
 }

@@ -26,12 +26,20 @@ type graph struct {
 	tasks  []sim.TaskRef
 	rows   [][]row // by code, and then by state of a process of that code and task
 
+	faulty    bool // faults can happen: see faults.go
+	weathers  []sim.Weather
+	byWeather map[sim.Weather]uint32
+	causes    []sim.Fault
+	byCause   map[sim.Fault]uint32
+	labels    chunks[uint32] // of the edges: which of causes each is
+
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
 	set      *stateSet
 	spans    chunks[span] // of the edges of every expanded state
 	edges    chunks[edge]
 	steps    int // all edges
+	most     int // of the ways on from a state
 	expanded int // states whose edges are known; all if the search was complete
 	depth    int // of the breadth-first search
 }
@@ -75,6 +83,7 @@ type span uint64
 
 const (
 	maxTasks  = 40 // the least common multiple of 1..maxTasks has to fit into 64 bits
+	maxSpan   = 255
 	maxStates = math.MaxUint32 - 1
 	edgeBytes = 8
 	spanBytes = 8
@@ -83,7 +92,13 @@ const (
 // newGraph starts the tables and numbers the initial state. Processes of classes
 // in apart share no table.
 func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, error) {
-	g := &graph{sys: sys, tasks: sys.Tasks()}
+	weather, err := sys.Weather()
+	if err != nil {
+		return nil, err
+	}
+	g := &graph{sys: sys, tasks: sys.Tasks(), faulty: len(sys.Faults) > 0}
+	g.weathers, g.byWeather = []sim.Weather{weather}, map[sim.Weather]uint32{weather: 0}
+	g.causes, g.byCause = []sim.Fault{{}}, map[sim.Fault]uint32{{}: 0}
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
@@ -142,28 +157,32 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 // boot sets the first state: that in which all machines are in their first, or
 // what the tasks that boot make of it.
 func (g *graph) boot() error {
-	g.begins = make([]uint32, len(g.slots)+len(g.stores))
-	stores := g.begins[len(g.slots):]
+	g.begins = make([]uint32, g.fields())
 	for i, t := range g.tasks {
-		slot := g.slot(t.Program)
 		for n := 0; t.Boot; n++ {
 			if n == maxSteps {
 				return fmt.Errorf("%s: after %d steps it still boots", t.Name, n)
 			}
-			_, store, m, err := g.predict(i, g.slots[slot].code, g.begins[slot], stores)
+			s, ok, err := g.do(g.begins, g.slot(t.Program), sim.Move{Task: i})
 			if err != nil {
 				return err
 			}
-			if m.kind != done {
+			if !ok {
 				break
 			}
-			g.begins[slot] = m.node
-			if store != local {
-				stores[store] = m.state
-			}
+			g.begins = s.values
 		}
 	}
 	return nil
+}
+
+// fields returns how many numbers a state is.
+func (g *graph) fields() int {
+	n := len(g.slots) + len(g.stores)
+	if g.faulty {
+		n++
+	}
+	return n
 }
 
 // slot returns the slot of a program.
@@ -193,6 +212,9 @@ func (g *graph) relayout() {
 	}
 	for _, t := range g.stores {
 		widths = append(widths, width(len(t.states)))
+	}
+	if g.faulty {
+		widths = append(widths, width(len(g.weathers)))
 	}
 	old, oldLayout := g.set, g.layout
 	g.layout = newLayout(widths)
@@ -230,7 +252,7 @@ func (g *graph) fits() bool {
 			return false
 		}
 	}
-	return true
+	return !g.faulty || uint64(len(g.weathers)) <= g.layout.fields[g.fields()-1].mask+1
 }
 
 // A connectionError says that a process of a class makes a request for which the
@@ -239,6 +261,15 @@ type connectionError struct{ class string }
 
 func (e *connectionError) Error() string {
 	return "processes of class " + e.class + " are told apart by a store"
+}
+
+// tellsApart returns a *connectionError if processes share the table although a
+// store tells them apart by this request.
+func (g *graph) tellsApart(table *processTable, req sim.Request) error {
+	if table.shared && req.Conn != "" {
+		return &connectionError{g.sys.Programs[table.program].Class}
+	}
+	return nil
 }
 
 // row returns what has been learned about a task of a process in a state.
@@ -260,8 +291,8 @@ func (g *graph) learn(code int, node uint32, task int, state uint32) (move, erro
 	m := move{kind: done, state: state}
 	reply := uint32(0)
 	if w.store != local {
-		if process.shared && g.stores[w.store].requests[w.request].Conn != "" {
-			return move{}, &connectionError{g.sys.Programs[process.program].Class}
+		if err := g.tellsApart(process, g.stores[w.store].requests[w.request]); err != nil {
+			return move{}, err
 		}
 		s, err := g.stores[w.store].step(state, w.request)
 		if err != nil {
@@ -291,10 +322,11 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 	if limit == 0 {
 		limit = math.MaxInt
 	}
-	values := make([]uint32, len(g.slots)+len(g.stores))
+	values := make([]uint32, g.fields())
 	stores := values[len(g.slots):]
 	key := make([]uint64, g.layout.words)
 	steps := make([]edge, 0, len(g.tasks))
+	var labels []uint32
 	level := 1 // the first state that is one step deeper
 	for ; g.expanded < g.set.n; g.expanded++ {
 		if g.expanded == level {
@@ -305,7 +337,13 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			return nil
 		}
 		g.layout.unpack(g.set.key(g.expanded), values)
-		for i := 0; i < len(g.slots); i++ {
+		if g.faulty {
+			var err error
+			if steps, labels, err = g.expand(values, steps, labels[:0]); err != nil {
+				return err
+			}
+		}
+		for i := 0; i < len(g.slots) && !g.faulty; i++ {
 			s := &g.slots[i]
 			node := values[i]
 			first := i
@@ -351,6 +389,18 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 		}
 		room, begin := g.edges.run(len(steps))
 		copy(room, steps)
+		if g.faulty {
+			room, _ := g.labels.run(len(labels))
+			copy(room, labels)
+			ways := 0
+			for _, e := range steps {
+				ways += int(e.many)
+			}
+			g.most = max(g.most, ways)
+			if len(steps) > maxSpan {
+				return fmt.Errorf("%d steps from one state are too many; allow fewer faults", len(steps))
+			}
+		}
 		g.steps += len(steps)
 		one, _ := g.spans.run(1)
 		one[0] = span(begin<<8 | len(steps))
@@ -393,14 +443,29 @@ func (g *graph) from(state uint32) []edge {
 	if int(state) >= g.expanded {
 		return nil
 	}
-	s := *g.spans.at(int(state))
-	return g.edges.slice(int(s>>8), int(s&0xff))
+	return g.edges.slice(g.span(state))
 }
 
-// ends says whether nothing can happen any more in a state: it is quiescent or a
-// deadlock.
+// span returns the index of the first step from a state that was expanded, and
+// their number.
+func (g *graph) span(state uint32) (begin, n int) {
+	s := *g.spans.at(int(state))
+	return int(s >> 8), int(s & 0xff)
+}
+
+// ends says whether nothing happens any more in a state unless by a fault: it is
+// quiescent or a deadlock.
 func (g *graph) ends(state uint32) bool {
-	return int(state) < g.expanded && len(g.from(state)) == 0
+	if int(state) >= g.expanded || !g.faulty {
+		return int(state) < g.expanded && len(g.from(state)) == 0
+	}
+	begin, n := g.span(state)
+	for i := begin; i < begin+n; i++ {
+		if !(sim.Move{Fault: g.label(i)}).Strikes() {
+			return false
+		}
+	}
+	return true
 }
 
 // waits says whether a task that is not a background task has not finished in a
@@ -438,6 +503,9 @@ func (g *graph) view(values []uint32) sim.View {
 // its history only grows. The rank of a state is the sum over its processes of
 // the length of their histories, where finished is longer than any other.
 func (g *graph) order() []uint32 {
+	if g.faulty {
+		return g.sorted()
+	}
 	ranks := make([][]int, len(g.codes))
 	for i, code := range g.codes {
 		for _, n := range code.nodes {
@@ -448,7 +516,7 @@ func (g *graph) order() []uint32 {
 			ranks[i] = append(ranks[i], rank)
 		}
 	}
-	values := make([]uint32, len(g.slots)+len(g.stores))
+	values := make([]uint32, g.fields())
 	rank := make([]uint16, g.set.n)
 	var begin []int // of the states of each rank, by counting
 	for id := range g.set.n {

@@ -19,6 +19,7 @@ type processTable struct {
 
 	shared bool // by several processes
 
+	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
 	runs      int // processes really run
@@ -50,6 +51,11 @@ const (
 	local    = -2 // a start or an arrival
 )
 
+// crashed is the task of a delivery that is none but the end of all tasks. What
+// was before it does not matter any more, but for the results: its reply is one
+// of ends, and it comes after history 0.
+const crashed = -1
+
 // A delivery is the last input of a history: the reply, in the table of the
 // store that the task had asked, or 0 for a start.
 type delivery struct {
@@ -79,7 +85,7 @@ func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores [
 		sys: sys, program: program, specs: tasks, stores: stores,
 		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
 	}
-	p, err := t.start()
+	p, err := t.begin(delivery{})
 	if err != nil {
 		return nil, err
 	}
@@ -90,18 +96,6 @@ func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores [
 }
 
 func (t *processTable) alone() bool { return len(t.specs) == 1 }
-
-func (t *processTable) start() (*sim.Process, error) {
-	t.runs++
-	p, err := t.sys.Process(t.program)
-	if err != nil {
-		if p != nil {
-			p.Stop()
-		}
-		return nil, err
-	}
-	return p, nil
-}
 
 // record adds the history that p has come to by a delivery.
 func (t *processTable) record(p *sim.Process, last delivery) uint32 {
@@ -202,6 +196,64 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 	return next, nil
 }
 
+// lives says whether a task of a process in a state has not finished.
+func (t *processTable) lives(node uint32) bool {
+	return slices.ContainsFunc(t.nodes[node].wants, func(w want) bool { return w.store != finished })
+}
+
+// crash returns the state after the process has crashed in a state.
+func (t *processTable) crash(node uint32) (uint32, error) {
+	in := processInput{node, crashed, 0}
+	if next, ok := t.next[in]; ok {
+		return next, nil
+	}
+	results := make([]string, len(t.specs))
+	for i, w := range t.nodes[node].wants {
+		switch {
+		case t.specs[i].Background: // starts again
+		case w.store == finished:
+			results[i] = w.result
+		default:
+			results[i] = sim.Crashed
+		}
+	}
+	end := slices.IndexFunc(t.ends, func(r []string) bool { return slices.Equal(r, results) })
+	if end < 0 {
+		end = len(t.ends)
+		t.ends = append(t.ends, results)
+	}
+	d := delivery{0, crashed, uint32(end)}
+	h, ok := t.delivered[d]
+	if !ok {
+		p, err := t.begin(d)
+		if err != nil {
+			return 0, err
+		}
+		defer p.Stop()
+		h = t.record(p, d)
+		t.delivered[d] = h
+	}
+	next := t.node(h, nil)
+	t.next[in] = next
+	return next, nil
+}
+
+// begin starts a process: from the start, or after a crash.
+func (t *processTable) begin(d delivery) (*sim.Process, error) {
+	t.runs++
+	var p *sim.Process
+	var err error
+	if d.task == crashed {
+		p, err = t.sys.Restart(t.program, t.ends[d.reply])
+	} else {
+		p, err = t.sys.Process(t.program)
+	}
+	if err != nil && p != nil {
+		p.Stop()
+	}
+	return p, err
+}
+
 // deliver returns the history after a delivery, for real if it is a new one.
 func (t *processTable) deliver(d delivery) (uint32, error) {
 	if h, ok := t.delivered[d]; ok {
@@ -229,19 +281,20 @@ func (t *processTable) reply(d delivery) sim.Reply {
 	return t.stores[w.store].replies[d.reply]
 }
 
-// replay runs the process again from the start through a history, answering from
+// replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
 func (t *processTable) replay(h uint32) (*sim.Process, error) {
-	p, err := t.start()
-	if err != nil {
-		return nil, err
-	}
 	var path []delivery
-	for at := h; at != 0; at = t.histories[at].last.before {
+	at := h
+	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
 		path = append(path, t.histories[at].last)
 	}
 	slices.Reverse(path)
-	err = t.same(p, 0, nil)
+	p, err := t.begin(t.histories[at].last)
+	if err != nil {
+		return nil, err
+	}
+	err = t.same(p, at, nil)
 	for i, d := range path {
 		if err == nil {
 			err = p.Deliver(d.task, t.reply(d))

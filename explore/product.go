@@ -156,12 +156,20 @@ func (g *graph) statistics() Statistics {
 	return s
 }
 
+// A badness says which interleavings through a state violate the property.
+type badness uint8
+
+const (
+	badEnd badness = 1 + iota // those that end there
+	bad                       // all
+)
+
 // evaluate returns for every state whether the property is violated there: in
 // the last states, which are all deadlocks besides, and in all states for a
 // property that has to hold always.
-func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
-	violates := make([]bool, g.set.n)
-	values := make([]uint32, len(g.slots)+len(g.stores))
+func (g *graph) evaluate(quiescent func(sim.View)) ([]badness, error) {
+	violates := make([]badness, g.set.n)
+	values := make([]uint32, g.fields())
 	known := map[string]bool{} // verdicts on the views that were seen
 	for id := range g.set.n {
 		ends := g.ends(uint32(id))
@@ -169,26 +177,33 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]bool, error) {
 			continue
 		}
 		g.layout.unpack(g.set.key(id), values)
+		deadlock := ends && g.waits(values)
+		if deadlock {
+			violates[id] = badEnd
+		}
+		if deadlock && !g.sys.Property.Always {
+			continue
+		}
+		if ends && !deadlock && quiescent != nil {
+			quiescent(g.view(values))
+		}
+		key := g.viewKey(values)
+		violated, ok := known[key]
+		if !ok {
+			v := g.view(values)
+			violated = g.sys.Property.Violation(v) != ""
+			known[key] = violated
+			if err := g.indifferent("the property "+g.sys.Property.Name, v, func(v sim.View) string {
+				return strconv.FormatBool(g.sys.Property.Violation(v) != "")
+			}); err != nil {
+				return nil, err
+			}
+		}
 		switch {
-		case ends && g.waits(values):
-			violates[id] = true // a deadlock
-		default:
-			if ends && quiescent != nil {
-				quiescent(g.view(values))
-			}
-			key := g.viewKey(values)
-			bad, ok := known[key]
-			if !ok {
-				v := g.view(values)
-				bad = g.sys.Property.Violation(v) != ""
-				known[key] = bad
-				if err := g.indifferent("the property "+g.sys.Property.Name, v, func(v sim.View) string {
-					return strconv.FormatBool(g.sys.Property.Violation(v) != "")
-				}); err != nil {
-					return nil, err
-				}
-			}
+		case violated && g.sys.Property.Always:
 			violates[id] = bad
+		case violated:
+			violates[id] = badEnd
 		}
 	}
 	return violates, nil

@@ -420,7 +420,7 @@ func TestReplayErrors(t *testing.T) {
 		"a:0":       `schedule: "a:0" is not of the form task:steps, such as a:2`,
 		"a:x":       `schedule: "a:x" is not of the form task:steps, such as a:2`,
 		"a:1,,b:2":  `schedule: "" is not of the form task:steps, such as a:2`,
-		"a:9999999": `schedule: "a:9999999" makes more than 16384 steps`,
+		"a:9999999": `schedule: "a:9999999" makes more than 8192 steps`,
 	} {
 		got := ""
 		s, err := ParseSchedule(sys, token)

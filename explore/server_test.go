@@ -84,7 +84,7 @@ func atOnce(t *testing.T, sys *sim.System, prefix Schedule) (all []Schedule) {
 			t.Fatal(err)
 		}
 		for _, step := range prefix {
-			if err := e.Step(step); err != nil {
+			if err := e.Do(step); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -92,7 +92,7 @@ func atOnce(t *testing.T, sys *sim.System, prefix Schedule) (all []Schedule) {
 		if _, waits := e.Pending(task); waits {
 			err := e.Step(task)
 			for err == nil {
-				next = append(next, task)
+				next = append(next, sim.Move{Task: task})
 				if req, _ := e.Pending(task); req != sim.Arrive {
 					complete = false
 					all = append(all, atOnce(t, sys, next)...)

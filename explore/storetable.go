@@ -31,12 +31,19 @@ type storeState struct {
 	content sim.Content
 	key     string
 	next    []storeStep // by request
+	suffers []incident  // what the environment can do to it; nil if not known yet
 
 	// The shortest recorded input path from state 0: the last request on it,
 	// and the state before.
 	depth  int
 	before uint32
 	by     uint32
+}
+
+// An incident is a fault that can happen to a store in a state.
+type incident struct {
+	fault   sim.Fault
+	request uint32
 }
 
 // A storeStep is one learned transition. The zero value is one that has not
@@ -143,7 +150,35 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if to := &t.states[t.live]; t.live != 0 && (to.depth == 0 || depth < to.depth) {
 		to.depth, to.before, to.by = depth, state, request
 	}
-	return storeStep{done, t.live, number(&t.replies, t.byReply, reply)}, nil
+	return storeStep{done, t.live, t.reply(reply)}, nil
+}
+
+// reply returns the number of a reply.
+func (t *storeTable) reply(r sim.Reply) uint32 { return number(&t.replies, t.byReply, r) }
+
+// incidents returns the faults that can happen in a state, as long as they are
+// allowed.
+func (t *storeTable) incidents(state uint32) ([]incident, error) {
+	if all := t.states[state].suffers; all != nil {
+		return all, nil
+	}
+	if err := t.restore(state); err != nil {
+		return nil, err
+	}
+	weather, err := t.sys.Weather()
+	if err != nil {
+		return nil, err
+	}
+	faults, requests, err := t.sys.Incidents(weather, t.index)
+	if err != nil {
+		return nil, err
+	}
+	all := []incident{}
+	for i, f := range faults {
+		all = append(all, incident{f, t.request(requests[i])})
+	}
+	t.states[state].suffers = all
+	return all, nil
 }
 
 func (t *storeTable) execute(request uint32) (sim.Reply, error) {

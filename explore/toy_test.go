@@ -2,8 +2,10 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -22,10 +24,19 @@ type toy struct {
 	always    bool
 	labelled  bool
 	salt      string // of the property
+	faults    sim.Faults
+	frail     map[sim.FaultKind]bool // what can strike a request
+	down      int                    // the store that can be down
 }
 
 // A toyStore says what happens, by state and input.
-type toyStore [][]toyReply
+type toyStore []toyContent
+
+type toyContent struct {
+	inputs  []toyReply
+	suffers map[sim.FaultKind][]int // next states
+	leave   [2]int                  // the next state if a process crashes, or the store goes down
+}
 
 type toyReply struct {
 	state, reply int
@@ -46,6 +57,7 @@ type toyTask struct {
 	record     bool // the result is the memory at the end
 	background bool
 	boot       bool
+	frail      bool // it fails when a request does; otherwise that is the reply 0
 }
 
 type toyState struct {
@@ -65,19 +77,39 @@ func randomToy(r *rand.Rand) *toy {
 		s := make(toyStore, states)
 		for i := range s {
 			for range inputs {
-				s[i] = append(s[i], toyReply{r.IntN(states), r.IntN(toyReplies), r.IntN(12) == 0})
+				s[i].inputs = append(s[i].inputs, toyReply{r.IntN(states), r.IntN(toyReplies), r.IntN(12) == 0})
+			}
+			s[i].leave = [2]int{r.IntN(states), r.IntN(states)}
+			s[i].suffers = map[sim.FaultKind][]int{}
+			for range r.IntN(3) {
+				kind := []sim.FaultKind{sim.Expire, sim.Evict}[r.IntN(2)]
+				s[i].suffers[kind] = append(s[i].suffers[kind], r.IntN(states))
 			}
 		}
 		t.stores = append(t.stores, s)
 	}
+	if r.IntN(2) == 0 {
+		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
+		t.frail = map[sim.FaultKind]bool{}
+		for _, kind := range sim.FaultKinds {
+			t.frail[kind] = r.IntN(3) > 0
+		}
+		t.down = r.IntN(len(t.stores))
+	}
 	// Some processes have several tasks, which makes many more steps of a state.
 	shared := r.IntN(2) == 0
 	left, most := 4, 2
-	if r.IntN(2) == 0 || shared {
+	if t.faults != nil { // which make many more steps as well
+		left = 2 + r.IntN(9)/8
+	}
+	if left == 4 && (r.IntN(2) == 0 || shared) {
 		left = 3
 	}
-	if left == 3 && !shared {
+	if left == 3 && !shared && t.faults == nil {
 		most = 3
+	}
+	if t.faults.Total() > 1 {
+		left, shared = 1+r.IntN(2), false
 	}
 	for i := 0; left > 0; i++ {
 		if i > 0 && r.IntN(2) == 0 {
@@ -108,6 +140,7 @@ func randomToy(r *rand.Rand) *toy {
 
 func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 	task := toyTask{record: r.IntN(2) == 0, background: r.IntN(6) == 0}
+	task.frail = r.IntN(2) == 0
 	task.boot = task.background && r.IntN(2) == 0
 	n := 1 + r.IntN(most)
 	for s := range n {
@@ -163,14 +196,14 @@ func (task *toyTask) result(memory int) string {
 
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
-	sys := &sim.System{Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Violation: func(v sim.View) string {
+	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Violation: func(v sim.View) string {
 		if t.violates(storeStates(v), v.Results, v.Memories) {
 			return "a bad view"
 		}
 		return ""
 	}}}
 	for i, s := range t.stores {
-		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s})
+		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, outage: i == t.down})
 	}
 	for i, process := range t.processes {
 		var specs []sim.TaskSpec
@@ -192,7 +225,10 @@ func (t *toy) system() *sim.System {
 							if err != nil {
 								return "", err
 							}
-							n, _ := strconv.Atoi(string(reply))
+							if _, failed := reply.Failure(); failed && task.frail {
+								return "", errors.New("a fault")
+							}
+							n, _ := strconv.Atoi(string(reply)) // 0 for a failure
 							local, memory = task.arrive(local, n, memory)
 						}
 						return task.result(memory), nil
@@ -217,16 +253,26 @@ func storeStates(v sim.View) (states []int) {
 }
 
 type toyMachine struct {
-	name  string
-	table toyStore
-	state int
+	name   string
+	table  toyStore
+	state  int
+	frail  map[sim.FaultKind]bool
+	outage bool
 }
 
 func (m *toyMachine) Name() string { return m.name }
 func (m *toyMachine) Reset() error { m.state = 0; return nil }
 func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
+	here := m.table[m.state]
+	if kind, i, ok := strings.Cut(r.Body, " "); ok {
+		n, _ := strconv.Atoi(i)
+		if m.state = here.leave[n&1]; kind != "leave" {
+			m.state = here.suffers[sim.FaultKind(kind)][n]
+		}
+		return "", nil
+	}
 	in, _ := strconv.Atoi(r.Body)
-	to := m.table[m.state][in]
+	to := here.inputs[in]
 	if to.blocked {
 		return "", sim.ErrBlocked
 	}
@@ -235,6 +281,21 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 }
 func (m *toyMachine) Content() (sim.Content, error) {
 	return sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}, nil
+}
+func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
+	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
+}
+func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
+	for i := range m.table[m.state].suffers[kind] {
+		all = append(all, sim.Incident{Target: fmt.Sprintf("%s-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("%s %d", kind, i)}})
+	}
+	return all, nil
+}
+func (m *toyMachine) Leave(process string) sim.Request {
+	if process == "" {
+		return sim.Request{Store: m.name, Body: "leave 1"}
+	}
+	return sim.Request{Store: m.name, Body: "leave 0"}
 }
 func (m *toyMachine) Describe(r sim.Request, reply sim.Reply) (string, string) {
 	return r.Body, string(reply)
@@ -253,6 +314,23 @@ type toyWorld struct {
 	stores   []int
 	memories []int
 	tasks    []toyPlace
+	left     sim.Faults
+	down     bool
+}
+
+func (w toyWorld) clone() toyWorld {
+	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down}
+}
+
+// spend takes one fault from what is left, and returns false if there is none.
+func (w *toyWorld) spend(kind sim.FaultKind) bool {
+	for _, k := range []sim.FaultKind{kind, sim.AnyFault} {
+		if w.left[k] > 0 {
+			w.left[k]--
+			return true
+		}
+	}
+	return false
 }
 
 // A toyPlace is where a task is.
@@ -262,15 +340,18 @@ type toyPlace struct {
 	alone   bool
 	started bool
 	local   int
-	arrives int // the reply that is on its way; -1 is none
+	arrives int // the reply that is on its way; -1 is none, toyFailure that there is none
+	dead    bool
 	result  string
 }
+
+const toyFailure = 99
 
 // enumerate is the oracle: it walks over all interleavings on copies of the
 // world, recursively, with nothing merged.
 func (t *toy) enumerate() *answer {
 	a := &answer{final: map[string]int64{}}
-	w := toyWorld{stores: make([]int, len(t.stores)), memories: make([]int, len(t.processes))}
+	w := toyWorld{stores: make([]int, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
 	for i, p := range t.processes {
 		for j := range p.tasks {
 			alone := len(p.tasks) == 1
@@ -283,7 +364,7 @@ func (t *toy) enumerate() *answer {
 	for i := range w.tasks {
 		for ok := w.tasks[i].task.boot; ok; {
 			var next toyWorld
-			if next, ok = t.step(w, i); ok {
+			if next, ok = t.step(w, i, ""); ok {
 				w = next
 			}
 		}
@@ -293,49 +374,132 @@ func (t *toy) enumerate() *answer {
 }
 
 // done says whether a task has finished.
-func (p *toyPlace) done() bool { return p.started && p.arrives < 0 && p.local == len(p.task.states) }
+func (p *toyPlace) done() bool {
+	return p.dead || p.started && p.arrives < 0 && p.local == len(p.task.states)
+}
 
 // finish records the result of a task that has just come to its end.
 func (w *toyWorld) finish(i int) {
-	if p := &w.tasks[i]; p.done() {
+	if p := &w.tasks[i]; p.done() && !p.dead {
 		p.result = p.task.result(w.memories[p.process])
 	}
 }
 
-// step returns the world after the next step of a task, and false if it is
-// blocked or has finished.
-func (t *toy) step(w toyWorld, i int) (toyWorld, bool) {
-	w = toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks)}
+// arrive has a reply arrive at a task.
+func (w *toyWorld) arrive(i, reply int) {
 	p := &w.tasks[i]
-	memory := &w.memories[p.process]
+	switch {
+	case reply == toyFailure && p.task.frail:
+		p.dead, p.result = true, sim.Failed
+		return
+	case reply == toyFailure:
+		reply = 0
+	}
+	p.local, w.memories[p.process] = p.task.arrive(p.local, reply, w.memories[p.process])
+}
+
+// step returns the world after the next step of a task, whose request a fault may
+// strike, and false if it is blocked or has finished.
+func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
+	w = w.clone()
+	p := &w.tasks[i]
+	local := !p.started || p.arrives >= 0
+	if fault != "" && (p.done() || local || !t.frail[fault] || !w.spend(fault)) {
+		return w, false
+	}
 	switch {
 	case p.done():
 		return w, false
 	case !p.started:
 		p.started = true
-		p.local = p.task.begin(*memory)
+		p.local = p.task.begin(w.memories[p.process])
 	case p.arrives >= 0:
-		p.local, *memory = p.task.arrive(p.local, p.arrives, *memory)
+		reply := p.arrives
 		p.arrives = -1
+		w.arrive(i, reply)
 	default:
 		s := p.task.states[p.local]
-		to := t.stores[s.store][w.stores[s.store]][s.input]
-		if to.blocked {
-			return w, false
+		reply := toyFailure
+		if w.down && s.store == t.down {
+			if fault != "" {
+				return w, false
+			}
+		} else if fault == "" || fault == sim.LostReply {
+			to := t.stores[s.store][w.stores[s.store]].inputs[s.input]
+			if to.blocked {
+				return w, false
+			}
+			w.stores[s.store] = to.state
+			if fault == "" {
+				reply = to.reply
+			}
 		}
-		w.stores[s.store] = to.state
 		if !p.alone {
-			p.arrives = to.reply
+			p.arrives = reply
 			return w, true
 		}
-		p.local, *memory = p.task.arrive(p.local, to.reply, *memory)
+		w.arrive(i, reply)
 	}
 	w.finish(i)
 	return w, true
 }
 
+// crash returns the world after a crash of a process, and false if it has ended.
+func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
+	w = w.clone()
+	lives := slices.ContainsFunc(w.tasks, func(p toyPlace) bool { return p.process == process && !p.done() })
+	if !lives || !w.spend(sim.Crash) {
+		return w, false
+	}
+	w.memories[process] = 0
+	for i := range w.tasks {
+		p := &w.tasks[i]
+		switch {
+		case p.process != process:
+		case p.task.background:
+			*p = toyPlace{process: process, task: p.task, alone: p.alone, started: p.alone, arrives: -1}
+			w.finish(i)
+		case !p.done():
+			p.dead, p.result = true, sim.Crashed
+		}
+	}
+	for i, s := range w.stores {
+		w.stores[i] = t.stores[i][s].leave[0]
+	}
+	return w, true
+}
+
+// others calls f for every fault that strikes no task.
+func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
+	if !w.down && t.frail[sim.RedisDown] {
+		if next := w.clone(); next.spend(sim.RedisDown) {
+			next.down = true
+			next.stores[t.down] = t.stores[t.down][w.stores[t.down]].leave[1]
+			f(sim.Fault{Kind: sim.RedisDown}, next)
+		}
+	}
+	for i, s := range w.stores {
+		if w.down && i == t.down {
+			continue
+		}
+		for kind, to := range t.stores[i][s].suffers {
+			for j, state := range to {
+				if next := w.clone(); next.spend(kind) {
+					next.stores[i] = state
+					f(sim.Fault{Kind: kind, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
+				}
+			}
+		}
+	}
+	for process := range t.processes {
+		if next, ok := t.crash(w, process); ok {
+			f(sim.Fault{Kind: sim.Crash, Target: fmt.Sprintf("process-%d", process)}, next)
+		}
+	}
+}
+
 // walk returns the probability of a violation from here.
-func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
+func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 	results := make([]string, len(w.tasks))
 	unfinished := false
 	for i, p := range w.tasks {
@@ -349,28 +513,41 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, bad bool) *big.Rat {
 		}
 	}
 	if t.always && t.violates(w.stores, results, memories) {
-		bad = true
+		isBad = true
 	}
 	sum, enabled := new(big.Rat), int64(0)
+	on := func(m sim.Move, next toyWorld) { sum.Add(sum, t.walk(a, next, append(slices.Clone(path), m), isBad)) }
 	for i := range w.tasks {
-		if next, ok := t.step(w, i); ok {
+		if next, ok := t.step(w, i, ""); ok {
 			enabled++
-			sum.Add(sum, t.walk(a, next, append(slices.Clone(path), i), bad))
+			on(sim.Move{Task: i}, next)
+		}
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError} {
+			if next, ok := t.step(w, i, kind); ok {
+				on(sim.Move{Task: i, Fault: sim.Fault{Kind: kind}}, next)
+			}
 		}
 	}
+	if w.down {
+		enabled++
+		next := w.clone()
+		next.down = false
+		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next)
+	}
+	t.others(w, func(f sim.Fault, next toyWorld) { on(sim.Move{Task: sim.Environment, Fault: f}, next) })
 	if enabled > 0 {
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
 	a.interleavings++
 	if unfinished {
-		bad = true // a deadlock
+		isBad = true // a deadlock
 	} else {
 		a.final[t.viewName(w.stores, results, memories, false)]++
 		if !t.always && t.violates(w.stores, results, memories) {
-			bad = true
+			isBad = true
 		}
 	}
-	if !bad {
+	if !isBad {
 		return new(big.Rat)
 	}
 	a.violating++

@@ -23,10 +23,14 @@ type Trace struct {
 
 // A TraceStep is one step of a [Trace].
 type TraceStep struct {
-	Task, Store    string        // Store is "" for a start or an arrival
+	Task, Store    string        // Task is "environment" for a fault that strikes no task; Store is "" for a start, an arrival or a crash
+	Fault          sim.Fault     // that happens in this step; the zero value is none
 	Request, Reply string        // as the store describes them; of an arrival, the reply that arrives
 	Contents       []sim.Content // of every place after the step
 }
+
+// environmentName stands for a task where a trace has none.
+const environmentName = "environment"
 
 // Final returns the contents of the places at the end.
 func (t *Trace) Final() []sim.Content {
@@ -71,29 +75,26 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	watch.see(view)
 	tasks := sys.Tasks()
 	replies := make([]string, len(tasks)) // the last one to each task
-	for i, task := range schedule {
-		req, ok := e.Pending(task)
-		name := tasks[task].Name
-		if !ok {
-			return nil, &ScheduleError{i + 1, "cannot be taken: " + name + " has finished"}
-		}
-		if err := e.Step(task); errors.Is(err, sim.ErrBlocked) {
-			text, _ := sys.Describe(req, "")
-			return nil, &ScheduleError{i + 1, fmt.Sprintf("cannot be taken: %s is blocked in %s", name, text)}
-		} else if err != nil {
+	for i, m := range schedule {
+		if err := take(sys, e, m, i+1); err != nil {
 			return nil, err
 		}
 		if view, err = e.View(); err != nil {
 			return nil, err
 		}
 		watch.see(view)
-		reply := e.Trace()[i].Reply
-		step := TraceStep{Task: name, Store: req.Store, Contents: contents(view)}
-		step.Request, step.Reply = sys.Describe(req, reply)
-		if req == sim.Arrive {
-			step.Reply = replies[task]
+		took := e.Trace()[i]
+		step := TraceStep{Store: took.Request.Store, Fault: m.Fault, Contents: contents(view)}
+		if m.Task == sim.Environment {
+			step.Task, step.Request = environmentName, m.Fault.String()
+		} else {
+			step.Task = tasks[m.Task].Name
+			step.Request, step.Reply = sys.Describe(took.Request, took.Reply)
+			if took.Request == sim.Arrive {
+				step.Reply = replies[m.Task]
+			}
+			replies[m.Task] = step.Reply
 		}
-		replies[task] = step.Reply
 		t.Steps = append(t.Steps, step)
 	}
 	waiting, err := unfinished(sys, e)
@@ -102,6 +103,38 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	}
 	t.Violation = watch.end(view, waiting)
 	return t, nil
+}
+
+// take makes a move of a schedule. One that cannot be made is a [*ScheduleError].
+func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
+	if m.Strikes() && len(sys.Faults) == 0 {
+		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
+	}
+	moves, _, err := e.Moves()
+	if err != nil {
+		return err
+	}
+	what := m.Fault.String() + " cannot happen"
+	if m.Task != sim.Environment {
+		name := sys.Tasks()[m.Task].Name
+		req, ok := e.Pending(m.Task)
+		if !ok {
+			return &ScheduleError{number, "cannot be taken: " + name + " has finished"}
+		}
+		text, _ := sys.Describe(req, "")
+		what = fmt.Sprintf("%s is blocked in %s", name, text)
+		if m.Fault.Kind != "" {
+			what = fmt.Sprintf("%s cannot strike %s in %s", m.Fault.Kind, name, text)
+		}
+	}
+	err = sim.ErrBlocked
+	if slices.Contains(moves, m) {
+		err = e.Do(m)
+	}
+	if errors.Is(err, sim.ErrBlocked) {
+		return &ScheduleError{number, "cannot be taken: " + what}
+	}
+	return err
 }
 
 // contents returns what all places hold.
@@ -143,6 +176,10 @@ func transcript(sys *sim.System, steps []sim.Step) []string {
 	lines := make([]string, len(steps))
 	tasks := sys.Tasks()
 	for i, s := range steps {
+		if s.Task == sim.Environment {
+			lines[i] = s.Fault.String()
+			continue
+		}
 		request, reply := sys.Describe(s.Request, s.Reply)
 		lines[i] = fmt.Sprintf("%s: %s -> %s", tasks[s.Task].Name, request, reply)
 	}

@@ -18,7 +18,15 @@ import (
 //
 // An error says that the task could not do its work, and ends the run: a
 // workload in which operations fail proves nothing about the ones that do not.
+// Once a fault has struck a request of its process, an error is what the caller
+// of the task is told, and the result is [Failed].
 type Task func(context.Context) (result string, err error)
+
+// Results of tasks that have not done their work.
+const (
+	Failed  = "failed"  // it returned an error, after a fault
+	Crashed = "crashed" // its process crashed meanwhile
+)
 
 // A Program says what a process runs.
 type Program struct {
@@ -74,6 +82,7 @@ type Process struct {
 	tasks []*coroutine
 	atEnd []func(clean bool)
 	shown func() Content // what the memory holds; nil if nobody shows it
+	hurt  bool           // a fault has struck one of its requests
 	stray *atomic.Pointer[TaskError]
 }
 
@@ -118,16 +127,24 @@ func (e *TaskError) Unwrap() error { return e.Err }
 type unwinding struct{}
 
 // start builds the process of prog. If it has one task, that runs up to its first
-// request.
-func start(prog Program, stray *atomic.Pointer[TaskError]) (*Process, error) {
+// request. After a crash only the background tasks start; results are those of the
+// other ones, which have ended.
+func start(prog Program, results []string, stray *atomic.Pointer[TaskError]) (*Process, error) {
 	p := &Process{name: prog.Name, stray: stray}
 	if err := p.construct(prog); err != nil {
 		p.end(false)
 		return nil, err
 	}
-	if len(p.tasks) == 1 {
+	for i, spec := range prog.specs() {
+		if results != nil && !spec.Background {
+			c := p.tasks[i]
+			c.pending, c.waiting, c.result = Request{}, false, results[i]
+		}
+	}
+	if len(p.tasks) == 1 && p.tasks[0].waiting {
 		return p, p.Deliver(0, "")
 	}
+	p.endIfDone()
 	return p, nil
 }
 
@@ -148,8 +165,8 @@ func (p *Process) construct(prog Program) (err error) {
 	return nil
 }
 
-// start makes the coroutine; it does not run yet.
-func (c *coroutine) start() {
+// start makes the coroutine; it does not run yet. hurt says whether it may fail.
+func (c *coroutine) start(hurt *bool) {
 	c.next, c.stop = iter.Pull(func(yield func(Request) bool) {
 		c.yield = yield
 		c.goid.Store(goid.Get())
@@ -162,7 +179,11 @@ func (c *coroutine) start() {
 		}()
 		result, err := c.task(context.Background())
 		c.result = result
-		if err != nil {
+		switch {
+		case err == nil:
+		case *hurt:
+			c.result = Failed
+		default:
 			c.err = &TaskError{Task: c.name, Err: err}
 		}
 	})
@@ -231,7 +252,10 @@ func (p *Process) Deliver(task int, r Reply) error {
 		panic("sim: Deliver to " + c.name + ", which waits for nothing")
 	}
 	if c.next == nil {
-		c.start()
+		c.start(&p.hurt)
+	}
+	if _, failed := r.Failure(); failed {
+		p.hurt = true
 	}
 	c.reply = r
 	c.pending, c.waiting = c.next()
@@ -241,13 +265,19 @@ func (p *Process) Deliver(task int, r Reply) error {
 	if c.err != nil {
 		return c.err
 	}
-	for _, other := range p.tasks {
-		if other.waiting {
-			return nil
+	p.endIfDone()
+	return nil
+}
+
+// endIfDone ends the process if all its tasks have. An error ends the run, so
+// there was none; but a fault may have left something behind.
+func (p *Process) endIfDone() {
+	for _, c := range p.tasks {
+		if c.waiting {
+			return
 		}
 	}
-	p.end(true) // an error ends the run, so there was none
-	return nil
+	p.end(!p.hurt)
 }
 
 // Stop abandons the process: tasks that have not finished are unwound. The

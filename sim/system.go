@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 )
 
@@ -12,6 +13,9 @@ type System struct {
 	Stores   []Store
 	Programs []Program
 	Property Property
+
+	// Faults may happen in an execution. Stores that are not Fallible suffer none.
+	Faults Faults
 
 	// Setup is executed, in this order, after every reset of the stores and
 	// before any task starts. It is part of no trace.
@@ -69,11 +73,88 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 	if req.Local() {
 		return req.Body, ""
 	}
-	return s.Stores[s.Store(req.Store)].Describe(req, reply)
+	store := s.Stores[s.Store(req.Store)]
+	if kind, failed := reply.Failure(); failed {
+		request, _ = store.Describe(req, "")
+		return request, kind.Describe()
+	}
+	return store.Describe(req, reply)
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (*Process, error) { return start(s.Programs[i], &s.stray) }
+func (s *System) Process(i int) (*Process, error) { return start(s.Programs[i], nil, &s.stray) }
+
+// Restart starts the i-th process again after a crash: with fresh memory and the
+// background tasks alone. results are those of all its tasks; of the background
+// tasks they do not matter.
+func (s *System) Restart(i int, results []string) (*Process, error) {
+	return start(s.Programs[i], results, &s.stray)
+}
+
+// Weather returns the state of the environment in which every execution starts.
+func (s *System) Weather() (Weather, error) { return s.Faults.weather(), s.Faults.check() }
+
+// Fallible returns the i-th store if faults can strike it, or nil.
+func (s *System) Fallible(i int) Fallible {
+	f, _ := s.Stores[i].(Fallible)
+	return f
+}
+
+// Outage returns the index of the store that can be down, or -1.
+func (s *System) Outage() int {
+	for i := range s.Stores {
+		if f := s.Fallible(i); f != nil && f.Fails(RedisDown, Request{}) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Struck returns the kinds of faults that can strike a request in this weather.
+func (s *System) Struck(w Weather, req Request) (kinds []FaultKind) {
+	if len(s.Faults) == 0 || req.Local() {
+		return nil
+	}
+	i := s.Store(req.Store)
+	f := s.Fallible(i)
+	if f == nil || w.down && i == s.Outage() {
+		return nil
+	}
+	for _, kind := range struck {
+		if w.Allows(kind) && f.Fails(kind, req) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// Refused says whether the store of the request is down.
+func (s *System) Refused(w Weather, req Request) bool {
+	return w.down && !req.Local() && s.Store(req.Store) == s.Outage()
+}
+
+// Incidents returns the faults that can happen to the i-th store in this weather,
+// in the content that it has now. A store that is down has none.
+func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request, err error) {
+	f := s.Fallible(i)
+	if len(s.Faults) == 0 || f == nil || w.down && i == s.Outage() {
+		return nil, nil, nil
+	}
+	for _, kind := range incidents {
+		if !w.Allows(kind) {
+			continue
+		}
+		all, err := f.Incidents(kind)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s of %s: %w", kind, s.Stores[i].Name(), err)
+		}
+		for _, in := range all {
+			faults = append(faults, Fault{kind, in.Target})
+			requests = append(requests, in.Request)
+		}
+	}
+	return faults, requests, nil
+}
 
 // Stray returns the error of a client that was called outside the simulation
 // since the system was made, even if the execution in which that happened had
@@ -114,9 +195,10 @@ func (s *System) Store(name string) int {
 }
 
 // A Step is one request executed by a store, and its reply. In a process of
-// several tasks the request may be [Start] or [Arrive].
+// several tasks the request may be [Start] or [Arrive]. A step of the environment
+// has the request by which its fault strikes, if it strikes a store.
 type Step struct {
-	Task    int // index in System.Tasks
+	Move
 	Request Request
 	Reply   Reply // that arrives, of Arrive
 }
@@ -127,6 +209,7 @@ type Execution struct {
 	tasks   []TaskRef
 	procs   []*Process
 	arrives []arrival // by task
+	weather Weather
 	trace   []Step
 }
 
@@ -140,12 +223,16 @@ type arrival struct {
 // the tasks that do. A task that is alone in its process runs up to its first
 // request.
 func (s *System) Start() (*Execution, error) {
+	weather, err := s.Weather()
+	if err != nil {
+		return nil, err
+	}
 	for i := range s.Stores {
 		if err := s.Reset(i); err != nil {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs))}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
 	e.arrives = make([]arrival, len(e.tasks))
 	for i := range s.Programs {
 		p, err := s.Process(i)
@@ -197,36 +284,184 @@ func (e *Execution) Pending(task int) (Request, bool) {
 	return e.procs[e.tasks[task].Program].Pending(e.tasks[task].Index)
 }
 
-// Step takes the next step of a task: it executes the pending request, or
-// delivers the reply to it, which is one step if the task is alone in its
-// process. It returns [ErrBlocked], and nothing has changed, if the task is
+// Moves returns what can happen next: first the moves without a fault, of which
+// there are n, and of which those of tasks may turn out to be blocked; then the
+// faults, which need not happen.
+func (e *Execution) Moves() (moves []Move, n int, err error) {
+	for task := range e.tasks {
+		if _, ok := e.Pending(task); ok {
+			moves = append(moves, Move{Task: task})
+		}
+	}
+	if e.weather.Down() {
+		moves = append(moves, Move{Environment, Fault{Kind: RedisUp}})
+	}
+	n = len(moves)
+	if len(e.sys.Faults) == 0 {
+		return moves, n, nil
+	}
+	for task := range e.tasks {
+		if req, ok := e.Pending(task); ok {
+			for _, kind := range e.sys.Struck(e.weather, req) {
+				moves = append(moves, Move{task, Fault{Kind: kind}})
+			}
+		}
+	}
+	if e.weather.Allows(RedisDown) && e.sys.Outage() >= 0 {
+		moves = append(moves, Move{Environment, Fault{Kind: RedisDown}})
+	}
+	for i := range e.sys.Stores {
+		faults, _, err := e.sys.Incidents(e.weather, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, f := range faults {
+			moves = append(moves, Move{Environment, f})
+		}
+	}
+	if e.weather.Allows(Crash) {
+		for i := range e.procs {
+			if e.lives(i) {
+				moves = append(moves, Move{Environment, Fault{Crash, e.sys.Programs[i].Name}})
+			}
+		}
+	}
+	return moves, n, nil
+}
+
+// lives says whether a process has a task that has not finished.
+func (e *Execution) lives(program int) bool {
+	for i, t := range e.tasks {
+		if _, ok := e.Pending(i); ok && t.Program == program {
+			return true
+		}
+	}
+	return false
+}
+
+// Step takes the next step of a task, without a fault: see [Execution.Do].
+func (e *Execution) Step(task int) error { return e.Do(Move{Task: task}) }
+
+// Do makes a move: it executes the pending request of a task, or delivers the
+// reply to it, which is one step if the task is alone in its process; or a fault
+// happens. It returns [ErrBlocked], and nothing has changed, if the task is
 // blocked; any other error ends the run. It panics if the task has finished.
-func (e *Execution) Step(task int) error {
-	ref := &e.tasks[task]
+func (e *Execution) Do(m Move) error {
+	if m.Task == Environment {
+		return e.strike(m)
+	}
+	ref := &e.tasks[m.Task]
 	p := e.procs[ref.Program]
-	req, ok := e.Pending(task)
+	req, ok := e.Pending(m.Task)
 	if !ok {
 		panic("sim: Step of " + ref.Name + ", which has finished")
 	}
 	if req.Local() {
-		reply := e.arrives[task].reply
-		e.arrives[task] = arrival{}
-		e.trace = append(e.trace, Step{task, req, reply})
+		reply := e.arrives[m.Task].reply
+		e.arrives[m.Task] = arrival{}
+		e.trace = append(e.trace, Step{m, req, reply})
 		return p.Deliver(ref.Index, reply)
 	}
-	reply, err := e.sys.Stores[e.sys.Store(req.Store)].Execute(req)
+	reply, err := e.execute(m, req)
 	if errors.Is(err, ErrBlocked) {
-		return ErrBlocked
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", ref.Name, req.Store, err)
 	}
-	e.trace = append(e.trace, Step{task, req, reply})
+	e.weather = e.weather.After(m.Fault.Kind)
+	e.trace = append(e.trace, Step{m, req, reply})
 	if ref.Alone {
 		return p.Deliver(ref.Index, reply)
 	}
-	e.arrives[task] = arrival{reply, true}
+	e.arrives[m.Task] = arrival{reply, true}
 	return nil
+}
+
+// execute executes the request of a task, which a fault may strike.
+func (e *Execution) execute(m Move, req Request) (Reply, error) {
+	switch {
+	case e.sys.Refused(e.weather, req):
+		return Failure(RedisDown), nil
+	case m.Fault.Kind == LostRequest || m.Fault.Kind == DBError:
+		return Failure(m.Fault.Kind), nil
+	}
+	reply, err := e.sys.Stores[e.sys.Store(req.Store)].Execute(req)
+	if err == nil && m.Fault.Kind == LostReply {
+		reply = Failure(LostReply)
+	}
+	return reply, err
+}
+
+// strike makes a move of the environment.
+func (e *Execution) strike(m Move) error {
+	step := Step{Move: m}
+	var err error
+	switch m.Fault.Kind {
+	case RedisUp:
+	case RedisDown:
+		step.Request = e.sys.Fallible(e.sys.Outage()).Leave("")
+	case Crash:
+		err = e.crash(m.Fault.Target)
+	default:
+		step.Request, err = e.incident(m.Fault)
+	}
+	if err == nil && !step.Request.Local() {
+		_, err = e.sys.Stores[e.sys.Store(step.Request.Store)].Execute(step.Request)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.Fault, err)
+	}
+	e.weather = e.weather.After(m.Fault.Kind)
+	e.trace = append(e.trace, step)
+	return nil
+}
+
+// incident returns the request of a fault in the content of a store.
+func (e *Execution) incident(f Fault) (Request, error) {
+	for i := range e.sys.Stores {
+		faults, requests, err := e.sys.Incidents(e.weather, i)
+		if err != nil {
+			return Request{}, err
+		}
+		if at := slices.Index(faults, f); at >= 0 {
+			return requests[at], nil
+		}
+	}
+	return Request{}, ErrBlocked
+}
+
+// crash ends all tasks of a process and starts its background tasks again.
+func (e *Execution) crash(name string) error {
+	program := slices.IndexFunc(e.sys.Programs, func(p Program) bool { return p.Name == name })
+	if program < 0 || !e.lives(program) {
+		return ErrBlocked
+	}
+	var results []string
+	for i, t := range e.tasks {
+		if t.Program != program {
+			continue
+		}
+		result := e.procs[program].Result(t.Index)
+		if _, ok := e.Pending(i); ok {
+			result = Crashed
+		}
+		results = append(results, result)
+		e.arrives[i] = arrival{}
+	}
+	e.procs[program].Stop()
+	for i, st := range e.sys.Stores {
+		if f := e.sys.Fallible(i); f != nil {
+			if _, err := st.Execute(f.Leave(name)); err != nil {
+				return err
+			}
+		}
+	}
+	p, err := e.sys.Restart(program, results)
+	if p != nil {
+		e.procs[program] = p
+	}
+	return err
 }
 
 // Trace returns the steps so far. The slice is valid until the next step.

@@ -38,7 +38,7 @@ func example(tasks, steps int) *Report {
 		r.tasks = append(r.tasks, fmt.Sprintf("reader-%d", i+1))
 	}
 	for i := range steps {
-		r.Replay.Schedule = append(r.Replay.Schedule, i%tasks)
+		r.Replay.Schedule = append(r.Replay.Schedule, sim.Move{Task: i % tasks})
 		r.Replay.Steps = append(r.Replay.Steps, explore.TraceStep{Task: r.tasks[i%tasks], Store: "cache", Request: "GET " + next(), Reply: next(), Contents: contents()})
 	}
 	return r

@@ -1,0 +1,275 @@
+package explore
+
+import (
+	"fmt"
+	"slices"
+
+	"quiesce/sim"
+)
+
+// The faults of a system are steps like any other, from a state to a state. What
+// they add to a graph is here: a machine that says which faults can still happen,
+// which is one number more in every state, and a label for every edge. A graph
+// without faults has neither.
+
+// aside is the task of an edge that no task takes.
+const aside = 255
+
+// label returns the fault of the i-th edge.
+func (g *graph) label(i int) sim.Fault {
+	if !g.faulty {
+		return sim.Fault{}
+	}
+	return g.causes[*g.labels.at(i)]
+}
+
+// weather returns what the environment can still do in a state of these values.
+func (g *graph) weather(values []uint32) sim.Weather {
+	if !g.faulty {
+		return sim.Weather{}
+	}
+	return g.weathers[values[len(values)-1]]
+}
+
+// A step is what happens in one step from a state: the values after it, in which
+// interchangeable processes are not in order.
+type step struct {
+	values []uint32
+	step   sim.Step
+}
+
+// do makes a move in a state of these values, in the tables, and for real if need
+// be. slot is that of its task, or of the process that crashes. It returns false
+// if the move is not possible there.
+func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err error) {
+	s = step{slices.Clone(values), sim.Step{Move: m}}
+	switch {
+	case m.Task != sim.Environment:
+		ok, err = g.doTask(&s, slot)
+	case m.Fault.Kind == sim.Crash:
+		ok, err = g.doCrash(&s, slot)
+	case m.Fault.Kind == sim.RedisUp:
+		ok = g.weather(values).Allows(sim.RedisUp)
+	case m.Fault.Kind == sim.RedisDown:
+		outage := g.sys.Outage()
+		if ok = outage >= 0 && g.weather(values).Allows(sim.RedisDown); ok {
+			s.step.Request = g.sys.Fallible(outage).Leave("")
+			err = g.suffer(s.values, outage, s.step.Request)
+		}
+	default:
+		ok, err = g.doIncident(&s)
+	}
+	if ok && g.faulty && err == nil {
+		after := g.weather(values).After(m.Fault.Kind)
+		s.values[len(values)-1] = number(&g.weathers, g.byWeather, after)
+	}
+	return s, ok, err
+}
+
+func (g *graph) doTask(s *step, slot int) (bool, error) {
+	code := g.slots[slot].code
+	table, node := g.codes[code], s.values[slot]
+	kind := s.step.Fault.Kind
+	index := g.tasks[s.step.Task].Index
+	n := &table.nodes[node]
+	w := n.wants[index]
+	switch {
+	case w.store == finished || w.store == local && kind != "":
+		return false, nil
+	case w.store == local:
+		s.step.Request = sim.Start
+		if n.arrives != nil && n.arrives[index] > 0 {
+			asked := table.histories[n.history].wants[index].store
+			s.step.Request, s.step.Reply = sim.Arrive, g.stores[asked].replies[n.arrives[index]-1]
+		}
+		m, err := g.learn(code, node, index, 0)
+		s.values[slot] = m.node
+		return err == nil, err
+	}
+	store := g.stores[w.store]
+	state := &s.values[len(g.slots)+w.store]
+	s.step.Request = store.requests[w.request]
+	weather := g.weather(s.values)
+	switch {
+	case kind == "" && !g.sys.Refused(weather, s.step.Request):
+		m, err := g.learn(code, node, index, *state)
+		if err != nil || m.kind != done {
+			return false, err
+		}
+		s.step.Reply = store.replies[store.states[*state].next[w.request].reply]
+		s.values[slot], *state = m.node, m.state
+		return true, nil
+	case kind == "":
+		s.step.Reply = sim.Failure(sim.RedisDown)
+	case !slices.Contains(g.sys.Struck(weather, s.step.Request), kind):
+		return false, nil
+	default:
+		s.step.Reply = sim.Failure(kind)
+	}
+	if err := g.tellsApart(table, s.step.Request); err != nil {
+		return false, err
+	}
+	if kind == sim.LostReply {
+		next, err := store.step(*state, w.request)
+		if err != nil || next.kind != done {
+			return false, err
+		}
+		*state = next.state
+	}
+	var err error
+	s.values[slot], err = table.step(node, index, store.reply(s.step.Reply))
+	return err == nil, err
+}
+
+// doCrash ends the process in a slot. What the stores keep for its connections is
+// gone.
+func (g *graph) doCrash(s *step, slot int) (bool, error) {
+	table := g.codes[g.slots[slot].code]
+	if !table.lives(s.values[slot]) || !g.weather(s.values).Allows(sim.Crash) {
+		return false, nil
+	}
+	for i := range g.stores {
+		if f := g.sys.Fallible(i); f != nil {
+			if err := g.suffer(s.values, i, f.Leave(g.sys.Programs[g.slots[slot].program].Name)); err != nil {
+				return false, err
+			}
+		}
+	}
+	var err error
+	s.values[slot], err = table.crash(s.values[slot])
+	return err == nil, err
+}
+
+func (g *graph) doIncident(s *step) (bool, error) {
+	for i, t := range g.stores {
+		all, err := g.incidents(s.values, i)
+		if err != nil {
+			return false, err
+		}
+		for _, in := range all {
+			if in.fault == s.step.Fault {
+				s.step.Request = t.requests[in.request]
+				return true, g.suffer(s.values, i, s.step.Request)
+			}
+		}
+	}
+	return false, nil
+}
+
+// incidents returns what can happen to a store in a state of these values.
+func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
+	all, err := g.stores[store].incidents(values[len(g.slots)+store])
+	weather := g.weather(values)
+	if weather.Down() && store == g.sys.Outage() {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(in incident) bool { return !weather.Allows(in.fault.Kind) }), err
+}
+
+// suffer has a store execute a request of the environment.
+func (g *graph) suffer(values []uint32, store int, req sim.Request) error {
+	t := g.stores[store]
+	state := &values[len(g.slots)+store]
+	next, err := t.step(*state, t.request(req))
+	if err == nil && next.kind != done {
+		return fmt.Errorf("%s: a request of the environment is blocked", t.store.Name())
+	}
+	*state = next.state
+	return err
+}
+
+// expand appends the steps from a state of a system with faults, and their labels.
+func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, []uint32, error) {
+	add := func(first, last, task int, slot int, m sim.Move) error {
+		s, ok, err := g.do(values, slot, m)
+		if err != nil || !ok {
+			return err
+		}
+		if !g.fits() {
+			g.relayout()
+		}
+		e := edge{slot: uint8(first), many: uint8(last - first + 1), task: uint8(task)}
+		node := s.values[slot]
+		e.to, _ = g.set.add(g.key(s.values))
+		f := m.Fault
+		if task != aside || f.Kind == sim.Crash {
+			group := s.values[g.first(slot) : g.slots[slot].last+1]
+			slices.Sort(group)
+			e.at = uint8(g.first(slot) + slices.Index(group, node))
+		}
+		steps, labels = append(steps, e), append(labels, number(&g.causes, g.byCause, f))
+		return nil
+	}
+	weather := g.weather(values)
+	for i := 0; i < len(g.slots); i++ {
+		s := &g.slots[i]
+		first := i
+		for i < s.last && values[i+1] == values[i] {
+			i++ // interchangeable, and in the same state
+		}
+		table := g.codes[s.code]
+		for task := range s.tasks {
+			index := g.base(s.program) + task
+			kinds := []sim.FaultKind{""}
+			if w := table.nodes[values[i]].wants[task]; w.store >= 0 {
+				kinds = append(kinds, g.sys.Struck(weather, g.stores[w.store].requests[w.request])...)
+			}
+			for _, kind := range kinds {
+				if err := add(first, i, task, i, sim.Move{Task: index, Fault: sim.Fault{Kind: kind}}); err != nil {
+					return nil, nil, err
+				}
+			}
+		}
+		if err := add(first, i, aside, i, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Crash}}); err != nil {
+			return nil, nil, err
+		}
+	}
+	faults := []sim.Fault{{Kind: sim.RedisUp}, {Kind: sim.RedisDown}}
+	for i := range g.stores {
+		all, err := g.incidents(values, i)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, in := range all {
+			faults = append(faults, in.fault)
+		}
+	}
+	for _, f := range faults {
+		if err := add(0, 0, aside, 0, sim.Move{Task: sim.Environment, Fault: f}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return steps, labels, nil
+}
+
+// first returns the first slot of the group of a slot.
+func (g *graph) first(slot int) int {
+	for slot > 0 && g.slots[slot-1].group == g.slots[slot].group {
+		slot--
+	}
+	return slot
+}
+
+// sorted returns all states so that every step goes from an earlier to a later
+// one, for any graph without a cycle. One with faults has none: every fault takes
+// one from what can still happen, and between faults histories only grow.
+func (g *graph) sorted() []uint32 {
+	before := make([]uint32, g.set.n) // steps to the state from states that are not in order yet
+	for s := range g.set.n {
+		for _, e := range g.from(uint32(s)) {
+			before[e.to]++
+		}
+	}
+	order := make([]uint32, 1, g.set.n)
+	for i := 0; i < len(order); i++ {
+		for _, e := range g.from(order[i]) {
+			if before[e.to]--; before[e.to] == 0 {
+				order = append(order, e.to)
+			}
+		}
+	}
+	if len(order) < g.set.n {
+		panic("explore: the graph has a cycle")
+	}
+	return order
+}

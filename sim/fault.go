@@ -1,0 +1,204 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A FaultKind is a kind of thing that goes wrong.
+type FaultKind string
+
+const (
+	Expire      FaultKind = "expire"       // a key runs out of its TTL
+	Evict       FaultKind = "evict"        // the cache drops a key to make room
+	DropMessage FaultKind = "drop-message" // a message that was not delivered yet is lost
+	LostRequest FaultKind = "lost-request" // a request is not executed, and its client sees a timeout
+	LostReply   FaultKind = "lost-reply"   // a request is executed, and its client sees a timeout
+	DBError     FaultKind = "db-error"     // a statement is not executed, and its client sees an error
+	RedisDown   FaultKind = "redis-down"   // from here on every request to the cache fails, up to redis-up
+	Crash       FaultKind = "crash"        // a process loses its memory and its connections
+
+	// RedisUp ends what RedisDown began. It is no fault and comes at last.
+	RedisUp FaultKind = "redis-up"
+
+	// AnyFault stands for each of them in [Faults].
+	AnyFault FaultKind = "all"
+)
+
+// FaultKinds are those that [Faults] may name besides [AnyFault].
+var FaultKinds = []FaultKind{Expire, LostRequest, LostReply, RedisDown, Crash, Evict, DropMessage, DBError}
+
+// Faults say how many faults may happen in one execution, by kind; those of
+// AnyFault may be of any kind, and come on top. The zero value means none.
+type Faults map[FaultKind]int
+
+// MostFaults is how many faults an execution may have.
+const MostFaults = 7
+
+// Total returns the largest number of faults in an execution.
+func (f Faults) Total() (n int) {
+	for _, many := range f {
+		n += many
+	}
+	return n
+}
+
+// check returns an error unless all kinds are known and the numbers in range.
+func (f Faults) check() error {
+	for kind, n := range f {
+		if kind != AnyFault && !slices.Contains(FaultKinds, kind) {
+			return fmt.Errorf("sim: there is no kind of fault %q", kind)
+		}
+		if n < 0 {
+			return fmt.Errorf("sim: %d faults of the kind %s", n, kind)
+		}
+	}
+	if n := f.Total(); n > MostFaults {
+		return fmt.Errorf("sim: %d faults are too many; an execution has at most %d", n, MostFaults)
+	}
+	return nil
+}
+
+// A Fault is one thing that goes wrong. The zero value is none.
+type Fault struct {
+	Kind   FaultKind
+	Target string // the key, the connection or the process; "" if it strikes the request of a task
+}
+
+func (f Fault) String() string {
+	if f.Target == "" {
+		return string(f.Kind)
+	}
+	return string(f.Kind) + " " + f.Target
+}
+
+// Environment is the task of a [Move] that no task makes.
+const Environment = math.MaxInt
+
+// A Move is one thing that can happen next: a step of a task, whose request may
+// be struck by a fault, or a step of the environment, which is all fault.
+type Move struct {
+	Task  int // index in System.Tasks, or Environment
+	Fault Fault
+}
+
+// Compare orders moves by task, those of the environment last, and then by fault.
+func (m Move) Compare(n Move) int {
+	return cmp.Or(cmp.Compare(m.Task, n.Task), strings.Compare(string(m.Fault.Kind), string(n.Fault.Kind)), strings.Compare(m.Fault.Target, n.Fault.Target))
+}
+
+// Strikes says whether the move spends one of the faults of the system.
+func (m Move) Strikes() bool { return m.Fault.Kind != "" && m.Fault.Kind != RedisUp }
+
+// A Weather is what the environment can still do: it is the state of a machine
+// that only faults move.
+type Weather struct {
+	left [8 + 1]uint8 // by FaultKinds, then of any kind
+	down bool
+}
+
+// weather returns the state in which every execution starts.
+func (f Faults) weather() (w Weather) {
+	for i, kind := range FaultKinds {
+		w.left[i] = uint8(f[kind])
+	}
+	w.left[len(FaultKinds)] = uint8(f[AnyFault])
+	return w
+}
+
+// Down says whether the cache is down.
+func (w Weather) Down() bool { return w.down }
+
+// Allows says whether a fault of the kind can happen.
+func (w Weather) Allows(kind FaultKind) bool {
+	switch kind {
+	case "":
+		return true
+	case RedisUp:
+		return w.down
+	case RedisDown:
+		if w.down {
+			return false
+		}
+	}
+	i := slices.Index(FaultKinds, kind)
+	return w.left[i] > 0 || w.left[len(FaultKinds)] > 0
+}
+
+// After returns the state after a fault of the kind, which has to be allowed.
+func (w Weather) After(kind FaultKind) Weather {
+	switch kind {
+	case "":
+		return w
+	case RedisUp:
+		w.down = false
+		return w
+	case RedisDown:
+		w.down = true
+	}
+	i := slices.Index(FaultKinds, kind)
+	if w.left[i] == 0 {
+		i = len(FaultKinds)
+	}
+	w.left[i]--
+	return w
+}
+
+// A Fallible store is one that faults can strike. What the environment does to
+// its content is a request like any other, without a task that makes it.
+type Fallible interface {
+	Store
+
+	// Fails says whether a fault of the kind, which is LostRequest, LostReply or
+	// DBError, can strike the request; or for RedisDown whether the store can be
+	// down.
+	Fails(FaultKind, Request) bool
+
+	// Incidents returns what can happen to the content as it is now by a fault of
+	// the kind, which is Expire, Evict or DropMessage.
+	Incidents(FaultKind) ([]Incident, error)
+
+	// Leave returns the request that takes back whatever the store keeps for the
+	// connections of a process, which has crashed. "" breaks the connections of all
+	// processes: each learns about that from its next request on them.
+	Leave(process string) Request
+}
+
+// An Incident is a fault in the content of a store.
+type Incident struct {
+	Target  string // unique among those of its kind
+	Request Request
+}
+
+// struck are the kinds of faults of a request, in the order in which they are tried.
+var struck = []FaultKind{DBError, LostReply, LostRequest}
+
+// incidents are the kinds of faults in the content of a store.
+var incidents = []FaultKind{DropMessage, Evict, Expire}
+
+const failurePrefix = "\x00failure "
+
+// Failure returns the reply that stands for none: the client of the store returns
+// an error to its task, as the real one would.
+func Failure(kind FaultKind) Reply { return Reply(failurePrefix + string(kind)) }
+
+// Failure returns what kind of fault a client learns of by this reply, and false
+// if it is the reply of a store.
+func (r Reply) Failure() (FaultKind, bool) {
+	kind, ok := strings.CutPrefix(string(r), failurePrefix)
+	return FaultKind(kind), ok
+}
+
+// Describe returns the failure as it is shown in a trace.
+func (k FaultKind) Describe() string {
+	switch k {
+	case LostRequest, LostReply:
+		return "timeout"
+	case RedisDown:
+		return "connection refused"
+	}
+	return "error"
+}
