@@ -29,7 +29,7 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if err == nil {
 		request = strings.Join(lines, "; ")
 	}
-	if err == nil && (verbOf(cmds[0][0]) == subscribe || verbOf(cmds[0][0]) == unsubscribe) {
+	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
 		return request, describeMessages(string(reply))
 	}
 	var text strings.Builder

@@ -29,15 +29,18 @@
 // that moment. To take the first message out of the queue of a connection is the
 // step "receive", which can be at any time later and is blocked while the queue
 // is empty. So the order of messages is kept on one connection, and nothing is
-// promised across connections. A confirmation comes with the reply to SUBSCRIBE or
-// UNSUBSCRIBE, but is received after the messages that wait already. Closing a
-// connection that has a state is the step "close".
+// promised across connections. Closing a connection that has a state is the step "close". A
+// real server notices that late: it may still count the connection in the reply to
+// PUBLISH.
 //
-// A task goes on when its SUBSCRIBE has been executed. That is less than what can
-// happen: the client of [redis.PubSub] does not wait for the server, so that
-// code which does not read the confirmation with Receive may miss messages in
-// production that it never misses here. The same holds for Close, which a server
-// notices late: it may still count the connection in the reply to PUBLISH.
+// Subscribe writes SUBSCRIBE and does not wait for the server, which may execute it
+// much later. Here it is executed by the first Receive or ReceiveMessage, which
+// returns its confirmation. As long as the task does nothing in between that others
+// can see, nobody can tell that from any earlier moment. A task that asks for
+// something else first, or returns, ends the run with an error: in production it
+// could miss messages that it never misses here. All channels of a connection are
+// subscribed to at once. A later SUBSCRIBE or UNSUBSCRIBE is refused: its place
+// among the messages would be open.
 //
 // Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
 // of its own, which ends the run with [sim.ErrOutside]. A connection on which a

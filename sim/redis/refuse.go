@@ -12,7 +12,7 @@ const (
 	isConn      = "the state of a connection is not simulated"
 	isWatch     = "it is for one connection, outside of scripts and of MULTI ... EXEC"
 	isFlush     = "miniredis does not tell the connections that watch a key of it"
-	isPubSub    = "of messages only SUBSCRIBE, UNSUBSCRIBE and PUBLISH are simulated, outside of MULTI ... EXEC but for PUBLISH"
+	isPubSub    = "of messages only SUBSCRIBE, outside of MULTI ... EXEC, and PUBLISH are simulated"
 	isServer    = "it shows or changes the server rather than its data"
 	isHidden    = "it leaves something behind in miniredis that the content cannot show"
 	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
