@@ -48,6 +48,21 @@
 // subscription that is still open when its process ends stays until the store is
 // reset, as if the server listened on.
 //
+// # Streams
+//
+// Streams with consumer groups are the broker that delivers at least once: what is
+// read with XREADGROUP and not acknowledged with XACK stays pending to its consumer,
+// who reads it again with the id 0. XADD, XLEN, XRANGE, XREVRANGE, XREAD,
+// XREADGROUP, XACK, XPENDING and XGROUP CREATE are simulated, in the forms in
+// which miniredis answers like Redis; another form is refused with the one to use.
+// The clock stands still, so the ids from "*" differ in their second part alone,
+// and XPENDING says that everything was delivered just now.
+//
+// A read with BLOCK 0, which go-redis sends unless Block is set, is blocked while
+// there is nothing to read, and is taken to reach the server when there is. Block
+// -1 does not wait. A longer Block would need time and is refused, and so are
+// XCLAIM and XAUTOCLAIM, which look for entries that have been pending for long.
+//
 // # Time
 //
 // The clock of the store stands still at [Epoch]. TTLs are part of the content
@@ -67,10 +82,11 @@
 // A request that cannot be simulated faithfully ends the run with an error that
 // says why. It does not answer with an error of Redis, which a task could
 // ignore. Refused are, from Lua as well: commands whose reply is random or comes
-// in random order, in Redis or in miniredis; commands that block; other commands
-// that change or show the state of one connection (MULTI that is not written
-// together with its EXEC, SELECT, subscriptions to patterns) or of the server
-// (INFO, SCRIPT, PUBSUB); and commands that leave something behind in miniredis
-// that [Store.Content] cannot see. The table in refuse.go has the reason for each.
+// in random order, in Redis or in miniredis; commands that block, but for reads
+// of streams; other commands that change or show the state of one connection
+// (MULTI that is not written together with its EXEC, SELECT, subscriptions to
+// patterns) or of the server (INFO, SCRIPT, PUBSUB); and commands that leave
+// something behind in miniredis that [Store.Content] cannot see. The tables in
+// refuse.go and stream.go have the reason for each.
 // There is one database, number 0.
 package redis
