@@ -490,6 +490,29 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
+// The request that comes too early may be for another store.
+func TestUnconfirmedElsewhere(t *testing.T) {
+	s := newStore(t)
+	other, err := NewStore("other", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	sys := &sim.System{Stores: []sim.Store{s, other}, Programs: []sim.Program{{Name: "task-1", New: func(p *sim.Process) []sim.Task {
+		c, d := s.Client(p), other.Client(p)
+		return []sim.Task{func(ctx context.Context) (string, error) {
+			c.Subscribe(ctx, "a")
+			return "", d.Set(ctx, "k", "v", 0).Err()
+		}}
+	}}}}
+	if _, err := sys.Start(); !errors.Is(err, errUnread) {
+		t.Errorf("got %v", err)
+	}
+	if c := content(t, other); len(c) != 0 {
+		t.Errorf("content %v", c)
+	}
+}
+
 // Between SUBSCRIBE and its confirmation the other tasks take any number of steps.
 func TestLateSubscription(t *testing.T) {
 	s := newStore(t)
@@ -668,9 +691,12 @@ func TestConnectionAbandoned(t *testing.T) {
 }
 
 func TestConnectionsSameTrace(t *testing.T) {
-	s := newStore(t)
+	s := newStore(t, relayGroup)
 	var heard []string
-	sys := system(s, everyConnection, subscriber(1, "a"))
+	sys := system(s, everyConnection, subscriber(1, "a"), func(ctx context.Context, c *redis.Client) (string, error) {
+		_, values, err := read(ctx, c, "relay-1", ">")
+		return strings.Join(values, " "), err
+	}, add("7"))
 	sys.Programs = append(sys.Programs, serverProgram(s, "server-1", &heard))
 	var want []sim.Step
 	var key string
