@@ -97,6 +97,7 @@ type coroutine struct {
 	pending Request
 	waiting bool // for the reply to pending, or to be started
 	unwound bool
+	held    error // see Hold; nil unless it is held
 	result  string
 	err     error
 	goid    atomic.Int64 // 0 unless it has started and not ended
@@ -173,13 +174,16 @@ func (c *coroutine) start(hurt *bool) {
 		growStack()
 		defer func() {
 			c.goid.Store(0)
-			if v := recover(); v != nil && v != (unwinding{}) {
+			if v := recover(); v != nil && v != (unwinding{}) && c.err == nil {
 				c.err = panicked(c.name, v)
 			}
 		}()
 		result, err := c.task(context.Background())
 		c.result = result
 		switch {
+		case c.err != nil:
+		case c.held != nil && (err == nil || *hurt):
+			c.err = &TaskError{Task: c.name, Err: c.held}
 		case err == nil:
 		case *hurt:
 			c.result = Failed
@@ -294,20 +298,59 @@ func (p *Process) Stop() {
 
 // Call is how the client of a store asks for a request: it suspends the task
 // until the reply is delivered. It does not return if the process is stopped
-// meanwhile, and returns [ErrOutside] if the caller is not a task of the process.
+// meanwhile, or if the task is held, and returns [ErrOutside] if the caller is
+// not a task of the process.
 func (p *Process) Call(r Request) (Reply, error) {
+	c := p.running()
+	if c == nil {
+		p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
+		return "", ErrOutside
+	}
+	c.checkHeld()
+	if c.unwound || !c.yield(r) {
+		// A deferred call of the task may come here again while it unwinds.
+		c.unwound = true
+		panic(unwinding{})
+	}
+	return c.reply, nil
+}
+
+// Hold is for a client that has sent something to which the task has yet to read
+// the reply. Until release is called, the run fails with err if the task asks for
+// a request, of whichever store, is held once more, or returns. From anywhere but
+// a task of the process it does nothing, and Call reports that.
+func (p *Process) Hold(err error) (release func()) {
+	c := p.running()
+	if c == nil {
+		return func() {}
+	}
+	c.checkHeld()
+	c.held = err
+	return func() {
+		if p.running() == c {
+			c.held = nil
+		}
+	}
+}
+
+// checkHeld ends the task if it is held.
+func (c *coroutine) checkHeld() {
+	if c.held == nil {
+		return
+	}
+	if c.err == nil {
+		c.err = &TaskError{Task: c.name, Err: c.held}
+	}
+	panic(unwinding{})
+}
+
+// running returns the task on whose goroutine it is called, and nil if there is none.
+func (p *Process) running() *coroutine {
 	id := goid.Get()
 	for _, c := range p.tasks {
-		if c.goid.Load() != id {
-			continue
+		if c.goid.Load() == id {
+			return c
 		}
-		if c.unwound || !c.yield(r) {
-			// A deferred call of the task may come here again while it unwinds.
-			c.unwound = true
-			panic(unwinding{})
-		}
-		return c.reply, nil
 	}
-	p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
-	return "", ErrOutside
+	return nil
 }

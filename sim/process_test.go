@@ -219,6 +219,94 @@ func TestStop(t *testing.T) {
 	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
+// TestHold has a client that holds its task. Whatever the task does before the
+// release but local work ends the run, also if the task ignores errors or panics.
+func TestHold(t *testing.T) {
+	unread := errors.New("read the reply first")
+	for _, tt := range []struct {
+		name string
+		task func(hold func() func(), call func(string) string) (string, error)
+		want string
+	}{
+		{"released", func(hold func() func(), call func(string) string) (string, error) {
+			hold()()
+			return call("x"), nil
+		}, ""},
+		{"asks", func(hold func() func(), call func(string) string) (string, error) {
+			defer call("deferred")
+			hold()
+			for {
+				call("x")
+			}
+		}, "a: read the reply first"},
+		{"asks and recovers", func(hold func() func(), call func(string) string) (string, error) {
+			release := hold()
+			func() {
+				defer func() { recover() }()
+				call("x")
+			}()
+			release()
+			return "", nil
+		}, "a: read the reply first"},
+		{"holds twice", func(hold func() func(), call func(string) string) (string, error) {
+			hold()
+			hold()
+			return "", nil
+		}, "a: read the reply first"},
+		{"returns", func(hold func() func(), call func(string) string) (string, error) {
+			hold()
+			return "", nil
+		}, "a: read the reply first"},
+		{"fails", func(hold func() func(), call func(string) string) (string, error) {
+			hold()
+			return "", errors.New("no such row")
+		}, "a: no such row"},
+		{"outside", func(hold func() func(), call func(string) string) (string, error) {
+			done := make(chan bool)
+			go func() { hold()(); close(done) }()
+			<-done
+			release := hold()
+			done = make(chan bool)
+			go func() { release(); close(done) }()
+			<-done
+			return "", nil
+		}, "a: read the reply first"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := system(func(call func(string) string) (string, error) { return "", nil })
+			s.Programs[0].New = func(p *Process) []Task {
+				hold := func() func() { return p.Hold(unread) }
+				call := func(body string) string {
+					r, _ := p.Call(Request{Store: "counter", Body: body})
+					return string(r)
+				}
+				return []Task{func(context.Context) (string, error) {
+					call("first")
+					return tt.task(hold, call)
+				}}
+			}
+			e, err := s.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Stop()
+			for err == nil {
+				if _, ok := e.Pending(0); !ok {
+					break
+				}
+				err = e.Step(0)
+			}
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestServer runs two tasks of one process. Each starts, asks, and is answered in
 // steps of its own, and both see the memory of the process as it is then.
 func TestServer(t *testing.T) {

@@ -111,7 +111,7 @@ func (c *client) reusable() bool {
 		return false
 	}
 	for _, n := range c.conns {
-		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.pubsub.Load() {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil {
 			return false
 		}
 	}
@@ -129,7 +129,7 @@ type conn struct {
 	closed atomic.Bool
 
 	state  atomic.Pointer[connState] // nil if the server keeps nothing for it
-	pubsub atomic.Bool               // it has subscribed: its reads wait for messages
+	unread *subscribing              // a SUBSCRIBE that is written, and is executed by the next read
 }
 
 var _ net.Conn = (*conn)(nil)
@@ -167,14 +167,8 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			break
 		}
 		v := verbOf(c.args[0])
-		var channels []string
-		if v == subscribe || v == unsubscribe {
-			for _, ch := range c.args[1:] {
-				channels = append(channels, string(ch))
-			}
-		}
 		switch {
-		case !c.subscribed() && c.handshake():
+		case !c.subscribed() && c.unread == nil && c.handshake():
 			data = data[n:]
 			continue
 		case is(c.args[0], "MULTI"):
@@ -186,8 +180,12 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 				return data, nil
 			}
 			n, v = max(n, block), exec
+		case v == subscribe && !c.subscribed():
+			c.subscribe(string(data[:n]))
+			data = data[n:]
+			continue
 		}
-		reply, err := c.ask(string(data[:n]), v, channels)
+		reply, err := c.ask(string(data[:n]), v)
 		if err != nil {
 			return nil, err
 		}
@@ -251,7 +249,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		c.in = c.in[:0]
 	}
-	if len(c.out) == 0 && c.pubsub.Load() {
+	if len(c.out) == 0 && (c.unread != nil || c.subscribed()) {
 		if err := c.receive(); err != nil {
 			return 0, err
 		}

@@ -282,23 +282,36 @@ func TestConnectionRefused(t *testing.T) {
 			return "", c.Watch(ctx, func(tx *redis.Tx) error { return tx.Do(ctx, "SUBSCRIBE", "a").Err() }, "a")
 		}, "SUBSCRIBE is not supported on a connection that watches keys"},
 		"ping": {func(ctx context.Context, c *redis.Client) (string, error) {
-			return "", c.Subscribe(ctx, "a").Ping(ctx)
+			return "", subscribed(ctx, c).Ping(ctx)
 		}, "PING is not supported on a connection that is subscribed"},
 		"setname": {func(ctx context.Context, c *redis.Client) (string, error) {
-			return "", c.Subscribe(ctx, "a").ClientSetName(ctx, "x")
+			return "", subscribed(ctx, c).ClientSetName(ctx, "x")
 		}, "CLIENT is not supported on a connection that is subscribed"},
 		"sharded": {func(ctx context.Context, c *redis.Client) (string, error) {
 			return "", c.SPublish(ctx, "a", "1").Err()
 		}, "SPUBLISH is not supported: " + isPubSub},
-		"unsubscribe from all": {func(ctx context.Context, c *redis.Client) (string, error) {
-			return "", c.Subscribe(ctx, "a", "b").Unsubscribe(ctx)
-		}, "UNSUBSCRIBE from all channels is not supported"},
+		"unsubscribe": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", subscribed(ctx, c).Unsubscribe(ctx, "a")
+		}, "UNSUBSCRIBE is not supported on a connection that is subscribed: close it"},
+		"subscribe again": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", subscribed(ctx, c).Subscribe(ctx, "b")
+		}, "SUBSCRIBE is not supported on a connection that is subscribed: subscribe to all channels in one call"},
+		"unsubscribe first": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Do(ctx, "UNSUBSCRIBE").Err()
+		}, "UNSUBSCRIBE is not supported: " + isPubSub},
 	} {
 		s := newStore(t)
 		if _, _, err := run(s, tt.task); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", name, err, tt.want)
 		}
 	}
+}
+
+// subscribed is a subscription that the server has confirmed.
+func subscribed(ctx context.Context, c *redis.Client) *redis.PubSub {
+	ps := c.Subscribe(ctx, "a")
+	ps.Receive(ctx)
+	return ps
 }
 
 // subscriber receives n messages from the channels.
@@ -412,39 +425,102 @@ func TestPublishInsideOthers(t *testing.T) {
 		"1: receive -> message a 1", "1: receive -> message a 2", "1: receive -> message a 3", "1: receive -> message a 4", "1: blocked")
 }
 
-// Confirmations do not overtake messages.
-func TestUnsubscribe(t *testing.T) {
-	s := newStore(t)
-	receive := func(ctx context.Context, ps *redis.PubSub) string {
-		m, err := ps.Receive(ctx)
-		if err != nil {
-			return err.Error()
+// go-redis does not wait for the confirmation of SUBSCRIBE. A task that does not
+// either must not be taken for one that does.
+func TestUnconfirmed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		task task
+		want bool // an error
+	}{
+		"Receive": {func(ctx context.Context, c *redis.Client) (string, error) {
+			ps := c.Subscribe(ctx, "a")
+			if _, err := ps.Receive(ctx); err != nil {
+				return "", err
+			}
+			return "", c.Get(ctx, "k").Err()
+		}, false},
+		"another command": {func(ctx context.Context, c *redis.Client) (string, error) {
+			c.Subscribe(ctx, "a")
+			c.Get(ctx, "k")
+			return "", nil
+		}, true},
+		"another command on the connection": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Subscribe(ctx, "a").Ping(ctx)
+		}, true},
+		"CLIENT SETNAME": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Subscribe(ctx, "a").ClientSetName(ctx, "x")
+		}, true},
+		"another subscription": {func(ctx context.Context, c *redis.Client) (string, error) {
+			c.Subscribe(ctx, "a")
+			c.Subscribe(ctx, "b").Receive(ctx)
+			return "", nil
+		}, true},
+		"another channel": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Subscribe(ctx, "a").Subscribe(ctx, "b")
+		}, true},
+		"another client": {func(ctx context.Context, c *redis.Client) (string, error) {
+			c.Subscribe(ctx, "a")
+			return "", c.WithTimeout(noTimeout).Set(ctx, "k", "w", 0).Err()
+		}, true},
+		"a pipeline": {func(ctx context.Context, c *redis.Client) (string, error) {
+			c.Pipelined(ctx, func(p redis.Pipeliner) error {
+				p.Do(ctx, "SUBSCRIBE", "a")
+				p.Get(ctx, "k")
+				return nil
+			})
+			return "", nil
+		}, true},
+		"Close": {func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Subscribe(ctx, "a").Close()
+		}, true},
+		"return": {func(ctx context.Context, c *redis.Client) (string, error) {
+			c.Subscribe(ctx, "a")
+			return "", nil
+		}, true},
+	} {
+		s := newStore(t, []string{"SET", "k", "v"})
+		_, _, err := run(s, tt.task)
+		want := "task-1: " + errUnread.Error()
+		if tt.want && (err == nil || err.Error() != want) || !tt.want && err != nil {
+			t.Errorf("%s: got %v", name, err)
 		}
-		return fmt.Sprint(m)
+		if n, _ := content(t, s).Lookup("k"); n != "v" {
+			t.Errorf("%s: the request was executed", name)
+		}
 	}
-	var got []string
-	sys := system(s, func(ctx context.Context, c *redis.Client) (string, error) {
-		got = nil
-		ps := c.Subscribe(ctx, "a")
-		ps.Subscribe(ctx, "b")
-		ps.Unsubscribe(ctx, "a")
-		ps.Unsubscribe(ctx)
-		ps.Unsubscribe(ctx)
-		ps.Subscribe(ctx, "c")
-		for range 8 {
-			got = append(got, receive(ctx, ps))
-		}
-		return "", nil
-	}, publisher("a 1", "a 2", "c 3"))
-	trace, _ := steps(t, sys, 1, 1, 2, 1, 2, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1)
-	wantTrace(t, trace,
-		"1: SUBSCRIBE a -> subscribe a 1", "1: SUBSCRIBE b -> subscribe b 2", "2: PUBLISH a 1 -> 1",
-		"1: UNSUBSCRIBE a -> ", "2: PUBLISH a 2 -> 0", "1: UNSUBSCRIBE -> ", "1: UNSUBSCRIBE -> ", "1: SUBSCRIBE c -> ", "2: PUBLISH c 3 -> 1",
-		"1: receive -> message a 1", "1: receive -> unsubscribe a 1", "1: receive -> unsubscribe b 0", "1: receive -> unsubscribe (nil) 0", "1: receive -> subscribe c 1",
-		"1: receive -> message c 3")
-	wantTrace(t, got, "subscribe: a", "subscribe: b",
-		"Message<a: 1>", "unsubscribe: a", "unsubscribe: b", "unsubscribe: ", "subscribe: c", "Message<c: 3>")
-	wantConnections(t, s, `subscription task-1#0 ["c"]`) // as if the server still listened
+}
+
+// The request that comes too early may be for another store.
+func TestUnconfirmedElsewhere(t *testing.T) {
+	s := newStore(t)
+	other, err := NewStore("other", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	sys := &sim.System{Stores: []sim.Store{s, other}, Programs: []sim.Program{{Name: "task-1", New: func(p *sim.Process) []sim.Task {
+		c, d := s.Client(p), other.Client(p)
+		return []sim.Task{func(ctx context.Context) (string, error) {
+			c.Subscribe(ctx, "a")
+			return "", d.Set(ctx, "k", "v", 0).Err()
+		}}
+	}}}}
+	if _, err := sys.Start(); !errors.Is(err, errUnread) {
+		t.Errorf("got %v", err)
+	}
+	if c := content(t, other); len(c) != 0 {
+		t.Errorf("content %v", c)
+	}
+}
+
+// Between SUBSCRIBE and its confirmation the other tasks take any number of steps.
+func TestLateSubscription(t *testing.T) {
+	s := newStore(t)
+	got, e := steps(t, system(s, subscriber(1, "a"), publisher("a 1", "a 2")), 2, 1, 2, 1)
+	wantTrace(t, got, "2: PUBLISH a 1 -> 0", "1: SUBSCRIBE a -> subscribe a 1", "2: PUBLISH a 2 -> 1", "1: receive -> message a 2")
+	if req, ok := e.Pending(0); !ok || req.Body != closeBody {
+		t.Errorf("pending is %v", req)
+	}
 }
 
 // PubSub.Channel receives on a goroutine of its own, which would be out of control.
@@ -470,9 +546,8 @@ func everyConnection(ctx context.Context, c *redis.Client) (string, error) {
 	if _, err := increment(ctx, c); err != nil {
 		return "", err
 	}
-	ps := c.Subscribe(ctx, "a")
+	ps := subscribed(ctx, c)
 	defer ps.Close()
-	defer ps.Unsubscribe(ctx, "a")
 	c.Publish(ctx, "a", "1")
 	m, err := ps.ReceiveMessage(ctx)
 	if err != nil {
@@ -522,7 +597,8 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// A connection on which a task waits cannot be used by another.
+// A connection on which a task waits, for the confirmation or for a message,
+// cannot be used by another.
 func TestBusy(t *testing.T) {
 	for name, use := range map[string]func(context.Context, *redis.PubSub) error{
 		"close":     func(_ context.Context, ps *redis.PubSub) error { return ps.Close() },
@@ -548,11 +624,13 @@ func TestBusy(t *testing.T) {
 				}
 			},
 		}}}
-		_, e := steps(t, sys, 1, 1, 1, 2)
-		if err := e.Step(1); !errors.Is(err, errBusy) {
-			t.Errorf("%s: got %v", name, err)
+		for _, schedule := range [][]int{{1, 2}, {1, 1, 1, 2}} {
+			_, e := steps(t, sys, schedule...)
+			if err := e.Step(1); !errors.Is(err, errBusy) {
+				t.Errorf("%s after %v: got %v", name, schedule, err)
+			}
+			e.Stop()
 		}
-		e.Stop()
 	}
 }
 
@@ -613,9 +691,12 @@ func TestConnectionAbandoned(t *testing.T) {
 }
 
 func TestConnectionsSameTrace(t *testing.T) {
-	s := newStore(t)
+	s := newStore(t, relayGroup)
 	var heard []string
-	sys := system(s, everyConnection, subscriber(1, "a"))
+	sys := system(s, everyConnection, subscriber(1, "a"), func(ctx context.Context, c *redis.Client) (string, error) {
+		_, values, err := read(ctx, c, "relay-1", ">")
+		return strings.Join(values, " "), err
+	}, add("7"))
 	sys.Programs = append(sys.Programs, serverProgram(s, "server-1", &heard))
 	var want []sim.Step
 	var key string

@@ -13,7 +13,12 @@ import (
 
 // Content returns one item for each key, in the order of their names. The value
 // of a string is the string itself; that of another type is written with every
-// string in quotes, so that different values never look the same. The note
+// string in quotes, so that different values never look the same. The consumer
+// groups of a stream follow its entries, as in
+//
+//	[1-0["f" "v"] 2-0["f" "w"]] "relay" 1-0[1-0:"relay-1":2]
+//
+// where 1-0 was delivered last, twice to relay-1, and is not acknowledged. The note
 // holds the type, if it is not string, and the remaining TTL.
 //
 // Then comes one item for each connection with a state, with the note "watch" or
@@ -25,6 +30,9 @@ func (s *Store) Content() (sim.Content, error) {
 	content := make(sim.Content, 0, len(keys))
 	for _, key := range keys {
 		it, err := item(db, key)
+		if err == nil && db.Type(key) == "stream" {
+			err = s.addGroups(&it)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -33,7 +41,18 @@ func (s *Store) Content() (sim.Content, error) {
 	return s.appendConnections(content), nil
 }
 
-// item returns the item of a key that exists.
+// addGroups adds the consumer groups to the item of a stream.
+func (s *Store) addGroups(it *sim.Item) error {
+	groups, err := s.groups(it.Name)
+	if err == nil && groups == "" && it.Value == "[]" {
+		err = fmt.Errorf("key %q: miniredis keeps an empty stream, where Redis makes none", it.Name)
+	}
+	it.Value += groups
+	return err
+}
+
+// item returns the item of a key that exists, for a stream without its consumer
+// groups: what happens to them does not touch a watched key.
 func item(db *miniredis.RedisDB, key string) (sim.Item, error) {
 	it := sim.Item{Name: key}
 	kind := db.Type(key)
@@ -112,8 +131,8 @@ func value(db *miniredis.RedisDB, key, kind string) (string, error) {
 		}
 		return "{" + string(b) + "}", nil
 	case "stream":
-		// There are no consumer groups, and the ID of the last entry is the last
-		// that was given away: what could change that is refused.
+		// The ID of the last entry is the last that was generated: what could
+		// change that is refused.
 		entries, err := db.Stream(key)
 		for i, e := range entries {
 			if i > 0 {

@@ -29,8 +29,13 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if err == nil {
 		request = strings.Join(lines, "; ")
 	}
-	if err == nil && (verbOf(cmds[0][0]) == subscribe || verbOf(cmds[0][0]) == unsubscribe) {
+	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
 		return request, describeMessages(string(reply))
+	}
+	if len(cmds) == 1 {
+		if text, ok := describeEntries(cmds[0][0], string(reply)); ok {
+			return request, text
+		}
 	}
 	var text strings.Builder
 	for rest, ok := string(reply), true; rest != ""; {
@@ -57,6 +62,9 @@ func describeMessages(reply string) string {
 }
 
 func describeCommand(args []string, scripts map[string]string) string {
+	if is(args[0], "XREADGROUP") {
+		args = describeReadGroup(args)
+	}
 	words := append(make([]string, 0, len(args)), strings.ToUpper(quote(args[0])))
 	for i, arg := range args[1:] {
 		i++ // the index in args

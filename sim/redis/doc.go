@@ -29,21 +29,39 @@
 // that moment. To take the first message out of the queue of a connection is the
 // step "receive", which can be at any time later and is blocked while the queue
 // is empty. So the order of messages is kept on one connection, and nothing is
-// promised across connections. A confirmation comes with the reply to SUBSCRIBE or
-// UNSUBSCRIBE, but is received after the messages that wait already. Closing a
-// connection that has a state is the step "close".
+// promised across connections. Closing a connection that has a state is the step "close". A
+// real server notices that late: it may still count the connection in the reply to
+// PUBLISH.
 //
-// A task goes on when its SUBSCRIBE has been executed. That is less than what can
-// happen: the client of [redis.PubSub] does not wait for the server, so that
-// code which does not read the confirmation with Receive may miss messages in
-// production that it never misses here. The same holds for Close, which a server
-// notices late: it may still count the connection in the reply to PUBLISH.
+// Subscribe writes SUBSCRIBE and does not wait for the server, which may execute it
+// much later. Here it is executed by the first Receive or ReceiveMessage, which
+// returns its confirmation. As long as the task does nothing in between that others
+// can see, nobody can tell that from any earlier moment. A task that asks for
+// something else first, or returns, ends the run with an error: in production it
+// could miss messages that it never misses here. All channels of a connection are
+// subscribed to at once. A later SUBSCRIBE or UNSUBSCRIBE is refused: its place
+// among the messages would be open.
 //
 // Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
 // of its own, which ends the run with [sim.ErrOutside]. A connection on which a
 // task waits for a message must not be used or closed by another task. A
 // subscription that is still open when its process ends stays until the store is
 // reset, as if the server listened on.
+//
+// # Streams
+//
+// Streams with consumer groups are the broker that delivers at least once: what is
+// read with XREADGROUP and not acknowledged with XACK stays pending to its consumer,
+// who reads it again with the id 0. XADD, XLEN, XRANGE, XREVRANGE, XREAD,
+// XREADGROUP, XACK, XPENDING and XGROUP CREATE are simulated, in the forms in
+// which miniredis answers like Redis; another form is refused with the one to use.
+// The clock stands still, so the ids from "*" differ in their second part alone,
+// and XPENDING says that everything was delivered just now.
+//
+// A read with BLOCK 0, which go-redis sends unless Block is set, is blocked while
+// there is nothing to read, and is taken to reach the server when there is. Block
+// -1 does not wait. A longer Block would need time and is refused, and so are
+// XCLAIM and XAUTOCLAIM, which look for entries that have been pending for long.
 //
 // # Time
 //
@@ -64,10 +82,11 @@
 // A request that cannot be simulated faithfully ends the run with an error that
 // says why. It does not answer with an error of Redis, which a task could
 // ignore. Refused are, from Lua as well: commands whose reply is random or comes
-// in random order, in Redis or in miniredis; commands that block; other commands
-// that change or show the state of one connection (MULTI that is not written
-// together with its EXEC, SELECT, subscriptions to patterns) or of the server
-// (INFO, SCRIPT, PUBSUB); and commands that leave something behind in miniredis
-// that [Store.Content] cannot see. The table in refuse.go has the reason for each.
+// in random order, in Redis or in miniredis; commands that block, but for reads
+// of streams; other commands that change or show the state of one connection
+// (MULTI that is not written together with its EXEC, SELECT, subscriptions to
+// patterns) or of the server (INFO, SCRIPT, PUBSUB); and commands that leave
+// something behind in miniredis that [Store.Content] cannot see. The tables in
+// refuse.go and stream.go have the reason for each.
 // There is one database, number 0.
 package redis

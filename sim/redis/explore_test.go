@@ -64,6 +64,41 @@ func TestEnginesAgree(t *testing.T) {
 		}
 		return "", nil
 	}
+	// consume handles n events as one of the group relay, and appends them to the
+	// key heard first if slow is set.
+	consume := func(name string, n int, slow bool) func(context.Context, *goredis.Client) (string, error) {
+		return func(ctx context.Context, c *goredis.Client) (string, error) {
+			for range n {
+				got, err := c.XReadGroup(ctx, &goredis.XReadGroupArgs{Group: "relay", Consumer: name, Count: 1, Streams: []string{"events", ">"}}).Result()
+				if err != nil {
+					return "", err
+				}
+				if slow {
+					if err := c.Append(ctx, "heard", fmt.Sprint(got[0].Messages[0].Values["id"])).Err(); err != nil {
+						return "", err
+					}
+				}
+				if err := c.XAck(ctx, "events", "relay", got[0].Messages[0].ID).Err(); err != nil {
+					return "", err
+				}
+			}
+			return "", nil
+		}
+	}
+	produce := func(ctx context.Context, c *goredis.Client) (string, error) {
+		for i := range 2 {
+			if err := c.XAdd(ctx, &goredis.XAddArgs{Stream: "events", Values: []any{"id", i + 1}}).Err(); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	}
+	acknowledged := sim.Property{Name: "acknowledged", Violation: func(v sim.View) string {
+		if events, _ := v.Contents[0].Lookup("events"); !strings.HasSuffix(events, `"relay" 1767225600000-1[]`) {
+			return "events is " + events
+		}
+		return ""
+	}}
 	lost := sim.Property{Name: "no-lost-increment", Violation: func(v sim.View) string {
 		n, _ := v.Contents[0].Lookup("n")
 		failed := strings.Count(strings.Join(v.Results, " "), "failed")
@@ -95,8 +130,22 @@ func TestEnginesAgree(t *testing.T) {
 		"a subscriber that ends": {heard(2), func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "s1", "", false, listen(1)), program(s, "s2", "", true, listen(9)), program(s, "p", "", false, publish)}
 		}, "", true},
+		// P and P are the producer's steps, R A K those of the consumer for each entry.
+		// The first P comes first, the second anywhere before the second R.
+		"a producer and a consumer": {heard(2), func(s *redis.Store) []sim.Program {
+			return []sim.Program{program(s, "p", "", false, produce), program(s, "c", "", false, consume("c", 2, true))}
+		}, "4", false},
+		// P1 comes first. If c1 reads first, R1 K1 mix with P2 R2 K2 in 10 ways, and in
+		// 3 of them R2 is before R1. As many if c2 reads first.
+		"two consumers of a group": {acknowledged, func(s *redis.Store) []sim.Program {
+			return []sim.Program{program(s, "p", "", false, produce), program(s, "c1", "", false, consume("c1", 1, false)), program(s, "c2", "", false, consume("c2", 1, false))}
+		}, "14", false},
+		// What c2 takes is not heard.
+		"a consumer that is deaf": {heard(2), func(s *redis.Store) []sim.Program {
+			return []sim.Program{program(s, "p", "", false, produce), program(s, "c1", "", true, consume("c1", 9, true)), program(s, "c2", "", true, consume("c2", 1, false))}
+		}, "", true},
 	} {
-		s, err := redis.NewStore("cache", redis.Options{Setup: [][]string{{"SET", "n", "0"}}})
+		s, err := redis.NewStore("cache", redis.Options{Setup: [][]string{{"SET", "n", "0"}, {"XGROUP", "CREATE", "events", "relay", "0", "MKSTREAM"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,11 +1,9 @@
 package redis
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"quiesce/sim"
 )
@@ -15,26 +13,20 @@ import (
 // connection arrives in order. miniredis takes no part in it, since it hands
 // messages over from goroutines of its own.
 
-// A message is what the server sends on a connection that is subscribed: what
-// was published, or the confirmation of SUBSCRIBE or UNSUBSCRIBE.
-type message struct {
-	kind, channel string
-	payload       string
-	count         int  // of the channels, in a confirmation
-	none          bool // it confirms that there was no channel to unsubscribe from
+// A message is what was published.
+type message struct{ channel, payload string }
+
+// String returns what the server sends.
+func (m message) String() string {
+	b := appendBulk([]byte("*3\r\n"), "message")
+	return string(appendBulk(appendBulk(b, m.channel), m.payload))
 }
 
-func (m message) String() string {
-	b := appendBulk([]byte("*3\r\n"), m.kind)
-	if m.none {
-		b = append(b, "$-1\r\n"...)
-	} else {
-		b = appendBulk(b, m.channel)
-	}
-	if m.kind == "message" {
-		return string(appendBulk(b, m.payload))
-	}
-	return string(b) + ":" + strconv.Itoa(m.count) + "\r\n"
+// confirmation returns what the server sends to confirm SUBSCRIBE to a channel,
+// the count-th of the connection.
+func confirmation(channel string, count int) string {
+	b := appendBulk(appendBulk([]byte("*3\r\n"), "subscribe"), channel)
+	return string(b) + ":" + strconv.Itoa(count) + "\r\n"
 }
 
 func appendBulk(b []byte, s string) []byte {
@@ -44,58 +36,28 @@ func appendBulk(b []byte, s string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// isMessage reports whether a reply is what was published, not a confirmation.
-func isMessage(reply string) bool { return strings.HasPrefix(reply, "*3\r\n$7\r\nmessage\r\n") }
-
-// subscribe executes SUBSCRIBE or UNSUBSCRIBE. The reply is the confirmations, or
-// empty if they are received later, after the messages that wait already.
-func (s *Store) subscribe(name string, v verb, args []string) (string, error) {
-	c := s.connections[name]
-	if c == nil {
-		c = &connection{}
-	}
-	channels := args[1:]
+// subscribe executes SUBSCRIBE on a connection that has no state yet. The reply is
+// the confirmations.
+func (s *Store) subscribe(name string, channels []string) (reply string) {
 	if len(channels) == 0 {
-		switch {
-		case v == subscribe:
-			return "-ERR wrong number of arguments for 'subscribe' command\r\n", nil
-		case len(c.channels) > 1:
-			return "", errors.New("quiesce: UNSUBSCRIBE from all channels is not supported: Redis does so in random order; name them")
-		}
-		channels = slices.Clone(c.channels)
+		return "-ERR wrong number of arguments for 'subscribe' command\r\n"
 	}
-	kind := strings.ToLower(args[0])
-	var sent []message
+	c := &connection{}
 	for _, ch := range channels {
-		i, is := slices.BinarySearch(c.channels, ch)
-		switch {
-		case v == subscribe && !is:
+		if i, is := slices.BinarySearch(c.channels, ch); !is {
 			c.channels = slices.Insert(c.channels, i, ch)
-		case v == unsubscribe && is:
-			c.channels = slices.Delete(c.channels, i, i+1)
 		}
-		sent = append(sent, message{kind: kind, channel: ch, count: len(c.channels)})
+		reply += confirmation(ch, len(c.channels))
 	}
-	if len(sent) == 0 {
-		sent = []message{{kind: kind, none: true}}
-	}
-	reply := ""
-	if len(c.queue) > 0 {
-		c.queue = append(c.queue, sent...)
-	} else {
-		for _, m := range sent {
-			reply += m.String()
-		}
-	}
-	s.keep(name, c)
-	return reply, nil
+	s.connections[name] = c
+	return reply
 }
 
 // publish sends a message and returns the number of connections that get it.
 func (s *Store) publish(channel, payload string) (n int) {
 	for _, c := range s.connections {
 		if _, ok := slices.BinarySearch(c.channels, channel); ok {
-			c.queue = append(c.queue, message{kind: "message", channel: channel, payload: payload})
+			c.queue = append(c.queue, message{channel, payload})
 			n++
 		}
 	}
@@ -110,17 +72,7 @@ func (s *Store) receive(name string) (sim.Reply, error) {
 	}
 	m := c.queue[0]
 	c.queue = c.queue[1:]
-	s.keep(name, c)
 	return sim.Reply(m.String()), nil
-}
-
-// keep keeps a connection, unless nothing is left of its state.
-func (s *Store) keep(name string, c *connection) {
-	if len(c.channels) == 0 && len(c.queue) == 0 {
-		delete(s.connections, name)
-	} else {
-		s.connections[name] = c
-	}
 }
 
 // appendConnections appends the items of connections, in the order of their names.
@@ -139,23 +91,12 @@ func (s *Store) appendConnections(content sim.Content) sim.Content {
 		default:
 			it.Value = list(c.channels)
 			for _, m := range c.queue {
-				it.Value += ", " + m.describe()
+				it.Value += ", message " + strconv.Quote(m.channel) + " " + strconv.Quote(m.payload)
 			}
 		}
 		content = append(content, it)
 	}
 	return content
-}
-
-// describe returns a message as it is shown in the content.
-func (m message) describe() string {
-	switch {
-	case m.none:
-		return m.kind
-	case m.kind == "message":
-		return m.kind + " " + strconv.Quote(m.channel) + " " + strconv.Quote(m.payload)
-	}
-	return m.kind + " " + strconv.Quote(m.channel) + " " + strconv.Itoa(m.count)
 }
 
 func list(elems []string) string {

@@ -12,11 +12,14 @@ const (
 	isConn      = "the state of a connection is not simulated"
 	isWatch     = "it is for one connection, outside of scripts and of MULTI ... EXEC"
 	isFlush     = "miniredis does not tell the connections that watch a key of it"
-	isPubSub    = "of messages only SUBSCRIBE, UNSUBSCRIBE and PUBLISH are simulated, outside of MULTI ... EXEC but for PUBLISH"
+	isPubSub    = "of messages only SUBSCRIBE, outside of MULTI ... EXEC, and PUBLISH are simulated"
 	isServer    = "it shows or changes the server rather than its data"
 	isHidden    = "it leaves something behind in miniredis that the content cannot show"
 	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
-	isGroup     = "consumer groups are not part of the content"
+	isTimed     = "time does not pass; use BLOCK 0, outside of scripts and of MULTI ... EXEC, or no BLOCK"
+	isIdle      = "how long an entry has been pending needs time; read it again as the same consumer, with XREADGROUP and the id 0"
+	isGroup     = "miniredis answers a part of it; use XLEN, XRANGE and XPENDING"
+	isTrim      = "miniredis forgets the last id of a stream, and that an entry which is gone was pending"
 	isOneDB     = "there is one database, number 0"
 	isFormat    = "miniredis has a format of its own"
 	isCache     = "the script cache is not state; load scripts in the setup of the store"
@@ -90,31 +93,24 @@ var refused = map[string]string{
 	"HSETEX":  isHidden,
 	// COPY ... REPLACE keeps what the target was before, BITOP with an empty
 	// result keeps its TTL.
-	"COPY":  isHidden,
-	"BITOP": isHidden,
-	// A stream keeps the last ID that it has given away.
-	"XDEL":  isHidden,
-	"XTRIM": isHidden,
-
+	"COPY":        isHidden,
+	"BITOP":       isHidden,
 	"SINTERSTORE": isEmpty,
 	"SDIFFSTORE":  isEmpty,
 	"SUNIONSTORE": isEmpty,
 	"ZINTERSTORE": isEmpty,
 	"ZUNIONSTORE": isEmpty,
 
-	"XGROUP":     isGroup,
-	"XREADGROUP": isGroup,
-	"XACK":       isGroup,
-	"XCLAIM":     isGroup,
-	"XAUTOCLAIM": isGroup,
-	"XPENDING":   isGroup,
+	"XDEL":       isTrim,
+	"XTRIM":      isTrim,
+	"XCLAIM":     isIdle,
+	"XAUTOCLAIM": isIdle,
 	"XINFO":      isGroup,
 }
 
 // refusedOption says why a command is not supported with an option.
 var refusedOption = map[string]map[string]string{
-	"XREAD": {"BLOCK": isBlocking},
-	"XADD":  {"MAXLEN": isHidden, "MINID": isHidden}, // as XTRIM
+	"XADD": {"MAXLEN": isTrim, "MINID": isTrim},
 	// With a time that has passed, miniredis keeps the TTL without the key.
 	"SET":   {"EXAT": isHidden, "PXAT": isHidden},
 	"GETEX": {"EXAT": isHidden, "PXAT": isHidden},
@@ -137,16 +133,16 @@ func refusal(cmd string, args []string) (name, reason string) {
 		if len(args) > 0 && luaRandom.MatchString(args[0]) {
 			return "math.random in Lua", isRandom
 		}
-	case "SET", "GETEX", "XADD", "XREAD":
+	case "SET", "GETEX", "XADD":
 		for _, arg := range args[min(len(args), optionsFrom[cmd]):] {
 			arg = strings.ToUpper(arg)
 			if reason, ok := refusedOption[cmd][arg]; ok {
 				return cmd + " " + arg, reason
 			}
-			if cmd == "XADD" && arg != "NOMKSTREAM" || arg == "STREAMS" {
+			if cmd == "XADD" && arg != "NOMKSTREAM" {
 				break // what follows is data
 			}
 		}
 	}
-	return "", ""
+	return streamRefusal(cmd, args)
 }

@@ -15,13 +15,22 @@ import (
 // knows. A connection without one is like any other, and its requests do not say
 // on which they come.
 type connState struct {
-	name      string // the Conn of its requests
-	number    int    // at its end
-	watching  bool
-	channels  []string // subscribed to
-	owed      int      // confirmations that come after the messages before them
-	receiving bool     // a task waits for a message
+	name       string // the Conn of its requests
+	number     int    // at its end
+	watching   bool
+	subscribed bool
+	receiving  bool // a task waits for a confirmation or a message
 }
+
+// A subscribing is a SUBSCRIBE that the client has written. go-redis does not wait
+// for the server then, so that it is executed at some time before the task reads
+// the confirmation. Until then the task is held, so that nobody can tell when.
+type subscribing struct {
+	body    string
+	release func()
+}
+
+var errUnread = errors.New("quiesce: a task goes on after SUBSCRIBE, which the server may not have executed yet: call Receive on the subscription before going on")
 
 // A verb says what a command does to the state of its connection.
 type verb int
@@ -32,7 +41,6 @@ const (
 	watch
 	unwatch
 	subscribe
-	unsubscribe
 )
 
 func verbOf[T string | []byte](command T) verb {
@@ -43,8 +51,6 @@ func verbOf[T string | []byte](command T) verb {
 		return unwatch
 	case is(command, "SUBSCRIBE"):
 		return subscribe
-	case is(command, "UNSUBSCRIBE"):
-		return unsubscribe
 	}
 	return plain
 }
@@ -97,7 +103,7 @@ func (n *names) forget(p *sim.Process) {
 // subscribed reports whether the server sends messages on the connection.
 func (c *conn) subscribed() bool {
 	st := c.state.Load()
-	return st != nil && !st.watching
+	return st != nil && (st.subscribed || st.receiving)
 }
 
 // open gives the connection a state.
@@ -112,7 +118,7 @@ func (c *conn) open() *connState {
 
 // settle takes the state away if the server keeps nothing any more.
 func (c *conn) settle(st *connState) {
-	if !st.watching && len(st.channels) == 0 && st.owed == 0 && !st.receiving {
+	if !st.watching && !st.subscribed {
 		c.drop(st)
 	}
 }
@@ -123,9 +129,8 @@ func (c *conn) drop(st *connState) {
 	}
 }
 
-// ask has a request executed and keeps track of the state. channels are those
-// that are named by SUBSCRIBE or UNSUBSCRIBE.
-func (c *conn) ask(body string, v verb, channels []string) (sim.Reply, error) {
+// ask has a request executed and keeps track of the state.
+func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	req := sim.Request{Store: c.client.store, Body: body}
 	p := c.client.proc.Load()
 	st := c.state.Load()
@@ -134,7 +139,7 @@ func (c *conn) ask(body string, v verb, channels []string) (sim.Reply, error) {
 		if st.watching && v == plain {
 			return p.Call(req)
 		}
-	case v == watch || v == subscribe || v == unsubscribe:
+	case v == watch:
 		st = c.open()
 	default:
 		return p.Call(req)
@@ -154,64 +159,47 @@ func (c *conn) ask(body string, v verb, channels []string) (sim.Reply, error) {
 			st.watching = true
 		case unwatch, exec:
 			st.watching = false
-		case subscribe, unsubscribe:
-			c.pubsub.Store(true)
-			c.note(st, v, channels, reply == "")
 		}
 	}
 	c.settle(st)
 	return reply, nil
 }
 
-// note records what SUBSCRIBE or UNSUBSCRIBE has done. Its confirmations are
-// late if messages were to be received before them.
-func (c *conn) note(st *connState, v verb, channels []string, late bool) {
-	n := max(1, len(channels))
-	if v == unsubscribe && len(channels) == 0 {
-		n = max(1, len(st.channels))
-		st.channels = nil
-	}
-	for _, ch := range channels {
-		i := slices.Index(st.channels, ch)
-		switch {
-		case v == subscribe && i < 0:
-			st.channels = append(st.channels, ch)
-		case v == unsubscribe && i >= 0:
-			st.channels = slices.Delete(st.channels, i, i+1)
-		}
-	}
-	if late {
-		st.owed += n
-	}
+// subscribe keeps a SUBSCRIBE until the confirmation is read.
+func (c *conn) subscribe(body string) {
+	c.unread = &subscribing{body, c.client.proc.Load().Hold(errUnread)}
 }
 
-// receive waits for the next message.
+// receive waits for the confirmations of SUBSCRIBE or for the next message.
 func (c *conn) receive() error {
 	st := c.state.Load()
 	if st == nil {
-		st = c.open() // to wait for ever, unless another task subscribes
+		st = c.open()
 	}
 	req := sim.Request{Store: c.client.store, Body: receiveBody, Conn: st.name}
-	if st.receiving {
+	switch {
+	case st.receiving:
 		req.Body = busyBody
+	case c.unread != nil:
+		req.Body = c.unread.body
+		c.unread.release()
 	}
-	p := c.client.proc.Load()
 	st.receiving = true
-	reply, err := p.Call(req)
+	reply, err := c.client.proc.Load().Call(req)
 	st.receiving = false
 	if errors.Is(err, sim.ErrOutside) {
 		// It is PubSub.Channel that asks, which tries again for ever after any
 		// other error, and its task would wait for ever.
 		return redis.ErrClosed
 	}
-	if err == nil {
-		if !isMessage(string(reply)) {
-			st.owed--
-		}
-		c.put(string(reply))
+	if err != nil {
+		return err
 	}
+	c.unread = nil
+	st.subscribed = st.subscribed || reply[0] != '-'
+	c.put(string(reply))
 	c.settle(st)
-	return err
+	return nil
 }
 
 // hangUp tells the server that the connection is closed, unless that is what

@@ -147,8 +147,9 @@ func (s *Store) Reset() error {
 }
 
 // Execute executes a command, or a block MULTI ... EXEC, whose reply is the
-// replies to all its commands. Only the wait for a message is ever blocked. It
-// returns an error if a command is refused, even if it was called by a script.
+// replies to all its commands. The wait for a message is blocked if there is none,
+// and so is a read of streams with BLOCK 0. It returns an error if a command is
+// refused, even if it was called by a script.
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 	switch {
 	case req.Body == busyBody:
@@ -169,11 +170,18 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 			return "", fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
+	blocks := false
+	if len(cmds) == 1 {
+		cmds[0], blocks = withoutBlock(cmds[0])
+	}
 	var reply string
 	if req.Conn != "" || verbOf(cmds[0][0]) == unwatch {
 		reply, err = s.runOn(req.Conn, cmds)
 	} else {
 		reply, err = s.run(s.peer, cmds)
+	}
+	if blocks && reply == null {
+		return "", sim.ErrBlocked
 	}
 	if err == nil && len(s.connections) > 0 {
 		err = s.probe()

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ type connection struct {
 	probes  map[string]probe // of each watched key
 	touched bool             // one of them was, so that EXEC will fail
 
-	// For a connection that is subscribed, or has messages to receive.
+	// For a connection that is subscribed.
 	channels []string // sorted
 	queue    []message
 }
@@ -48,13 +49,13 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 		verb = exec
 	}
 	switch {
-	case verb == subscribe || verb == unsubscribe:
-		if c != nil && c.peer != nil {
-			return "", fmt.Errorf("quiesce: %s is not supported on a connection that watches keys", strings.ToUpper(cmds[0][0]))
-		}
-		return s.subscribe(name, verb, cmds[0])
 	case c != nil && c.peer == nil:
-		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed", strings.ToUpper(cmds[0][0]))
+		command := strings.ToUpper(cmds[0][0])
+		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed%s", command, insteadOf[command])
+	case verb == subscribe && c != nil:
+		return "", errors.New("quiesce: SUBSCRIBE is not supported on a connection that watches keys")
+	case verb == subscribe:
+		return s.subscribe(name, cmds[0][1:]), nil
 	case verb == watch:
 		return s.watch(name, cmds[0])
 	case verb == unwatch:
@@ -68,6 +69,13 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 		return s.execOn(name, c, cmds)
 	}
 	return s.run(s.peer, cmds)
+}
+
+// insteadOf says what to do instead of changing a subscription. The server may
+// execute the change before or after it sends the messages that wait.
+var insteadOf = map[string]string{
+	"SUBSCRIBE":   ": subscribe to all channels in one call",
+	"UNSUBSCRIBE": ": close it",
 }
 
 // watch executes WATCH. Redis does not look again at a key that is watched
