@@ -23,7 +23,9 @@ func init() {
 
 // lease is the lease of memcache (Nishtala et al., Scaling Memcache at Facebook,
 // NSDI 2013, section 3.2.1). There a reader that finds a token out waits a moment
-// and asks again; here it takes the row and leaves the cache to the other.
+// and asks again; here it takes the row and leaves the cache to the other. Tokens
+// are unique as long as their counter is there: if it can be evicted, a token may
+// be given out twice, and that is lease-shared-token.
 type lease struct {
 	cacheAside
 	acquire *redis.Script

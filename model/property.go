@@ -25,7 +25,7 @@ func Properties() []Property {
 		of:      coherent,
 	}, {
 		Name:    "no-lost-update",
-		Summary: "at quiescence the counter is the number of workers that were told they had counted, and the price the first one plus all raises",
+		Summary: "at quiescence the counter, or the rise of the price, is what workers or writers were told they had added",
 		of:      noLostUpdate,
 	}, {
 		Name:    "at-most-one-booking",
