@@ -246,6 +246,33 @@ func TestLocalCaches(t *testing.T) {
 	}
 }
 
+// TestLeases puts two readers and two writers on two servers, which is enough for
+// two requests with the token of one lease. With one server one writer must do:
+// there 2 and 2 are too many for a test.
+func TestLeases(t *testing.T) {
+	unique, shared := open(t, "lease", 1), open(t, "lease-shared-token", 1)
+	for _, c := range []struct {
+		load     model.Workload
+		schedule string // that violates with a shared token; "" is none
+	}{
+		{model.Workload{Readers: 2, Writers: 1, Servers: 2}, "reader-1:5,writer-1:5,reader-2:1,reader-1:2,reader-2:2"},
+		{model.Workload{Readers: 2, Writers: 2, Servers: 2}, "reader-1:5,writer-1:5,writer-2:5,reader-2:2,reader-1:2,reader-2:5"},
+		{model.Workload{Readers: 2, Writers: 2, Servers: 2, Warm: true}, "writer-1:5,reader-1:5,writer-2:5,reader-2:2,reader-1:2,reader-2:5"},
+		{model.Workload{Readers: 2, Writers: 1, Servers: 1, Warm: true}, ""},
+	} {
+		if r := product(t, coherent(t, unique, c.load), explore.ProductOptions{Audit: 10}); r.Verdict != explore.Holds {
+			t.Errorf("%v: %s", c.load, r.Verdict)
+		}
+		token := ""
+		if r := product(t, coherent(t, shared, c.load), explore.ProductOptions{}); r.Counterexample != nil {
+			token = r.Counterexample.Token
+		}
+		if token != c.schedule {
+			t.Errorf("%v: with a shared token %q, want %q", c.load, token, c.schedule)
+		}
+	}
+}
+
 // TestPollingIsOnlyLate looks at what polling leaves: a server is stale only if
 // its poller asked for the last time before the write, or heard before the fill.
 func TestPollingIsOnlyLate(t *testing.T) {
