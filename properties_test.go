@@ -169,6 +169,9 @@ func TestMinimal(t *testing.T) {
 		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
 			sys := coherent(t, w, load)
 			r := product(t, sys, explore.ProductOptions{})
+			if r.Interleavings.Int64() > 2000 {
+				continue // read-modify-write-from-cache, which 2 writers alone violate
+			}
 			least, steps, found := 0, 0, false
 			everySchedule(t, sys, nil, func(schedule explore.Schedule, v sim.View) {
 				if sys.Property.Violation(v) == "" {
