@@ -67,7 +67,12 @@ func (p *Program) specs() []TaskSpec {
 type Process struct {
 	name  string
 	tasks []*coroutine
-	atEnd []func(clean bool)
+
+	atReturn []func(task string) error
+	atEnd    []func(clean bool)
+	ctx      context.Context // of the tasks; nil stands for one that never ends
+	cancel   context.CancelFunc
+
 	shown func() Content // what the memory holds; nil if nobody shows it
 	stray *atomic.Pointer[TaskError]
 }
@@ -144,7 +149,7 @@ func (p *Process) construct(prog Program) (err error) {
 }
 
 // start makes the coroutine; it does not run yet.
-func (c *coroutine) start() {
+func (c *coroutine) start(ctx context.Context) {
 	c.next, c.stop = iter.Pull(func(yield func(Request) bool) {
 		c.yield = yield
 		c.goid.Store(goid.Get())
@@ -155,7 +160,7 @@ func (c *coroutine) start() {
 				c.err = panicked(c.name, v)
 			}
 		}()
-		result, err := c.task(context.Background())
+		result, err := c.task(ctx)
 		c.result = result
 		if err != nil {
 			c.err = &TaskError{Task: c.name, Err: err}
@@ -183,6 +188,9 @@ func (p *Process) end(clean bool) {
 		p.atEnd[i](clean)
 	}
 	p.atEnd = nil
+	if p.cancel != nil {
+		p.cancel()
+	}
 }
 
 // Name returns the name of the program.
@@ -191,6 +199,40 @@ func (p *Process) Name() string { return p.name }
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.
 func (p *Process) AtEnd(f func(clean bool)) { p.atEnd = append(p.atEnd, f) }
+
+// AtReturn registers f to be called when a task has returned without an error. An
+// error of f is one of the task.
+func (p *Process) AtReturn(f func(task string) error) { p.atReturn = append(p.atReturn, f) }
+
+// Context returns the context of the tasks, which is canceled when the process has
+// ended. A constructor asks for it if goroutines of a library are to end with the
+// process. If none does, the context is one that is never canceled, which costs
+// less.
+func (p *Process) Context() context.Context {
+	if p.ctx == nil {
+		p.ctx, p.cancel = context.WithCancel(context.Background())
+	}
+	return p.ctx
+}
+
+// Running returns the name of the task that calls it, and "" if none does.
+func (p *Process) Running() string {
+	if c := p.running(); c != nil {
+		return c.name
+	}
+	return ""
+}
+
+// running returns the task on whose goroutine it is called; nil if there is none.
+func (p *Process) running() *coroutine {
+	id := goid.Get()
+	for _, c := range p.tasks {
+		if c.goid.Load() == id {
+			return c
+		}
+	}
+	return nil
+}
 
 // Show says how a property sees what the memory of the process holds: f returns
 // all of it that matters, and is called only while no task runs.
@@ -226,7 +268,11 @@ func (p *Process) Deliver(task int, r Reply) error {
 		panic("sim: Deliver to " + c.name + ", which waits for nothing")
 	}
 	if c.next == nil {
-		c.start()
+		ctx := p.ctx
+		if ctx == nil {
+			ctx = context.Background()
+		}
+		c.start(ctx)
 	}
 	c.reply = r
 	c.pending, c.waiting = c.next()
@@ -235,6 +281,13 @@ func (p *Process) Deliver(task int, r Reply) error {
 	}
 	if c.err != nil {
 		return c.err
+	}
+	if !c.waiting {
+		for _, f := range p.atReturn {
+			if err := f(c.name); err != nil {
+				return &TaskError{Task: c.name, Err: err}
+			}
+		}
 	}
 	for _, other := range p.tasks {
 		if other.waiting {
@@ -261,11 +314,7 @@ func (p *Process) Stop() {
 // until the reply is delivered. It does not return if the process is stopped
 // meanwhile, and returns [ErrOutside] if the caller is not a task of the process.
 func (p *Process) Call(r Request) (Reply, error) {
-	id := goid.Get()
-	for _, c := range p.tasks {
-		if c.goid.Load() != id {
-			continue
-		}
+	if c := p.running(); c != nil {
 		if c.unwound || !c.yield(r) {
 			// A deferred call of the task may come here again while it unwinds.
 			c.unwound = true

@@ -170,8 +170,8 @@ func (e *Execution) Pending(task int) (Request, bool) {
 
 // Step takes the next step of a task: it executes the pending request, or
 // delivers the reply to it, which is one step if the task is alone in its
-// process. It returns [ErrBlocked], and nothing has changed, if the task is
-// blocked; any other error ends the run. It panics if the task has finished.
+// process. It returns the [ErrBlocked] of the store, and nothing has changed, if
+// the task is blocked; any other error ends the run. It panics if the task has finished.
 func (e *Execution) Step(task int) error {
 	ref := &e.tasks[task]
 	p := e.procs[ref.Program]
@@ -187,7 +187,7 @@ func (e *Execution) Step(task int) error {
 	}
 	reply, err := e.sys.Stores[e.sys.Store(req.Store)].Execute(req)
 	if errors.Is(err, ErrBlocked) {
-		return ErrBlocked
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", ref.Name, req.Store, err)
