@@ -310,15 +310,29 @@ func (p *Process) Stop() {
 	p.end(false)
 }
 
+// ErrAbandoned is what [Process.Ask] returns if the process is stopped.
+var ErrAbandoned = errors.New("quiesce: the process was abandoned")
+
 // Call is how the client of a store asks for a request: it suspends the task
 // until the reply is delivered. It does not return if the process is stopped
 // meanwhile, and returns [ErrOutside] if the caller is not a task of the process.
 func (p *Process) Call(r Request) (Reply, error) {
+	reply, err := p.Ask(r)
+	if err == ErrAbandoned {
+		panic(unwinding{})
+	}
+	return reply, err
+}
+
+// Ask is Call for a client that holds a lock which a deferred call of the task
+// waits for, so that it cannot be unwound: it returns [ErrAbandoned] if the process
+// is stopped meanwhile.
+func (p *Process) Ask(r Request) (Reply, error) {
 	if c := p.running(); c != nil {
 		if c.unwound || !c.yield(r) {
 			// A deferred call of the task may come here again while it unwinds.
 			c.unwound = true
-			panic(unwinding{})
+			return "", ErrAbandoned
 		}
 		return c.reply, nil
 	}

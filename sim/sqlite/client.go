@@ -114,10 +114,15 @@ func (c *conn) request(call call) (reader, error) {
 		return reader{}, err
 	}
 	req := sim.Request{Store: c.d.store, Body: body}
+	ask := c.d.process.Load().Call
 	if c.tx != nil {
 		req.Conn = c.tx.name
+		if call.mode == modeExec || call.mode == modeQuery {
+			// database/sql holds a lock that a deferred Rollback waits for.
+			ask = c.d.process.Load().Ask
+		}
 	}
-	reply, err := c.d.process.Load().Call(req)
+	reply, err := ask(req)
 	if err != nil {
 		return reader{}, err
 	}

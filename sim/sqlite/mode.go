@@ -37,6 +37,7 @@ const (
 	SharedCache
 )
 
+// String returns the name of the constant.
 func (m Mode) String() string {
 	switch m {
 	case InMemory:
