@@ -394,6 +394,28 @@ func TestRefusedBeginnings(t *testing.T) {
 	}
 }
 
+func TestDescribeTransactions(t *testing.T) {
+	for _, tt := range []struct {
+		c    call
+		want string
+	}{
+		{beginning{}.call(), "BEGIN"},
+		{beginning{immediate: true}.call(), "BEGIN IMMEDIATE"},
+		{beginning{level: sql.LevelReadUncommitted, readOnly: true}.call(), "BEGIN ISOLATION LEVEL READ UNCOMMITTED READ ONLY"},
+		{call{mode: modeCommit}, "COMMIT"},
+		{call{mode: modeRollback}, "ROLLBACK"},
+		{call{mode: modeAwait, sql: "\n SELECT  1"}, "await SELECT 1"},
+	} {
+		body, err := tt.c.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := describeRequest(body); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}
+
 func TestRefusedWithTransactions(t *testing.T) {
 	for _, m := range withTransactions {
 		s := newStoreIn(t, m, append(counter, `CREATE TABLE child (id INTEGER PRIMARY KEY ON CONFLICT ROLLBACK)`, `INSERT INTO child VALUES (1)`)...)
