@@ -91,7 +91,9 @@ func (m Move) Compare(n Move) int {
 }
 
 // Strikes says whether the move spends one of the faults of the system.
-func (m Move) Strikes() bool { return m.Fault.Kind != "" && m.Fault.Kind != RedisUp }
+func (m Move) Strikes() bool {
+	return m.Fault.Kind != "" && m.Fault.Kind != RedisUp && m.Fault.Kind != Tick
+}
 
 // A Weather is what the environment can still do: it is the state of a machine
 // that only faults move.
@@ -115,7 +117,7 @@ func (w Weather) Down() bool { return w.down }
 // Allows says whether a fault of the kind can happen.
 func (w Weather) Allows(kind FaultKind) bool {
 	switch kind {
-	case "":
+	case "", Tick:
 		return true
 	case RedisUp:
 		return w.down
@@ -131,7 +133,7 @@ func (w Weather) Allows(kind FaultKind) bool {
 // After returns the state after a fault of the kind, which has to be allowed.
 func (w Weather) After(kind FaultKind) Weather {
 	switch kind {
-	case "":
+	case "", Tick:
 		return w
 	case RedisUp:
 		w.down = false
