@@ -23,12 +23,17 @@ func (g *graph) label(i int) sim.Fault {
 	return g.causes[*g.labels.at(i)]
 }
 
+// weatherAt and monitorAt return where in a state the numbers of the weather and of
+// the monitor are, if it has them.
+func (g *graph) weatherAt() int { return len(g.slots) + len(g.stores) }
+func (g *graph) monitorAt() int { return g.weatherAt() + 1 }
+
 // weather returns what the environment can still do in a state of these values.
 func (g *graph) weather(values []uint32) sim.Weather {
 	if !g.moody {
 		return sim.Weather{}
 	}
-	return g.weathers[values[len(values)-1]]
+	return g.weathers[values[g.weatherAt()]]
 }
 
 // A step is what happens in one step from a state: the values after it, in which
@@ -63,7 +68,11 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 	}
 	if ok && g.moody && err == nil {
 		after := g.weather(values).After(m.Fault.Kind)
-		s.values[len(values)-1] = number(&g.weathers, g.byWeather, after)
+		s.values[g.weatherAt()] = number(&g.weathers, g.byWeather, after)
+	}
+	if ok && g.monitors != nil && err == nil {
+		after := g.sys.After(g.monitors[values[g.monitorAt()]], s.step, g.view(s.values))
+		s.values[g.monitorAt()] = number(&g.monitors, g.byMonitor, after)
 	}
 	return s, ok, err
 }
@@ -250,7 +259,8 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 				}
 			}
 		}
-		if err := add(first, i, aside, i, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Crash}}); err != nil {
+		crash := sim.Fault{Kind: sim.Crash, Target: g.sys.Programs[s.program].Name}
+		if err := add(first, i, aside, i, sim.Move{Task: sim.Environment, Fault: crash}); err != nil {
 			return nil, nil, err
 		}
 	}

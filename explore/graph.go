@@ -31,6 +31,8 @@ type graph struct {
 	byWeather map[sim.Weather]uint32
 	causes    []sim.Fault
 	byCause   map[sim.Fault]uint32
+	monitors  []string // states
+	byMonitor map[string]uint32
 	labels    chunks[uint32] // of the edges: which of causes each is
 
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
@@ -97,8 +99,11 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), moody: len(sys.Faults) > 0 || sys.Timing != nil}
+	g := &graph{sys: sys, tasks: sys.Tasks(), moody: len(sys.Faults) > 0 || sys.Timing != nil || sys.Property.Monitor != nil}
 	g.weathers, g.byWeather = []sim.Weather{weather}, map[sim.Weather]uint32{weather: 0}
+	if m := sys.Property.Monitor; m != nil {
+		g.monitors, g.byMonitor = []string{m.Start}, map[string]uint32{m.Start: 0}
+	}
 	g.causes, g.byCause = []sim.Fault{{}}, map[sim.Fault]uint32{{}: 0}
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
@@ -132,7 +137,7 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 			g.rows = append(g.rows, nil)
 		}
 		group := i
-		if symmetry && !sys.Property.Labelled {
+		if symmetry && !sys.Property.Labelled && sys.Property.Monitor == nil {
 			group = code
 		}
 		g.slots = append(g.slots, slot{program: i, code: code, group: group, tasks: len(tasks)})
@@ -174,6 +179,9 @@ func (g *graph) boot() error {
 			g.begins = s.values
 		}
 	}
+	if g.monitors != nil {
+		g.begins[g.monitorAt()] = 0
+	}
 	return nil
 }
 
@@ -181,6 +189,9 @@ func (g *graph) boot() error {
 func (g *graph) fields() int {
 	n := len(g.slots) + len(g.stores)
 	if g.moody {
+		n++
+	}
+	if g.monitors != nil {
 		n++
 	}
 	return n
@@ -216,6 +227,9 @@ func (g *graph) relayout() {
 	}
 	if g.moody {
 		widths = append(widths, width(len(g.weathers)))
+	}
+	if g.monitors != nil {
+		widths = append(widths, width(len(g.monitors)))
 	}
 	old, oldLayout := g.set, g.layout
 	g.layout = newLayout(widths)
@@ -253,7 +267,8 @@ func (g *graph) fits() bool {
 			return false
 		}
 	}
-	return !g.moody || uint64(len(g.weathers)) <= g.layout.fields[g.fields()-1].mask+1
+	room := func(i, n int) bool { return uint64(n) <= g.layout.fields[i].mask+1 }
+	return (!g.moody || room(g.weatherAt(), len(g.weathers))) && (g.monitors == nil || room(g.monitorAt(), len(g.monitors)))
 }
 
 // A connectionError says that a process of a class makes a request for which the
@@ -493,8 +508,16 @@ func (g *graph) view(values []uint32) sim.View {
 		nodes[s.program] = n
 		v.Memories[s.program] = g.codes[s.code].histories[n.history].memory
 	}
+	v.Pending = make([]sim.Request, len(g.tasks))
 	for i, t := range g.tasks {
-		v.Results[i] = nodes[t.Program].wants[t.Index].result
+		n, s := nodes[t.Program], g.slots[g.slot(t.Program)]
+		v.Results[i] = n.wants[t.Index].result
+		if w := g.codes[s.code].histories[n.history].wants[t.Index]; w.store >= 0 {
+			v.Pending[i] = g.stores[w.store].requests[w.request]
+		}
+	}
+	if g.monitors != nil {
+		v.Monitor = g.monitors[values[g.monitorAt()]]
 	}
 	return v
 }

@@ -219,15 +219,17 @@ func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) e
 	value := of(v)
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
-			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results), Memories: slices.Clone(v.Memories)}
+			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results), Memories: slices.Clone(v.Memories), Pending: slices.Clone(v.Pending)}
 			p, q := s.program, g.slots[j].program
 			other.Memories[p], other.Memories[q] = v.Memories[q], v.Memories[p]
 			for k, t := range g.tasks {
 				switch t.Program {
 				case p:
 					other.Results[k+g.base(q)-g.base(p)] = v.Results[k]
+					other.Pending[k+g.base(q)-g.base(p)] = v.Pending[k]
 				case q:
 					other.Results[k+g.base(p)-g.base(q)] = v.Results[k]
+					other.Pending[k+g.base(p)-g.base(q)] = v.Pending[k]
 				}
 			}
 			if of(other) != value {
@@ -253,8 +255,9 @@ func (g *graph) viewKey(values []uint32) string {
 	for i, s := range g.slots {
 		n := &g.codes[s.code].nodes[values[i]]
 		b = fmt.Appendf(b, "%q,", g.codes[s.code].histories[n.history].key)
-		for _, w := range n.wants {
-			b = fmt.Appendf(b, "%q,", w.result)
+		wants := g.codes[s.code].histories[n.history].wants
+		for task, w := range n.wants {
+			b = fmt.Appendf(b, "%q,%d,%d,", w.result, wants[task].store, wants[task].request)
 		}
 	}
 	return string(b)

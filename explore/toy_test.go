@@ -29,6 +29,7 @@ type toy struct {
 	frail     map[sim.FaultKind]bool // what can strike a request
 	down      int                    // the store that can be down
 	stall     int                    // ticks; 0 is untimed
+	watched   bool                   // by a monitor
 }
 
 // A toyStore says what happens, by state and input.
@@ -74,7 +75,7 @@ const toyReplies = 3
 
 // randomToy draws a system that is small enough to be enumerated.
 func randomToy(r *rand.Rand) *toy {
-	t := &toy{always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
+	t := &toy{watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
 	inputs := 1 + r.IntN(3)
 	for range 1 + r.IntN(2) {
 		states := 1 + r.IntN(4)
@@ -172,9 +173,9 @@ func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 
 // violates is the property: a random set of views. Only if the toy is labelled
 // does it matter which of interchangeable processes had which results.
-func (t *toy) violates(stores []int, results []string, memories []sim.Content) bool {
+func (t *toy) violates(stores []int, results []string, memories []sim.Content, watch string) bool {
 	h := fnv.New32a()
-	fmt.Fprint(h, t.salt, t.viewName(stores, results, memories, t.labelled))
+	fmt.Fprint(h, t.salt, watch, t.viewName(stores, results, memories, t.labelled))
 	return h.Sum32()%5 == 0
 }
 
@@ -214,11 +215,16 @@ func (task *toyTask) result(memory int) string {
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
 	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Violation: func(v sim.View) string {
-		if t.violates(storeStates(v), v.Results, v.Memories) {
+		if t.violates(storeStates(v), v.Results, v.Memories, v.Monitor) {
 			return "a bad view"
 		}
 		return ""
 	}}}
+	if t.watched {
+		sys.Property.Monitor = &sim.Monitor{Start: "0", After: func(state string, e sim.Event) string {
+			return t.see(state, e.Move, e.Finished)
+		}}
+	}
 	if t.stall > 0 {
 		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second}
 	}
@@ -313,6 +319,7 @@ func (m *toyMachine) Content() (sim.Content, error) {
 	return sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}, nil
 }
 func (m *toyMachine) Tick(time.Duration) sim.Request { return sim.Request{Store: m.name, Body: "tick"} }
+func (m *toyMachine) SetTimed(bool)                  {}
 func (m *toyMachine) Waits(r sim.Request) bool       { return r.Body == "0" && m.outage }
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
@@ -341,6 +348,13 @@ type answer struct {
 	probability              *big.Rat
 }
 
+// see is the monitor: a random automaton.
+func (t *toy) see(state string, m sim.Move, finished bool) string {
+	h := fnv.New32a()
+	fmt.Fprint(h, t.salt, state, m, finished)
+	return strconv.Itoa(int(h.Sum32() % 3))
+}
+
 // A toyWorld is where the oracle is. It is copied for every step.
 type toyWorld struct {
 	stores   []int
@@ -348,10 +362,11 @@ type toyWorld struct {
 	tasks    []toyPlace
 	left     sim.Faults
 	down     bool
+	watch    string
 }
 
 func (w toyWorld) clone() toyWorld {
-	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down}
+	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down, w.watch}
 }
 
 // spend takes one fault from what is left, and returns false if there is none.
@@ -386,6 +401,9 @@ const toyFailure = 99
 func (t *toy) enumerate() *answer {
 	a := &answer{final: map[string]int64{}}
 	w := toyWorld{stores: make([]int, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
+	if t.watched {
+		w.watch = "0"
+	}
 	for i, p := range t.processes {
 		for j := range p.tasks {
 			alone := len(p.tasks) == 1
@@ -603,11 +621,16 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 			memories[i] = toyMemory(w.memories[i])
 		}
 	}
-	if t.always && t.violates(w.stores, results, memories) {
+	if t.always && t.violates(w.stores, results, memories, w.watch) {
 		isBad = true
 	}
 	sum, enabled := new(big.Rat), int64(0)
-	on := func(m sim.Move, next toyWorld) { sum.Add(sum, t.walk(a, next, append(slices.Clone(path), m), isBad)) }
+	on := func(m sim.Move, next toyWorld) {
+		if t.watched {
+			next.watch = t.see(w.watch, m, m.Task != sim.Environment && next.tasks[m.Task].done())
+		}
+		sum.Add(sum, t.walk(a, next, append(slices.Clone(path), m), isBad))
+	}
 	for i := range w.tasks {
 		if next, ok := t.step(w, i, ""); ok {
 			enabled++
@@ -638,7 +661,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 		isBad = true // a deadlock
 	} else {
 		a.final[t.viewName(w.stores, results, memories, false)]++
-		if !t.always && t.violates(w.stores, results, memories) {
+		if !t.always && t.violates(w.stores, results, memories, w.watch) {
 			isBad = true
 		}
 	}

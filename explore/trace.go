@@ -254,9 +254,12 @@ func (j judge) violates(v sim.View) string {
 		key.WriteString(c.Key())
 		key.WriteByte(';') // no item begins with it
 	}
-	for _, r := range v.Results {
+	for i, r := range v.Results {
 		key.WriteString(strconv.Quote(r))
+		req := v.Pending[i]
+		key.WriteString(strconv.Quote(req.Store + req.Conn + req.Body))
 	}
+	key.WriteString(strconv.Quote(v.Monitor))
 	answer, ok := j.known[key.String()]
 	if !ok {
 		answer = j.property.Violation(v)

@@ -38,9 +38,28 @@ type Property struct {
 	// Labelled says that Violation tells interchangeable processes apart.
 	Labelled bool
 
+	// Monitor, if not nil, is a machine that watches the steps and whose state is
+	// seen in the view: for a property of histories. It tells processes apart.
+	Monitor *Monitor
+
 	// Violation returns the line that shows how the property is violated, and
 	// "" if it holds. It is a function of the view alone.
 	Violation func(View) string
+}
+
+// A Monitor is a deterministic machine whose inputs are the steps of an execution.
+// Its state is a part of the state of the system, so it should be small: the whole
+// history would keep all interleavings apart.
+type Monitor struct {
+	Start string
+	After func(state string, e Event) string
+}
+
+// An Event is a step as a [Monitor] sees it.
+type Event struct {
+	Step
+	Finished bool // its task has finished by it
+	View     View // after it, without the state of the monitor
 }
 
 // A View is what a property sees of a state.
@@ -48,6 +67,8 @@ type View struct {
 	Contents []Content // of each store, in the order of System.Stores
 	Results  []string  // of each task that has finished, in the order of System.Tasks
 	Memories []Content // of each process, as it shows it, in the order of System.Programs
+	Pending  []Request // of each task: what it has asked for and has not got yet; or the zero value
+	Monitor  string    // its state, if the property has one
 }
 
 // A TaskRef says where a task is.
@@ -169,9 +190,19 @@ func (s *System) Stray() error {
 	return nil
 }
 
+// After returns the state of the monitor after a step; v is the view then.
+func (s *System) After(monitor string, step Step, v View) string {
+	v.Monitor = ""
+	finished := step.Task != Environment && v.Pending[step.Task] == (Request{})
+	return s.Property.Monitor.After(monitor, Event{step, finished, v})
+}
+
 // Reset puts the i-th store into the content in which every execution starts.
 func (s *System) Reset(i int) error {
 	st := s.Stores[i]
+	if t, ok := st.(Timed); ok {
+		t.SetTimed(s.Timing != nil)
+	}
 	if err := st.Reset(); err != nil {
 		return fmt.Errorf("reset %s: %w", st.Name(), err)
 	}
@@ -215,6 +246,7 @@ type Execution struct {
 	ages    []int     // by task, in ticks: how long ago it asked for what it waits for
 	fresh   []bool    // by task: it is alone in its process and has not done anything
 	weather Weather
+	monitor string
 	trace   []Step
 }
 
@@ -256,6 +288,9 @@ func (s *System) Start() (*Execution, error) {
 	if err := e.boot(); err != nil {
 		e.Stop()
 		return nil, err
+	}
+	if m := s.Property.Monitor; m != nil {
+		e.monitor = m.Start
 	}
 	return e, nil
 }
@@ -370,9 +405,20 @@ func (e *Execution) Step(task int) error { return e.Do(Move{Task: task}) }
 // happens. It returns [ErrBlocked], and nothing has changed, if the task is
 // blocked; any other error ends the run. It panics if the task has finished.
 func (e *Execution) Do(m Move) error {
+	do := e.take
 	if m.Task == Environment {
-		return e.strike(m)
+		do = e.strike
 	}
+	if err := do(m); err != nil || e.sys.Property.Monitor == nil {
+		return err
+	}
+	v, err := e.View()
+	e.monitor = e.sys.After(e.monitor, e.trace[len(e.trace)-1], v)
+	return err
+}
+
+// take takes the next step of a task.
+func (e *Execution) take(m Move) error {
 	ref := &e.tasks[m.Task]
 	p := e.procs[ref.Program]
 	req, ok := e.Pending(m.Task)
@@ -556,9 +602,14 @@ func (e *Execution) View() (View, error) {
 	for _, p := range e.procs {
 		v.Memories = append(v.Memories, p.Memory())
 	}
+	v.Pending = make([]Request, len(e.tasks))
 	for i, t := range e.tasks {
 		v.Results[i] = e.procs[t.Program].Result(t.Index)
+		if req, ok := e.procs[t.Program].Pending(t.Index); ok && !req.Local() {
+			v.Pending[i] = req
+		}
 	}
+	v.Monitor = e.monitor
 	return v, nil
 }
 

@@ -29,11 +29,15 @@ const MostTicks = 500
 // Tick is the kind of the move that lets time pass. It is no fault.
 const Tick FaultKind = "tick"
 
-// A Timed store is one whose content changes while time passes.
+// A Timed store is one for which time matters.
 type Timed interface {
 	Store
 
-	// Tick returns the request that lets that much time pass.
+	// SetTimed is called before every execution and says whether time passes.
+	SetTimed(bool)
+
+	// Tick returns the request that lets that much time pass, and the zero value
+	// if the content does not change by that.
 	Tick(time.Duration) Request
 
 	// Waits says whether the request may have to wait for another task, so that

@@ -46,6 +46,8 @@ type Store struct {
 	names  names
 	free   []*client
 	closed bool
+
+	timed bool // see SetTimed
 }
 
 var _ sim.Store = (*Store)(nil)
@@ -156,6 +158,8 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 		return "", errBusy
 	case req.Body == receiveBody && req.Conn != "":
 		return s.receive(req.Conn)
+	case strings.HasPrefix(req.Body, tickBody):
+		return "", s.tick(req.Body)
 	case req.Body == closeBody && req.Conn != "":
 		delete(s.connections, req.Conn)
 		return "", nil
@@ -250,6 +254,9 @@ func (s *Store) refuse(p *server.Peer, cmd string, args ...string) bool {
 		name, reason = cmd, "miniredis does not know it"
 	case (cmd == "FLUSHALL" || cmd == "FLUSHDB") && s.watched():
 		name, reason = cmd, isFlush
+	}
+	if reason == "" && s.timed && clocked[cmd] {
+		name, reason = cmd, isClock
 	}
 	if reason == "" {
 		return false

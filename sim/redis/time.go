@@ -1,0 +1,54 @@
+package redis
+
+import (
+	"strings"
+	"time"
+
+	"quiesce/sim"
+)
+
+// tickBody is what the request begins with that lets time pass.
+const tickBody = "tick "
+
+// isClock is why a command is refused while time passes.
+const isClock = "while time passes a point in time would be a part of every state; use a duration"
+
+// clocked are the commands that see what the time is.
+var clocked = map[string]bool{
+	"TIME": true, "EXPIREAT": true, "PEXPIREAT": true, "EXPIRETIME": true, "PEXPIRETIME": true,
+}
+
+// SetTimed says whether time passes. TTLs run out then; the clock of the server
+// stands, so that commands which see what time it is are refused, and the ids of
+// stream entries are as if no time had passed.
+func (s *Store) SetTimed(timed bool) { s.timed = timed }
+
+// Tick returns the request that lets time pass.
+func (s *Store) Tick(d time.Duration) sim.Request {
+	return sim.Request{Store: s.name, Body: tickBody + d.String()}
+}
+
+// Waits says whether the request waits for a message, or for an entry of a stream.
+func (s *Store) Waits(req sim.Request) bool {
+	if req.Body == receiveBody {
+		return true
+	}
+	cmds, err := commands(req.Body)
+	if err != nil || len(cmds) != 1 {
+		return false
+	}
+	_, blocks := withoutBlock(cmds[0])
+	return blocks
+}
+
+func (s *Store) tick(body string) error {
+	d, err := time.ParseDuration(strings.TrimPrefix(body, tickBody))
+	if err != nil {
+		return err
+	}
+	s.redis.FastForward(d)
+	if len(s.connections) > 0 {
+		return s.probe() // a watched key may be gone
+	}
+	return nil
+}
