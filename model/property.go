@@ -14,7 +14,12 @@ type Property struct {
 	Name    string // as given to -property
 	Summary string
 
-	of func(Strategy, Workload) sim.Property
+	Takes string // what is given after a "=", "" if nothing is
+
+	timed bool // it is asked of timed workloads only
+	told  bool // it wants to know what reads return
+	of    func(Strategy, Workload) sim.Property
+	with  func(*Property, string) error // sets of from what is given
 }
 
 // Properties returns all properties.
@@ -35,6 +40,34 @@ func Properties() []Property {
 		Name:    "stock-never-negative",
 		Summary: "the stock is never below zero",
 		of:      stockNeverNegative,
+	}, {
+		Name:    "eventual",
+		Summary: "coherent after everything has expired that can: a violation does not heal by itself",
+		of:      eventual,
+	}, {
+		Name:    "no-silent-staleness",
+		Summary: "coherent, unless some operation has reported an error to its caller",
+		of:      noSilentStaleness,
+	}, {
+		Name:    "available",
+		Summary: "no operation fails, unless the database does",
+		of:      available,
+	}, {
+		Name:    "no-deadlock",
+		Summary: "every task finishes",
+		of:      noDeadlock,
+	}, {
+		Name:    "db-load",
+		Summary: "never more than N tasks at once wait for the database to load the same product",
+		Takes:   "N",
+		with:    dbLoad,
+	}, {
+		Name:    "bounded-staleness",
+		Summary: "no read that begins more than D after a write was acknowledged returns a price from before it",
+		Takes:   "D",
+		timed:   true,
+		told:    true,
+		with:    boundedStaleness,
 	}}
 }
 
@@ -45,9 +78,21 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 	if name == "" {
 		name = own[0]
 	}
+	name, value, given := strings.Cut(name, "=")
 	p, err := lookup("property", name, Properties(), func(p Property) string { return p.Name })
+	if err == nil && given != (p.Takes != "") {
+		form := p.Name
+		if p.Takes != "" {
+			form += "=" + p.Takes
+		}
+		return p, fmt.Errorf("the property %s is given as %s", p.Name, form)
+	}
+	if err == nil && given {
+		p.Name += "=" + value
+		err = p.with(&p, value)
+	}
 	if err == nil && !slices.Contains(own, name) {
-		err = fmt.Errorf("the property %s is not one of %s; it has %s", name, s.Name, strings.Join(own, " and "))
+		err = fmt.Errorf("the property %s is not one of %s; it has %s", name, s.Name, strings.Join(own, ", "))
 	}
 	return p, err
 }
@@ -193,7 +238,7 @@ func Values(s Strategy, w Workload) Expression {
 		return Expression{r.Row + " " + r.Column, func(v sim.View) string { return fmt.Sprint(r.column(v)) }}
 	}
 	name := "price in cache and database"
-	if _, ok := s.prototype().(LocalCacher); ok {
+	if _, ok := s.Prototype().(LocalCacher); ok {
 		name = "price in cache, local caches and database"
 	}
 	return Expression{name, func(v sim.View) string {

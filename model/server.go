@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"quiesce/sim"
 )
@@ -27,12 +28,15 @@ type server struct {
 	db   *sql.DB
 }
 
-func read(i, keys int) operation {
+// read returns a read, whose result is the price if that is told to a property.
+func read(i, keys int, told bool) operation {
 	id := int64(i%keys + 1)
 	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
-		// No property looks at what an operation returned, so nothing is recorded.
-		_, err := s.Read(ctx, id)
-		return "", err
+		p, err := s.Read(ctx, id)
+		if !told {
+			return "", err // one result is one state
+		}
+		return fmt.Sprint(p.Price), err
 	}}
 }
 
@@ -65,15 +69,15 @@ func work(i int, numbered bool) operation {
 }
 
 // operations returns those of a workload: workers, or readers and then writers.
-func (w *World) operations(load Workload) (ops []operation) {
+func (w *World) operations(load Workload, told bool) (ops []operation) {
 	for i := range load.Workers {
 		ops = append(ops, work(i, w.strategy.Race.Numbered))
 	}
 	for i := range load.Readers {
-		ops = append(ops, read(i, load.Keys))
+		ops = append(ops, read(i, load.Keys, told))
 	}
 	change := write
-	if _, ok := w.strategy.prototype().(Raiser); ok {
+	if _, ok := w.strategy.Prototype().(Raiser); ok {
 		change = raise
 	}
 	for i := range load.Writers {
@@ -88,9 +92,9 @@ func serverName(i int) string { return fmt.Sprintf("server-%d", i+1) }
 
 // servers returns the servers of a workload, each with the work of the service in
 // the background. Their local caches hold these products when they begin.
-func (w *World) servers(load Workload, local map[int64]Product) (programs []sim.Program) {
-	ops := w.operations(load)
-	service := w.strategy.prototype()
+func (w *World) servers(load Workload, local map[int64]Product, told bool) (programs []sim.Program) {
+	ops := w.operations(load, told)
+	service := w.strategy.Prototype()
 	_, remembers := service.(LocalCacher)
 	n := load.Servers
 	if n == 0 {
@@ -109,14 +113,14 @@ func (w *World) servers(load Workload, local map[int64]Product) (programs []sim.
 		for _, b := range background(service) {
 			beside = append(beside, sim.TaskSpec{Name: fmt.Sprintf("%s-%d", b.Name, i+1), Background: true})
 		}
-		programs = append(programs, w.server(name, own, beside, local))
+		programs = append(programs, w.server(name, own, beside, local, load.Delay))
 	}
 	return programs
 }
 
 // server returns a process with one service, on which the operations are called,
 // beside tasks for its work in the background.
-func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product) sim.Program {
+func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, delay time.Duration) sim.Program {
 	p := sim.Program{Name: name}
 	for _, op := range ops {
 		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
@@ -125,8 +129,8 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 	p.Tasks = append(p.Tasks, beside...)
 	p.New = func(p *sim.Process) (tasks []sim.Task) {
 		s := server{race: w.strategy.Race, db: w.db.Open(p)}
-		if w.strategy.New != nil {
-			s.Service = w.strategy.New(w.cache.Client(p), s.db)
+		if w.strategy.Race == nil {
+			s.Service = w.strategy.build(w.cache.Client(p), s.db, sim.Clock{}.For(p), delay)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
 			maps.Copy(c.Local(), local)
@@ -159,8 +163,8 @@ func content(local map[int64]Product) (c sim.Content) {
 func (w *World) warm(stores []sim.Store) (setup []sim.Request, local map[int64]Product, err error) {
 	readers := &sim.System{Stores: stores}
 	for i := range w.keys {
-		op := read(i, w.keys)
-		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil))
+		op := read(i, w.keys, false)
+		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil, 0))
 	}
 	e, err := readers.Start()
 	if err != nil {

@@ -1,11 +1,13 @@
 package model
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -18,6 +20,7 @@ const (
 	FillAndInvalidate Group = 1 + iota
 	VersionsAndLeases
 	LocalCaches
+	TimeAndFaults
 	DatabaseRaces
 )
 
@@ -25,6 +28,7 @@ var titles = [...]string{
 	FillAndInvalidate: "fill and invalidate",
 	VersionsAndLeases: "versions and leases",
 	LocalCaches:       "local caches and messages",
+	TimeAndFaults:     "time and faults",
 	DatabaseRaces:     "database races",
 }
 
@@ -56,8 +60,25 @@ type Strategy struct {
 	// what it can do.
 	New func(cache *redis.Client, db *sql.DB) Service
 
+	// NewTimed takes the place of New in a strategy that pauses: delay is how long.
+	NewTimed func(cache *redis.Client, db *sql.DB, clock Clock, delay time.Duration) Service
+	Delay    time.Duration // unless the workload says another; the zero value means that no delay can be chosen
+
+	// TTLs are the times to live that the service sets; nil stands for that of
+	// products alone.
+	TTLs []time.Duration
+
 	// Race is a strategy without a cache.
 	Race *Race
+}
+
+// A Clock is what a service pauses with. It has a part of the methods of the clocks
+// that are used in production and in tests, such as those of
+// github.com/jonboulle/clockwork. Nothing here asks what time it is, since that would
+// be a part of every state, or waits for a channel, which only goroutines of its own
+// could do.
+type Clock interface {
+	Sleep(time.Duration)
 }
 
 // A Race is what workers do at once to one row of a database.
@@ -89,13 +110,21 @@ func InGroup(g Group) []Strategy {
 	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Group != g })
 }
 
-// prototype returns a service without clients, which says by its interfaces what
+// Prototype returns a service without clients, which says by its interfaces what
 // services of the strategy can do; nil if it is a race.
-func (s Strategy) prototype() Service {
-	if s.New == nil {
-		return nil
+func (s Strategy) Prototype() Service {
+	return s.build(nil, nil, nil, 0)
+}
+
+// build returns a service, nil if the strategy is a race. A delay of 0 is its own.
+func (s Strategy) build(cache *redis.Client, db *sql.DB, clock Clock, delay time.Duration) Service {
+	switch {
+	case s.NewTimed != nil:
+		return s.NewTimed(cache, db, clock, cmp.Or(delay, s.Delay))
+	case s.New != nil:
+		return s.New(cache, db)
 	}
-	return s.New(nil, nil)
+	return nil
 }
 
 // properties returns the names of those that can be asked of the strategy, first
@@ -104,10 +133,10 @@ func (s Strategy) properties() []string {
 	if s.Race != nil {
 		return []string{s.Race.Property}
 	}
-	if _, ok := s.prototype().(Raiser); ok {
-		return []string{"no-lost-update", "coherent"}
+	if _, ok := s.Prototype().(Raiser); ok {
+		return append([]string{"no-lost-update", "coherent"}, historical...)
 	}
-	return []string{"coherent"}
+	return append([]string{"coherent"}, historical...)
 }
 
 // Strategies returns all strategies in the order of their names.

@@ -1,7 +1,11 @@
 package model
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"quiesce/sim"
 	"quiesce/sim/redis"
@@ -21,6 +25,15 @@ type Workload struct {
 	// means a server for each task.
 	Servers int
 
+	// Faults may happen; the zero value means none.
+	Faults sim.Faults
+
+	// MaxStall makes the workload timed: see [sim.Timing]. 0 means untimed.
+	MaxStall time.Duration
+
+	// Delay is how long a strategy that pauses does so; 0 is its own delay.
+	Delay time.Duration
+
 	// Workers is the number of tasks of a race, which has none of the others.
 	Workers int
 }
@@ -33,6 +46,15 @@ func (w Workload) String() string {
 	}
 	if w.Servers > 0 {
 		words += ", " + plural(w.Servers, "server")
+	}
+	if w.Faults.Total() > 0 {
+		words += ", faults " + w.Faults.String()
+	}
+	if w.Delay > 0 {
+		words += ", delay " + w.Delay.String()
+	}
+	if w.MaxStall > 0 {
+		words += ", stalls of at most " + w.MaxStall.String()
 	}
 	return words
 }
@@ -56,6 +78,7 @@ func plural(n int, noun string) string {
 const (
 	cacheStore = iota
 	dbStore
+	clockStore // of strategies that pause
 )
 
 // A World owns the stores on which the workloads of one strategy run.
@@ -101,9 +124,21 @@ func (w *World) Close() error {
 // keys is that of the world.
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	load.Keys = w.keys
-	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(w.strategy, load)}
-	if w.strategy.Race != nil {
+	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(w.strategy, load), Faults: load.Faults}
+	switch {
+	case w.strategy.Race != nil:
 		sys.Stores = []sim.Store{w.db}
+	case w.strategy.NewTimed != nil:
+		sys.Stores = append(sys.Stores, sim.Clock{})
+	}
+	if prop.timed && load.MaxStall == 0 {
+		return nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", prop.Name)
+	}
+	if load.MaxStall > 0 {
+		sys.Timing = &sim.Timing{Tick: w.strategy.tick(load), MaxStall: load.MaxStall}
+		if load.Faults[sim.Expire] > 0 {
+			return nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
+		}
 	}
 	var local map[int64]Product
 	if load.Warm {
@@ -112,8 +147,26 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 			return nil, fmt.Errorf("warm the cache: %w", err)
 		}
 	}
-	sys.Programs = w.servers(load, local)
+	sys.Programs = w.servers(load, local, prop.told)
 	return sys, nil
+}
+
+// tick returns the greatest common divisor of all durations of a timed workload.
+func (s Strategy) tick(load Workload) time.Duration {
+	durations := s.TTLs
+	if durations == nil {
+		durations = []time.Duration{productTTL}
+	}
+	if s.NewTimed != nil {
+		durations = append(slices.Clone(durations), cmp.Or(load.Delay, s.Delay))
+	}
+	tick := load.MaxStall
+	for _, d := range durations {
+		for d != 0 {
+			tick, d = d, tick%d
+		}
+	}
+	return tick
 }
 
 // Smallest returns the workloads of at least one reader and one writer, or of at

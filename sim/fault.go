@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -38,6 +39,45 @@ type Faults map[FaultKind]int
 // MostFaults is how many faults an execution may have.
 const MostFaults = 7
 
+// String returns the faults as they are given to -faults.
+func (f Faults) String() string {
+	var all []string
+	for _, kind := range append(slices.Clone(FaultKinds), AnyFault) {
+		if n := f[kind]; n > 0 {
+			all = append(all, fmt.Sprintf("%s=%d", kind, n))
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// ParseFaults reads faults such as expire=1,crash=2. The error says what is allowed.
+func ParseFaults(s string) (Faults, error) {
+	f := Faults{}
+	if s == "" {
+		return f, nil
+	}
+	for _, part := range strings.Split(s, ",") {
+		name, count, ok := strings.Cut(part, "=")
+		n, err := strconv.Atoi(count)
+		kind := FaultKind(name)
+		switch {
+		case !ok || err != nil || n < 0:
+			return nil, fmt.Errorf("%q is not of the form kind=number, such as %s=1", part, Expire)
+		case kind != AnyFault && !slices.Contains(FaultKinds, kind):
+			names := []string{string(AnyFault)}
+			for _, k := range FaultKinds {
+				names = append(names, string(k))
+			}
+			return nil, fmt.Errorf("there is no fault %q; the faults are %s", name, strings.Join(names, ", "))
+		case f[kind] > 0:
+			return nil, fmt.Errorf("%s is given twice", kind)
+		case n > 0:
+			f[kind] = n
+		}
+	}
+	return f, f.check()
+}
+
 // Total returns the largest number of faults in an execution.
 func (f Faults) Total() (n int) {
 	for _, many := range f {
@@ -50,14 +90,14 @@ func (f Faults) Total() (n int) {
 func (f Faults) check() error {
 	for kind, n := range f {
 		if kind != AnyFault && !slices.Contains(FaultKinds, kind) {
-			return fmt.Errorf("sim: there is no kind of fault %q", kind)
+			return fmt.Errorf("there is no kind of fault %q", kind)
 		}
 		if n < 0 {
-			return fmt.Errorf("sim: %d faults of the kind %s", n, kind)
+			return fmt.Errorf("%d faults of the kind %s", n, kind)
 		}
 	}
 	if n := f.Total(); n > MostFaults {
-		return fmt.Errorf("sim: %d faults are too many; an execution has at most %d", n, MostFaults)
+		return fmt.Errorf("%d faults are too many; an execution has at most %d", n, MostFaults)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Request is one thing that a task wants done by a store. It is a plain
@@ -82,6 +83,10 @@ type Item struct {
 	Name  string // unique in its content
 	Value string
 	Note  string // whatever else identifies the item: its type, its TTL
+
+	// TTL is after how long the item goes away by itself; the zero value is never.
+	// It is in the note as well.
+	TTL time.Duration
 }
 
 // Lookup returns the value of the item called name.

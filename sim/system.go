@@ -58,8 +58,9 @@ type Monitor struct {
 // An Event is a step as a [Monitor] sees it.
 type Event struct {
 	Step
-	Finished bool // its task has finished by it
-	View     View // after it, without the state of the monitor
+	Name     string // of the task; "" for the environment
+	Finished bool   // its task has finished by it
+	View     View   // after it, without the state of the monitor
 }
 
 // A View is what a property sees of a state.
@@ -193,8 +194,12 @@ func (s *System) Stray() error {
 // After returns the state of the monitor after a step; v is the view then.
 func (s *System) After(monitor string, step Step, v View) string {
 	v.Monitor = ""
-	finished := step.Task != Environment && v.Pending[step.Task] == (Request{})
-	return s.Property.Monitor.After(monitor, Event{step, finished, v})
+	e := Event{Step: step, View: v}
+	if step.Task != Environment {
+		e.Name = s.Tasks()[step.Task].Name
+		e.Finished = v.Pending[step.Task] == (Request{})
+	}
+	return s.Property.Monitor.After(monitor, e)
 }
 
 // Reset puts the i-th store into the content in which every execution starts.

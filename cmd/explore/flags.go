@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"quiesce/model"
+	"quiesce/sim"
 )
 
 // mostTasks is how many tasks the product engine takes. Tasks take the keys in
@@ -38,12 +39,13 @@ type options struct {
 	format      string
 	width       int
 	values      bool
+	threshold   bool // look for the smallest delay for which the property holds
 }
 
 // parse reads the arguments. Its errors are one line that says what is allowed.
 func parse(args []string) (options, error) {
 	var o options
-	var strategy, property, cache, memory string
+	var strategy, property, cache, memory, faults, threshold string
 	f := flag.NewFlagSet("explore", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
@@ -55,6 +57,10 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to")
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
+	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
+	f.DurationVar(&o.workload.MaxStall, "max-stall", 0, "the longest `time` from asking for a request to its reply, such as 1s; 0 means untimed, where nothing has a speed")
+	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
+	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
@@ -123,7 +129,10 @@ func parse(args []string) (options, error) {
 	if o.property, err = model.LookupProperty(property, o.strategy); err != nil {
 		return o, err
 	}
-	return o, o.setTasks(given)
+	if err := o.setTasks(given); err != nil {
+		return o, err
+	}
+	return o, o.setTime(given, faults, threshold)
 }
 
 // setTasks refuses tasks that the strategy does not have.
@@ -139,6 +148,36 @@ func (o *options) setTasks(given map[string]bool) error {
 		if given[name] {
 			return fmt.Errorf("-%s does not go with %s, which has %s", name, o.strategy.Name, has)
 		}
+	}
+	return nil
+}
+
+// setTime reads the flags about faults and time.
+func (o *options) setTime(given map[string]bool, faults, threshold string) (err error) {
+	if o.workload.Faults, err = sim.ParseFaults(faults); err != nil {
+		return fmt.Errorf("-faults: %w", err)
+	}
+	if len(o.workload.Faults) == 0 {
+		o.workload.Faults = nil
+	}
+	o.threshold = given["threshold"]
+	pauses := o.strategy.NewTimed != nil && o.strategy.Delay > 0
+	w := o.workload
+	switch {
+	case given["max-stall"] && w.MaxStall <= 0:
+		return fmt.Errorf("-max-stall %s: must be more than 0", w.MaxStall)
+	case given["delay"] && w.Delay <= 0:
+		return fmt.Errorf("-delay %s: must be more than 0", w.Delay)
+	case (given["delay"] || o.threshold) && !pauses:
+		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
+	case o.threshold && threshold != "delay":
+		return fmt.Errorf("unknown threshold %q; it is delay", threshold)
+	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
+		return errors.New("-threshold delay goes with -max-stall, and with neither -delay nor -schedule")
+	case w.MaxStall > 0 && o.strategy.Race != nil:
+		return fmt.Errorf("-max-stall does not go with %s, which knows no time", o.strategy.Name)
+	case w.Faults[sim.Expire] > 0 && w.MaxStall > 0:
+		return errors.New("-faults expire does not go with -max-stall, where keys expire when their time has come")
 	}
 	return nil
 }
@@ -257,13 +296,25 @@ func (o options) replayCommand(w model.Workload, token string) string {
 	if token == "" {
 		token = "''" // for the shell
 	}
-	servers := ""
+	more := ""
 	if w.Servers > 0 {
-		servers = fmt.Sprintf(" -servers %d", w.Servers)
+		more = fmt.Sprintf(" -servers %d", w.Servers)
+	}
+	if w.Faults.Total() > 0 {
+		more += " -faults " + w.Faults.String()
+	}
+	if w.Delay > 0 {
+		more += " -delay " + w.Delay.String()
+	}
+	if w.MaxStall > 0 {
+		more += " -max-stall " + w.MaxStall.String()
+	}
+	if strings.ContainsAny(token, "!(") {
+		token = "'" + strings.ReplaceAll(token, "'", `'\''`) + "'" // for the shell
 	}
 	tasks := fmt.Sprintf("-readers %d -writers %d -keys %d -cache %s", w.Readers, w.Writers, w.Keys, w.Cache())
 	if o.strategy.Race != nil {
 		tasks = fmt.Sprintf("-workers %d", w.Workers)
 	}
-	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s %s%s -schedule %s", o.strategy.Name, o.property.Name, tasks, servers, token)
+	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s %s%s -schedule %s", o.strategy.Name, o.property.Name, tasks, more, token)
 }

@@ -248,7 +248,7 @@ func TestReplayCommand(t *testing.T) {
 			if more != "" && (s.Race != nil) != (more == "-workers 3") {
 				continue
 			}
-			if _, busy := prototype(s).(model.Backgrounder); busy && more != "" {
+			if _, busy := s.Prototype().(model.Backgrounder); busy && more != "" {
 				continue // too many states
 			}
 			args := append([]string{"-strategy", s.Name, "-audit", "1", "-max-tasks", "3"}, strings.Fields(more)...)
@@ -274,14 +274,6 @@ func TestReplayCommand(t *testing.T) {
 			}
 		}
 	}
-}
-
-// prototype returns a service of a strategy that keeps a cache, without clients.
-func prototype(s model.Strategy) model.Service {
-	if s.New == nil {
-		return nil
-	}
-	return s.New(nil, nil)
 }
 
 // An interrupt ends a search within a moment, with what was covered.

@@ -75,6 +75,7 @@ func item(db *miniredis.RedisDB, key string) (sim.Item, error) {
 			it.Note += ", "
 		}
 		it.Note += "ttl " + ttl.String()
+		it.TTL = ttl
 	}
 	return it, nil
 }

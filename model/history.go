@@ -1,0 +1,181 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"quiesce/sim"
+)
+
+// historical are the properties that can be asked of every strategy with a cache.
+var historical = []string{"eventual", "no-silent-staleness", "available", "no-deadlock", "db-load", "bounded-staleness"}
+
+// eventual is coherent of what is left when everything has expired that can. What
+// a server keeps in its memory does not expire.
+func eventual(s Strategy, w Workload) sim.Property {
+	stale := coherent(s, w).Violation
+	return sim.Property{Name: "eventual", Violation: func(v sim.View) string {
+		v.Contents = slices.Clone(v.Contents)
+		v.Contents[cacheStore] = slices.DeleteFunc(slices.Clone(v.Contents[cacheStore]), func(it sim.Item) bool { return it.TTL > 0 })
+		return stale(v)
+	}}
+}
+
+func noSilentStaleness(s Strategy, w Workload) sim.Property {
+	stale := coherent(s, w).Violation
+	return sim.Property{Name: "no-silent-staleness", Violation: func(v sim.View) string {
+		if count(v, sim.Failed)+count(v, sim.Crashed) > 0 {
+			return ""
+		}
+		if line := stale(v); line != "" {
+			return line + ", and no operation has failed"
+		}
+		return ""
+	}}
+}
+
+// available looks at operations that have failed. Those of a process that has
+// crashed have not: nobody is there to be told. It says nothing of an execution in
+// which the database has failed.
+func available(_ Strategy, w Workload) sim.Property {
+	return sim.Property{Name: "available", Monitor: &sim.Monitor{After: func(state string, e sim.Event) string {
+		if e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Request.Store == "db" {
+			return "the database has failed"
+		}
+		return state
+	}}, Violation: func(v sim.View) string {
+		if n := count(v, sim.Failed); n > 0 && v.Monitor == "" {
+			return fmt.Sprintf("%s failed although the database is up", plural(n, "operation"))
+		}
+		return ""
+	}}
+}
+
+// noDeadlock is violated by a deadlock, as every property is, and by nothing else.
+func noDeadlock(Strategy, Workload) sim.Property {
+	return sim.Property{Name: "no-deadlock", Violation: func(sim.View) string { return "" }}
+}
+
+func dbLoad(p *Property, value string) error {
+	most, err := strconv.Atoi(value)
+	if err != nil || most < 0 {
+		return fmt.Errorf("db-load=%s: must be a number of tasks", value)
+	}
+	p.of = func(_ Strategy, w Workload) sim.Property {
+		return sim.Property{Name: p.Name, Always: true, Violation: func(v sim.View) string {
+			loads := map[string]int{} // tasks that wait for the database, by request
+			for _, req := range v.Pending {
+				if req.Store == "db" && strings.Contains(req.Body, "SELECT") {
+					loads[req.Body]++
+				}
+			}
+			for _, n := range loads {
+				if n > most {
+					return fmt.Sprintf("%d tasks at once load the same product from the database", n)
+				}
+			}
+			return ""
+		}}
+	}
+	return nil
+}
+
+// A staleness is the state of the monitor of bounded-staleness.
+type staleness struct {
+	Prices map[int64]int64     // of every product, in the database
+	Old    map[int64]*replaced // by price that was replaced; no two writes set the same
+	Begun  map[string][]int64  // by reader: prices that are too old for it
+	Broken string              // how the property was violated
+}
+
+// replaced says what is known of the write that replaced a price.
+type replaced struct {
+	Writer string // the task
+	Told   bool   // its caller knows
+	Age    int    // in ticks, since then
+}
+
+func boundedStaleness(p *Property, value string) error {
+	bound, err := time.ParseDuration(value)
+	if err != nil || bound < 0 {
+		return fmt.Errorf("bounded-staleness=%s: must be a duration, such as 2s", value)
+	}
+	p.of = func(s Strategy, w Workload) sim.Property {
+		limit := int(bound / s.tick(w))
+		watch := func(st *staleness, e sim.Event) {
+			for id := int64(1); id <= int64(w.Keys); id++ {
+				row, _ := e.View.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+				product, err := decode(row)
+				if err != nil {
+					panic(err) // the row is of our own table
+				}
+				if before := st.Prices[id]; before != product.Price {
+					st.Prices[id], st.Old[before] = product.Price, &replaced{Writer: e.Name}
+				}
+			}
+			if e.Fault.Kind == sim.Tick {
+				for _, r := range st.Old {
+					if r.Told {
+						r.Age = min(r.Age+1, limit+1)
+					}
+				}
+			}
+			if _, begun := st.Begun[e.Name]; strings.HasPrefix(e.Name, "reader-") && !begun {
+				st.Begun[e.Name] = []int64{}
+				for price, r := range st.Old {
+					if r.Age > limit {
+						st.Begun[e.Name] = append(st.Begun[e.Name], price)
+					}
+				}
+				slices.Sort(st.Begun[e.Name])
+			}
+			if !e.Finished {
+				return
+			}
+			for _, r := range st.Old {
+				if r.Writer == e.Name && e.View.Results[e.Task] != sim.Failed {
+					r.Told = true
+				}
+			}
+			price, err := strconv.ParseInt(e.View.Results[e.Task], 10, 64)
+			if err == nil && slices.Contains(st.Begun[e.Name], price) && st.Broken == "" {
+				st.Broken = fmt.Sprintf("a read returned the price %d more than %s after the write that replaced it was acknowledged", price, bound)
+			}
+		}
+		begin := staleness{Prices: map[int64]int64{}, Old: map[int64]*replaced{}, Begun: map[string][]int64{}}
+		for id := int64(1); id <= int64(w.Keys); id++ {
+			begin.Prices[id] = initialPrice
+		}
+		return sim.Property{Name: p.Name, Monitor: &sim.Monitor{
+			Start: begin.String(),
+			After: func(state string, e sim.Event) string {
+				var st staleness
+				if err := json.Unmarshal([]byte(state), &st); err != nil {
+					panic(err) // we wrote it
+				}
+				watch(&st, e)
+				return st.String()
+			},
+		}, Violation: func(v sim.View) string {
+			var st staleness
+			if err := json.Unmarshal([]byte(v.Monitor), &st); err != nil {
+				panic(err) // we wrote it
+			}
+			return st.Broken
+		}}
+	}
+	return nil
+}
+
+// String returns the state in one form: JSON sorts the keys of a map.
+func (s staleness) String() string {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // numbers and strings
+	}
+	return string(b)
+}
