@@ -18,7 +18,8 @@ type Trace struct {
 	Places    []string      // names of the stores, then of those processes
 	Initial   []sim.Content // of every place
 	Steps     []TraceStep
-	Violation string // how the property is violated at the end; "" if it holds
+	Violation string  // how the property is violated at the end; "" if it holds
+	Pauses    []Pause // that tasks have to make for it to be possible, in an untimed system
 }
 
 // A TraceStep is one step of a [Trace].
@@ -102,7 +103,8 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		return nil, err
 	}
 	t.Violation = watch.end(view, waiting)
-	return t, nil
+	t.Pauses, err = pauses(sys, schedule)
+	return t, err
 }
 
 // take makes a move of a schedule. One that cannot be made is a [*ScheduleError].
