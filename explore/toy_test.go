@@ -26,6 +26,8 @@ type toy struct {
 	salt      string // of the property
 	faults    sim.Faults
 	frail     map[sim.FaultKind]bool // what can strike a request
+	after     map[sim.FaultKind]bool // after which the store loses something
+	waits     int                    // the input that is blocked while a store is down
 	down      int                    // the store that can be down
 }
 
@@ -94,6 +96,11 @@ func randomToy(r *rand.Rand) *toy {
 		for _, kind := range sim.FaultKinds {
 			t.frail[kind] = r.IntN(3) > 0
 		}
+		t.after = map[sim.FaultKind]bool{}
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.RedisDown} {
+			t.after[kind] = r.IntN(2) == 0
+		}
+		t.waits = r.IntN(6)
 		t.down = r.IntN(len(t.stores))
 	}
 	// Some processes have several tasks, which makes many more steps of a state.
@@ -203,7 +210,7 @@ func (t *toy) system() *sim.System {
 		return ""
 	}}}
 	for i, s := range t.stores {
-		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, outage: i == t.down})
+		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, waits: strconv.Itoa(t.waits), outage: i == t.down})
 	}
 	for i, process := range t.processes {
 		var specs []sim.TaskSpec
@@ -257,6 +264,8 @@ type toyMachine struct {
 	table  toyStore
 	state  int
 	frail  map[sim.FaultKind]bool
+	after  map[sim.FaultKind]bool
+	waits  string
 	outage bool
 }
 
@@ -290,6 +299,10 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 		all = append(all, sim.Incident{Target: fmt.Sprintf("%s-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("%s %d", kind, i)}})
 	}
 	return all, nil
+}
+func (m *toyMachine) Waits(r sim.Request) bool { return r.Body == m.waits }
+func (m *toyMachine) Aftermath(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
+	return m.Leave("a connection"), m.after[kind]
 }
 func (m *toyMachine) Leave(process string) sim.Request {
 	if process == "" {
@@ -421,9 +434,10 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 		s := p.task.states[p.local]
 		reply := toyFailure
 		if w.down && s.store == t.down {
-			if fault != "" {
+			if fault != "" || s.input == t.waits {
 				return w, false
 			}
+			fault = sim.RedisDown
 		} else if fault == "" || fault == sim.LostReply {
 			to := t.stores[s.store][w.stores[s.store]].inputs[s.input]
 			if to.blocked {
@@ -433,6 +447,9 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			if fault == "" {
 				reply = to.reply
 			}
+		}
+		if t.after[fault] {
+			w.stores[s.store] = t.stores[s.store][w.stores[s.store]].leave[0]
 		}
 		if !p.alone {
 			p.arrives = reply

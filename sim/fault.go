@@ -161,6 +161,16 @@ type Fallible interface {
 	// the kind, which is Expire, Evict or DropMessage.
 	Incidents(FaultKind) ([]Incident, error)
 
+	// Waits says whether the request is blocked while the store is down; any other
+	// one fails. It is for a client that tries again until it works: only the last
+	// time matters.
+	Waits(Request) bool
+
+	// Aftermath returns the request by which the store loses what it keeps for the
+	// connection of a request that a fault has struck: of a kind as in Fails. It
+	// returns false if the store keeps everything.
+	Aftermath(FaultKind, Request) (Request, bool)
+
 	// Leave returns the request that takes back whatever the store keeps for the
 	// connections of a process, which has crashed. "" breaks the connections of all
 	// processes: each learns about that from its next request on them.
