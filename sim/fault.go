@@ -68,6 +68,7 @@ type Fault struct {
 	Target string // the key, the connection or the process; "" if it strikes the request of a task
 }
 
+// String returns the fault as it is shown, such as "expire product:1".
 func (f Fault) String() string {
 	if f.Target == "" {
 		return string(f.Kind)

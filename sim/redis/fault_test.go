@@ -358,3 +358,34 @@ func TestFails(t *testing.T) {
 		}
 	}
 }
+
+// After a failure go-redis has written SUBSCRIBE again, which the task has to take
+// notice of.
+func TestUnconfirmedAgain(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then func(context.Context, *redis.Client, *redis.PubSub) error
+		want bool // an error
+	}{
+		"receive": {func(ctx context.Context, _ *redis.Client, ps *redis.PubSub) error {
+			_, err := ps.Receive(ctx)
+			return err
+		}, false},
+		"close":    {func(ctx context.Context, c *redis.Client, ps *redis.PubSub) error { ps.Close(); return get(ctx, c) }, false},
+		"return":   {func(context.Context, *redis.Client, *redis.PubSub) error { return nil }, true},
+		"an error": {func(context.Context, *redis.Client, *redis.PubSub) error { return io.EOF }, true},
+		"go on":    {func(ctx context.Context, c *redis.Client, _ *redis.PubSub) error { return get(ctx, c) }, true},
+	} {
+		s := newStore(t)
+		_, e := moves(t, system(s, func(ctx context.Context, c *redis.Client) (string, error) {
+			ps := subscribed(ctx, c)
+			if _, err := ps.Receive(ctx); err != io.EOF {
+				return "", fmt.Errorf("got %v", err)
+			}
+			return "", tt.then(ctx, c, ps)
+		}), "1", "!redis-down", "!redis-up")
+		if err := e.Step(0); errors.Is(err, errUnread) != tt.want || (err != nil) != tt.want {
+			t.Errorf("%s: got %v", name, err)
+		}
+		e.Stop()
+	}
+}
