@@ -15,7 +15,7 @@ import (
 )
 
 // sound are the strategies that keep cache and database equal.
-var sound = []string{"versioned", "watch-marker"}
+var sound = []string{"lease", "versioned", "watch-marker"}
 
 // worlds opens the stores of all strategies for 1 to 3 products.
 func worlds(t *testing.T) map[string][]*model.World {
@@ -65,7 +65,7 @@ func drawExecution(rt *rapid.T, sys *sim.System) (explore.Schedule, sim.View) {
 }
 
 func waiting(sys *sim.System, e *sim.Execution) (tasks []int) {
-	for task := range sys.Programs {
+	for task := range sys.Tasks() {
 		if _, ok := e.Pending(task); ok {
 			tasks = append(tasks, task)
 		}
@@ -98,7 +98,11 @@ func TestExhaustiveSearchMissesNothing(t *testing.T) {
 	for _, s := range model.Caches() {
 		t.Run(s.Name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
-				sys := drawSystem(rt, t, worlds[s.Name], 4)
+				tasks := 4
+				if busy(s) {
+					tasks = 2 // beside those in the background
+				}
+				sys := drawSystem(rt, t, worlds[s.Name], tasks)
 				schedule, v := drawExecution(rt, sys)
 				violation := sys.Property.Violation(v)
 				if violation == "" {
@@ -158,10 +162,16 @@ func TestReplayIsDeterministic(t *testing.T) {
 // for a violating schedule that is shorter than the counterexample.
 func TestMinimal(t *testing.T) {
 	for _, s := range model.Caches() {
+		if busy(s) {
+			continue // too many schedules
+		}
 		w := open(t, s.Name, 1)
 		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
 			sys := coherent(t, w, load)
 			r := product(t, sys, explore.ProductOptions{})
+			if r.Interleavings.Int64() > 2000 {
+				continue // read-modify-write-from-cache, which 2 writers alone violate
+			}
 			least, steps, found := 0, 0, false
 			everySchedule(t, sys, nil, func(schedule explore.Schedule, v sim.View) {
 				if sys.Property.Violation(v) == "" {

@@ -23,7 +23,7 @@ import (
 	simsqlite "quiesce/sim/sqlite"
 )
 
-var update = flag.Bool("update", false, "rewrite the outputs and the table of verdicts in README.md and docs")
+var update = flag.Bool("update", false, "rewrite the outputs and the verdicts in README.md and docs")
 
 // TestDocuments runs what the documents show and compares.
 //
@@ -50,7 +50,7 @@ func TestDocuments(t *testing.T) {
 			was := string(data)
 			is := replace(was, "```console\n", "```\n", func(block string) string { return rerun(t, binary, block) })
 			is = replace(is, "<!-- verdicts -->\n", "<!-- /verdicts -->", func(string) string { return verdictTable(t, binary) })
-			is = replace(is, "<!-- races -->\n", "<!-- /races -->", func(string) string { return raceTable(t, binary) })
+			is = replace(is, "<!-- strategies -->\n", "<!-- /strategies -->", func(string) string { return strategySections(t, binary) })
 			replace(is, "```go\n", "```\n", func(block string) string { checkCode(t, block); return block })
 			replace(is, "<!-- costs -->\n", "<!-- /costs -->", func(block string) string { checkCosts(t, binary, block); return block })
 			switch {
@@ -111,12 +111,15 @@ func run(t *testing.T, binary string, args ...string) (output string, status int
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// summary is what the tables need of a JSON report.
+// summary is what the documents need of a JSON report.
 type summary struct {
 	Verdict             string
 	States, Transitions int
 	Workload            struct{ Readers, Writers, Workers int }
-	Counterexample      struct{ Steps int }
+	Counterexample      struct {
+		Schedule, Violation string
+		Trace               []struct{ Task, Request, Reply string }
+	}
 }
 
 func summarize(t *testing.T, binary string, args ...string) (s summary) {
@@ -128,41 +131,93 @@ func summarize(t *testing.T, binary string, args ...string) (s summary) {
 	return s
 }
 
-// verdictTable explores every strategy with all flags at their defaults except
-// -cache.
+// verdict says what was found, in words. A claim is refuted if it promises that
+// the property holds.
+func (s summary) verdict(strategy model.Strategy) string {
+	if s.Verdict != "violated" {
+		return s.Verdict
+	}
+	word := "violated"
+	if strategy.Promises {
+		word = "refuted"
+	}
+	who := fmt.Sprintf("%dR %dW", s.Workload.Readers, s.Workload.Writers)
+	if strategy.Race != nil {
+		who = fmt.Sprintf("%d workers", s.Workload.Workers)
+	}
+	steps := "1 step"
+	if n := len(s.Counterexample.Trace); n != 1 {
+		steps = fmt.Sprintf("%d steps", n)
+	}
+	return word + ": " + who + ", " + steps
+}
+
+// verdictTable explores every strategy with all flags at their defaults.
 func verdictTable(t *testing.T, binary string) string {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("| strategy | what is claimed of it | cold cache | warm cache |\n| --- | --- | --- | --- |\n")
-	for _, s := range model.Caches() {
-		fmt.Fprintf(&b, "| %s | %s |", s.Name, s.Claim)
-		for _, cache := range []string{"cold", "warm"} {
-			switch r := summarize(t, binary, "-strategy", s.Name, "-cache", cache); r.Verdict {
-			case "violated":
-				fmt.Fprintf(&b, " violated: %dR %dW, %d steps |", r.Workload.Readers, r.Workload.Writers, r.Counterexample.Steps)
-			default:
-				fmt.Fprintf(&b, " %s |", r.Verdict)
-			}
+	b.WriteString("| strategy | what is claimed of it | verdict |\n| --- | --- | --- |\n")
+	for _, g := range model.Groups() {
+		for _, s := range model.InGroup(g) {
+			found := summarize(t, binary, "-strategy", s.Name)
+			fmt.Fprintf(&b, "| [%s](docs/strategies.md#%s) | %s | %s |\n", s.Name, s.Name, s.Claim, found.verdict(s))
 		}
-		b.WriteString("\n")
 	}
 	return b.String()
 }
 
-// raceTable explores every strategy without a cache with all flags at their
-// defaults.
-func raceTable(t *testing.T, binary string) string {
+// strategySections explores every strategy with all flags at their defaults, and
+// with a warm cache if it has one. It shows the trace of the first violation.
+func strategySections(t *testing.T, binary string) string {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("| strategy | what is claimed of it | property | verdict |\n| --- | --- | --- | --- |\n")
-	for _, s := range model.Races() {
-		verdict := "holds"
-		if r := summarize(t, binary, "-strategy", s.Name); r.Verdict != "holds" {
-			verdict = fmt.Sprintf("%s: %d workers, %d steps", r.Verdict, r.Workload.Workers, r.Counterexample.Steps)
+	for _, g := range model.Groups() {
+		fmt.Fprintf(&b, "\n## %s\n", strings.ToUpper(g.String()[:1])+g.String()[1:])
+		for _, s := range model.InGroup(g) {
+			fmt.Fprintf(&b, "\n### %s\n\n%s.\n\nClaimed: %s.\n\n", s.Name, s.Summary, s.Claim)
+			own, err := model.LookupProperty("", s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			begins := []string{"cold", "warm"}
+			if s.Race != nil {
+				begins = []string{""}
+			}
+			var shown *summary
+			for _, cache := range begins {
+				label, args := own.Name, []string{"-strategy", s.Name}
+				if cache != "" {
+					label, args = own.Name+", "+cache+" cache", append(args, "-cache", cache)
+				}
+				found := summarize(t, binary, args...)
+				fmt.Fprintf(&b, "- %s: %s", label, found.verdict(s))
+				if found.Verdict == "violated" {
+					fmt.Fprintf(&b, ", `%s`", found.Counterexample.Schedule)
+					if shown == nil {
+						shown = &found
+					}
+				}
+				b.WriteString("\n")
+			}
+			if shown != nil {
+				fmt.Fprintf(&b, "\n```text\n%s```\n", shown.trace())
+			}
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", s.Name, s.Claim, s.Race.Property, verdict)
 	}
-	return b.String()
+	return b.String() + "\n"
+}
+
+// trace returns the steps of the counterexample, one a line, and what is wrong then.
+func (s summary) trace() string {
+	var b strings.Builder
+	for _, step := range s.Counterexample.Trace {
+		line := step.Task + ": " + step.Request
+		if step.Reply != "" {
+			line += " → " + step.Reply
+		}
+		b.WriteString(model.Brief(line) + "\n")
+	}
+	return b.String() + model.Brief(s.Counterexample.Violation) + "\n"
 }
 
 // checkCosts compares the states and transitions in rows that begin with
@@ -311,7 +366,7 @@ func Example() {
 	// the cache holds 9900, the database {"id":1,"cents":7900}
 }
 
-// TestVersionedNeedsTheEntry backs what README.md says of the one strategy that
+// TestVersionedNeedsTheEntry backs what README.md says of a strategy that
 // holds: once the entry can go away, by a TTL, an eviction or a hand, there is
 // nothing left that a slow reader could be compared with.
 func TestVersionedNeedsTheEntry(t *testing.T) {

@@ -82,7 +82,7 @@ func (g *graph) count(order []uint32, violates []badness) census {
 	longest := g.longest()
 	counts := wordsFor(longest, g.branches())
 	parts := wordsFor(longest, lcm)
-	if g.faulty || !slices.ContainsFunc(violates, func(b badness) bool { return b > 0 }) {
+	if g.moody || !slices.ContainsFunc(violates, func(b badness) bool { return b > 0 }) {
 		parts = 0 // the probability is 0, or there is none since faults have none
 	}
 	record := 2*counts + parts
@@ -136,7 +136,7 @@ func (g *graph) count(order []uint32, violates []badness) census {
 		}
 	}
 	c := census{toBig(flat[:counts]), toBig(flat[counts : 2*counts]), new(big.Rat)}
-	if g.faulty {
+	if g.moody {
 		c.probability = nil
 	}
 	if parts > 0 {
@@ -178,22 +178,35 @@ func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, 
 	return valueCounts(counts), nil
 }
 
-// longest returns a number of steps that no execution exceeds.
+// longest returns a number of steps that no execution exceeds, with what is known
+// so far.
 func (g *graph) longest() int {
-	sum, faults := 0, g.sys.Faults
+	if g.moody {
+		return g.height
+	}
+	sum := 0
 	for _, s := range g.slots {
 		sum += g.codes[s.code].longest()
 	}
-	if crashes := faults[sim.Crash] + faults[sim.AnyFault]; crashes > 0 {
-		sum *= 1 + crashes // what a process does then it may do again
+	return sum
+}
+
+// measure sets the number of steps of the longest execution, for which there is
+// no bound in the tables if the environment moves.
+func (g *graph) measure(order []uint32) {
+	heights := make([]int32, g.set.n)
+	for i := len(order) - 1; i >= 0; i-- {
+		for _, e := range g.from(order[i]) {
+			heights[order[i]] = max(heights[order[i]], heights[e.to]+1)
+		}
 	}
-	return sum + 2*faults.Total() // what is down comes up
+	g.height = int(heights[0])
 }
 
 // branches returns a number that the ways to go on from a state, and to end there,
 // do not exceed.
 func (g *graph) branches() uint64 {
-	if !g.faulty {
+	if !g.moody {
 		return uint64(max(len(g.tasks), 1))
 	}
 	return uint64(g.most + 1)

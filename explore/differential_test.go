@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"quiesce/sim"
 )
 
 var toys = flag.Int("toys", 1000, "how many random toy systems the differential test explores")
@@ -15,7 +17,7 @@ var toys = flag.Int("toys", 1000, "how many random toy systems the differential 
 // TestEnginesAgree explores random systems with every engine and compares each
 // with an enumerator that was written for this test only.
 func TestEnginesAgree(t *testing.T) {
-	violated, deadlocks, symmetric, shared, faulty := 0, 0, 0, 0, 0
+	violated, deadlocks, symmetric, shared, faulty, timed := 0, 0, 0, 0, 0, 0
 	for seed := range *toys {
 		c := checkToy(t, uint64(seed))
 		violated += c.violated
@@ -23,9 +25,10 @@ func TestEnginesAgree(t *testing.T) {
 		symmetric += c.symmetric
 		shared += c.shared
 		faulty += c.faulty
+		timed += c.timed
 	}
 	// The systems are worth something only if they are of every kind.
-	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty} {
+	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty, "violated in time": timed} {
 		if n < *toys/50 {
 			t.Errorf("only %d of %d systems are %s", n, *toys, name)
 		}
@@ -37,7 +40,7 @@ func FuzzEnginesAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
 }
 
-type toyKinds struct{ violated, deadlock, symmetric, shared, faulty int }
+type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed int }
 
 func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	t.Helper()
@@ -90,6 +93,9 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	}
 	if want.violating > 0 {
 		kinds.violated = 1
+		if slices.ContainsFunc(want.minimal, func(m sim.Move) bool { return m.Fault.Kind == sim.Tick }) {
+			kinds.timed = 1
+		}
 		kinds.faulty = min(want.minimal.Faults(), 1)
 	}
 	if len(want.final) == 0 {

@@ -26,7 +26,7 @@ type graph struct {
 	tasks  []sim.TaskRef
 	rows   [][]row // by code, and then by state of a process of that code and task
 
-	faulty    bool // faults can happen: see faults.go
+	moody     bool // the environment moves as well: see environment.go
 	weathers  []sim.Weather
 	byWeather map[sim.Weather]uint32
 	causes    []sim.Fault
@@ -42,6 +42,7 @@ type graph struct {
 	most     int // of the ways on from a state
 	expanded int // states whose edges are known; all if the search was complete
 	depth    int // of the breadth-first search
+	height   int // of the longest execution if the environment moves, which is known at the end
 }
 
 // A slot is the place of one process in a state.
@@ -96,7 +97,7 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), faulty: len(sys.Faults) > 0}
+	g := &graph{sys: sys, tasks: sys.Tasks(), moody: len(sys.Faults) > 0 || sys.Timing != nil}
 	g.weathers, g.byWeather = []sim.Weather{weather}, map[sim.Weather]uint32{weather: 0}
 	g.causes, g.byCause = []sim.Fault{{}}, map[sim.Fault]uint32{{}: 0}
 	if len(g.tasks) > maxTasks {
@@ -179,7 +180,7 @@ func (g *graph) boot() error {
 // fields returns how many numbers a state is.
 func (g *graph) fields() int {
 	n := len(g.slots) + len(g.stores)
-	if g.faulty {
+	if g.moody {
 		n++
 	}
 	return n
@@ -213,7 +214,7 @@ func (g *graph) relayout() {
 	for _, t := range g.stores {
 		widths = append(widths, width(len(t.states)))
 	}
-	if g.faulty {
+	if g.moody {
 		widths = append(widths, width(len(g.weathers)))
 	}
 	old, oldLayout := g.set, g.layout
@@ -252,7 +253,7 @@ func (g *graph) fits() bool {
 			return false
 		}
 	}
-	return !g.faulty || uint64(len(g.weathers)) <= g.layout.fields[g.fields()-1].mask+1
+	return !g.moody || uint64(len(g.weathers)) <= g.layout.fields[g.fields()-1].mask+1
 }
 
 // A connectionError says that a process of a class makes a request for which the
@@ -337,13 +338,13 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			return nil
 		}
 		g.layout.unpack(g.set.key(g.expanded), values)
-		if g.faulty {
+		if g.moody {
 			var err error
 			if steps, labels, err = g.expand(values, steps, labels[:0]); err != nil {
 				return err
 			}
 		}
-		for i := 0; i < len(g.slots) && !g.faulty; i++ {
+		for i := 0; i < len(g.slots) && !g.moody; i++ {
 			s := &g.slots[i]
 			node := values[i]
 			first := i
@@ -389,7 +390,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 		}
 		room, begin := g.edges.run(len(steps))
 		copy(room, steps)
-		if g.faulty {
+		if g.moody {
 			room, _ := g.labels.run(len(labels))
 			copy(room, labels)
 			ways := 0
@@ -456,7 +457,7 @@ func (g *graph) span(state uint32) (begin, n int) {
 // ends says whether nothing happens any more in a state unless by a fault: it is
 // quiescent or a deadlock.
 func (g *graph) ends(state uint32) bool {
-	if int(state) >= g.expanded || !g.faulty {
+	if int(state) >= g.expanded || !g.moody {
 		return int(state) < g.expanded && len(g.from(state)) == 0
 	}
 	begin, n := g.span(state)
@@ -503,8 +504,10 @@ func (g *graph) view(values []uint32) sim.View {
 // its history only grows. The rank of a state is the sum over its processes of
 // the length of their histories, where finished is longer than any other.
 func (g *graph) order() []uint32 {
-	if g.faulty {
-		return g.sorted()
+	if g.moody {
+		order := g.sorted()
+		g.measure(order)
+		return order
 	}
 	ranks := make([][]int, len(g.codes))
 	for i, code := range g.codes {

@@ -130,6 +130,10 @@ func (w *walk) take(m sim.Move, e edge) {
 		w.nodes[w.g.tasks[m.Task].Program] = w.values[e.at]
 	case m.Fault.Kind == sim.Crash:
 		w.nodes[w.g.slots[w.g.mover(m)].program] = w.values[e.at]
+	case m.Fault.Kind == sim.Tick:
+		for _, s := range w.g.slots {
+			w.nodes[s.program], _, _, _ = w.g.codes[s.code].tick(w.nodes[s.program]) // known by now
+		}
 	}
 }
 
@@ -182,7 +186,7 @@ func (g *graph) find(program int, node uint32, values []uint32) int {
 // cost in afterwards counts. Without violates it is the cost to any end.
 func (g *graph) ways(order []uint32, violates []badness, afterwards ways) ways {
 	record := 1 + len(g.tasks)
-	if g.faulty {
+	if g.moody {
 		record++
 	}
 	w := ways{record, make([]cost, g.set.n*record)}

@@ -56,6 +56,9 @@ const (
 // of ends, and it comes after history 0.
 const crashed = -1
 
+// ticked is the task of the input that lets a tick pass.
+const ticked = -2
+
 // A delivery is the last input of a history: the reply, in the table of the
 // store that the task had asked, or 0 for a start.
 type delivery struct {
@@ -71,6 +74,7 @@ type processNode struct {
 	length  int  // at least the steps so far; of the longest way, if there are several
 	history uint32
 	arrives []uint32 // by task: 1 + the reply that is on its way; nil if there is none
+	ages    []int    // by task, in a timed system: the ticks since it asked for what it waits for
 }
 
 // A processInput is a step of a task; reply is the one to its request, or 0.
@@ -91,7 +95,7 @@ func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores [
 	}
 	defer p.Stop()
 	t.record(p, delivery{})
-	t.node(0, nil)
+	t.node(0, nil, nil)
 	return t, nil
 }
 
@@ -124,9 +128,13 @@ func (t *processTable) wants(p *sim.Process, task int) want {
 	return want{store: store, request: t.stores[store].request(req)}
 }
 
-// node returns the number of the state with a history and replies on their way.
-func (t *processTable) node(h uint32, arrives []uint32) uint32 {
-	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives}
+// node returns the number of the state with a history, replies on their way, and
+// ages; nil means that all are 0.
+func (t *processTable) node(h uint32, arrives []uint32, ages []int) uint32 {
+	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
+	if n.ages == nil {
+		n.ages = make([]int, len(t.specs))
+	}
 	n.length = t.histories[h].depth
 	if !t.alone() {
 		n.length *= 2 // a request and its arrival
@@ -153,6 +161,11 @@ func (t *processTable) node(h uint32, arrives []uint32) uint32 {
 			key += fmt.Sprintf(",%q", w.result)
 		}
 	}
+	for _, age := range n.ages {
+		if !all {
+			key += fmt.Sprintf(",%d", age)
+		}
+	}
 	id, ok := t.byKey[key]
 	if !ok {
 		id = uint32(len(t.nodes))
@@ -173,6 +186,7 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 	n := t.nodes[node]
 	arrives := n.arrives
 	h := n.history
+	ages := slices.Clone(n.ages)
 	switch {
 	case n.wants[task].store != local && !t.alone():
 		arrives = slices.Clone(arrives)
@@ -180,6 +194,9 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 			arrives = make([]uint32, len(t.specs))
 		}
 		arrives[task] = 1 + reply
+		if w := n.wants[task]; t.sleeps(w) {
+			ages[task] = 0 // its reply is due from the end of the sleep on
+		}
 	default:
 		if arrives != nil && arrives[task] > 0 {
 			reply = arrives[task] - 1
@@ -190,8 +207,9 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
 			return 0, err
 		}
+		ages[task] = 0
 	}
-	next := t.node(h, arrives)
+	next := t.node(h, arrives, ages)
 	t.next[in] = next
 	return next, nil
 }
@@ -233,9 +251,62 @@ func (t *processTable) crash(node uint32) (uint32, error) {
 		h = t.record(p, d)
 		t.delivered[d] = h
 	}
-	next := t.node(h, nil)
+	next := t.node(h, nil, nil)
 	t.next[in] = next
 	return next, nil
+}
+
+// span returns when the next step of a task happens in a state.
+func (t *processTable) span(node uint32, task int) (sim.Span, error) {
+	n := &t.nodes[node]
+	req, fresh := sim.Start, false
+	switch w := n.wants[task]; {
+	case w.store >= 0:
+		req = t.stores[w.store].requests[w.request]
+		fresh = t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
+	case n.arrives != nil && n.arrives[task] > 0:
+		req = sim.Arrive
+	}
+	return t.sys.Span(req, fresh)
+}
+
+// sleeps says whether a task only waits for time to pass.
+func (t *processTable) sleeps(w want) bool {
+	_, ok := t.stores[w.store].requests[w.request].Sleeps()
+	return ok
+}
+
+// due says whether the next step of a task need not wait for time to pass.
+func (t *processTable) due(node uint32, task int) (bool, error) {
+	span, err := t.span(node, task)
+	return t.nodes[node].ages[task] >= span.Least, err
+}
+
+// tick returns the state when a tick has passed: false if it cannot, and whether
+// a task lives that does not wait for another one.
+func (t *processTable) tick(node uint32) (next uint32, ok, alive bool, err error) {
+	n := t.nodes[node]
+	ages := slices.Clone(n.ages)
+	for task, w := range n.wants {
+		if w.store == finished {
+			continue
+		}
+		span, err := t.span(node, task)
+		if err != nil {
+			return 0, false, false, err
+		}
+		if ages[task], ok = span.Passes(ages[task]); !ok {
+			return 0, false, false, nil
+		}
+		alive = alive || !span.Waits
+	}
+	in := processInput{node, ticked, 0}
+	next, ok = t.next[in]
+	if !ok {
+		next = t.node(n.history, n.arrives, ages)
+		t.next[in] = next
+	}
+	return next, true, alive, nil
 }
 
 // begin starts a process: from the start, or after a crash.

@@ -105,6 +105,9 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 		return nil, err
 	}
 	order := g.order()
+	if g.height > maxSteps {
+		return nil, fmt.Errorf("an execution has %d steps, more than %d; does a task wait in a loop?", g.height, maxSteps)
+	}
 	c := g.count(order, violates)
 	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
 	if opts.Values != nil {
@@ -136,7 +139,7 @@ func (g *graph) limit(opts ProductOptions) string {
 		return fmt.Sprintf("there are more than %d states", opts.LimitStates)
 	case opts.LimitMemory > 0 && states+edges > opts.LimitMemory:
 		return fmt.Sprintf("states and transitions take more than %d bytes", opts.LimitMemory)
-	case g.longest() > maxSteps:
+	case max(g.longest(), g.depth) > maxSteps:
 		return fmt.Sprintf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
 	case g.set.n >= maxStates-1<<20:
 		return "there are more states than the engine can number"

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"quiesce/sim"
 )
@@ -27,8 +28,9 @@ type toy struct {
 	faults    sim.Faults
 	frail     map[sim.FaultKind]bool // what can strike a request
 	after     map[sim.FaultKind]bool // after which the store loses something
-	waits     int                    // the input that is blocked while a store is down
+	retries   int                    // the input that is blocked while a store is down
 	down      int                    // the store that can be down
+	stall     int                    // ticks; 0 is untimed
 }
 
 // A toyStore says what happens, by state and input.
@@ -38,6 +40,7 @@ type toyContent struct {
 	inputs  []toyReply
 	suffers map[sim.FaultKind][]int // next states
 	leave   [2]int                  // the next state if a process crashes, or the store goes down
+	older   int                     // the next state when a tick has passed
 }
 
 type toyReply struct {
@@ -64,6 +67,7 @@ type toyTask struct {
 
 type toyState struct {
 	store, input int
+	sleep        int   // ticks, instead of a request to the store
 	next         []int // by reply + memory
 	remember     bool  // the reply becomes the memory
 }
@@ -72,7 +76,7 @@ const toyReplies = 3
 
 // randomToy draws a system that is small enough to be enumerated.
 func randomToy(r *rand.Rand) *toy {
-	t := &toy{always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
+	t := &toy{retries: -1, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
 	inputs := 1 + r.IntN(3)
 	for range 1 + r.IntN(2) {
 		states := 1 + r.IntN(4)
@@ -82,6 +86,7 @@ func randomToy(r *rand.Rand) *toy {
 				s[i].inputs = append(s[i].inputs, toyReply{r.IntN(states), r.IntN(toyReplies), r.IntN(12) == 0})
 			}
 			s[i].leave = [2]int{r.IntN(states), r.IntN(states)}
+			s[i].older = i + r.IntN(states-i)
 			s[i].suffers = map[sim.FaultKind][]int{}
 			for range r.IntN(3) {
 				kind := []sim.FaultKind{sim.Expire, sim.Evict}[r.IntN(2)]
@@ -89,6 +94,9 @@ func randomToy(r *rand.Rand) *toy {
 			}
 		}
 		t.stores = append(t.stores, s)
+	}
+	if r.IntN(4) == 0 {
+		t.stall = 1 + r.IntN(2)
 	}
 	if r.IntN(2) == 0 {
 		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
@@ -100,23 +108,29 @@ func randomToy(r *rand.Rand) *toy {
 		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.RedisDown} {
 			t.after[kind] = r.IntN(2) == 0
 		}
-		t.waits = r.IntN(6)
+		t.retries = r.IntN(6)
 		t.down = r.IntN(len(t.stores))
 	}
-	// Some processes have several tasks, which makes many more steps of a state.
+	// Some processes have several tasks, which makes many more steps of a state; so
+	// do faults, and ticks.
 	shared := r.IntN(2) == 0
 	left, most := 4, 2
-	if t.faults != nil { // which make many more steps as well
+	switch {
+	case t.faults != nil && t.stall > 0, t.faults.Total() > 1:
+		left, most, shared = 1+r.IntN(2), 2-r.IntN(2), false
+		if left == 2 {
+			most = 1
+		}
+	case t.stall > 0 && shared:
+		left, most = 2, 1
+	case t.stall > 0:
+		left = 2
+	case t.faults != nil:
 		left = 2 + r.IntN(9)/8
-	}
-	if left == 4 && (r.IntN(2) == 0 || shared) {
+	case shared:
 		left = 3
-	}
-	if left == 3 && !shared && t.faults == nil {
-		most = 3
-	}
-	if t.faults.Total() > 1 {
-		left, shared = 1+r.IntN(2), false
+	case r.IntN(2) == 0:
+		left, most = 3, 3
 	}
 	for i := 0; left > 0; i++ {
 		if i > 0 && r.IntN(2) == 0 {
@@ -152,6 +166,9 @@ func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 	n := 1 + r.IntN(most)
 	for s := range n {
 		st := toyState{store: r.IntN(len(t.stores)), input: r.IntN(inputs), remember: r.IntN(2) == 0}
+		if r.IntN(4) == 0 {
+			st.sleep = 1 + r.IntN(2)
+		}
 		for range 2 * toyReplies {
 			st.next = append(st.next, s+1+r.IntN(n-s)) // only forward, so that it ends
 		}
@@ -209,9 +226,13 @@ func (t *toy) system() *sim.System {
 		}
 		return ""
 	}}}
-	for i, s := range t.stores {
-		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, waits: strconv.Itoa(t.waits), outage: i == t.down})
+	if t.stall > 0 {
+		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second}
 	}
+	for i, s := range t.stores {
+		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i == t.down})
+	}
+	sys.Stores = append(sys.Stores, sim.Clock{})
 	for i, process := range t.processes {
 		var specs []sim.TaskSpec
 		for j, task := range process.tasks {
@@ -228,6 +249,11 @@ func (t *toy) system() *sim.System {
 					tasks = append(tasks, func(context.Context) (string, error) {
 						for local := task.begin(memory); local < len(task.states); {
 							s := task.states[local]
+							if s.sleep > 0 {
+								sim.Clock{}.For(p).Sleep(time.Duration(s.sleep) * time.Second)
+								local, memory = task.arrive(local, 0, memory)
+								continue
+							}
 							reply, err := p.Call(sim.Request{Store: "store" + strconv.Itoa(s.store), Body: strconv.Itoa(s.input)})
 							if err != nil {
 								return "", err
@@ -251,7 +277,7 @@ func (t *toy) system() *sim.System {
 func toyMemory(n int) sim.Content { return sim.Content{{Name: "memory", Value: strconv.Itoa(n)}} }
 
 func storeStates(v sim.View) (states []int) {
-	for _, c := range v.Contents {
+	for _, c := range v.Contents[:len(v.Contents)-1] { // without the clock
 		s, _ := c.Lookup("state")
 		n, _ := strconv.Atoi(s)
 		states = append(states, n)
@@ -260,19 +286,23 @@ func storeStates(v sim.View) (states []int) {
 }
 
 type toyMachine struct {
-	name   string
-	table  toyStore
-	state  int
-	frail  map[sim.FaultKind]bool
-	after  map[sim.FaultKind]bool
-	waits  string
-	outage bool
+	name    string
+	table   toyStore
+	state   int
+	frail   map[sim.FaultKind]bool
+	after   map[sim.FaultKind]bool
+	retries string
+	outage  bool
 }
 
 func (m *toyMachine) Name() string { return m.name }
 func (m *toyMachine) Reset() error { m.state = 0; return nil }
 func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	here := m.table[m.state]
+	if r.Body == "tick" {
+		m.state = here.older
+		return "", nil
+	}
 	if kind, i, ok := strings.Cut(r.Body, " "); ok {
 		n, _ := strconv.Atoi(i)
 		if m.state = here.leave[n&1]; kind != "leave" {
@@ -291,6 +321,8 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 func (m *toyMachine) Content() (sim.Content, error) {
 	return sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}, nil
 }
+func (m *toyMachine) Tick(time.Duration) sim.Request { return sim.Request{Store: m.name, Body: "tick"} }
+func (m *toyMachine) Waits(r sim.Request) bool       { return r.Body == "0" && m.outage }
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
 }
@@ -300,7 +332,7 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 	}
 	return all, nil
 }
-func (m *toyMachine) Waits(r sim.Request) bool { return r.Body == m.waits }
+func (m *toyMachine) Retries(r sim.Request) bool { return r.Body == m.retries }
 func (m *toyMachine) Aftermath(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
 	return m.Leave("a connection"), m.after[kind]
 }
@@ -356,6 +388,8 @@ type toyPlace struct {
 	arrives int // the reply that is on its way; -1 is none, toyFailure that there is none
 	dead    bool
 	result  string
+	age     int  // ticks since it asked for what it waits for
+	acted   bool // it has done something
 }
 
 const toyFailure = 99
@@ -417,6 +451,9 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 	w = w.clone()
 	p := &w.tasks[i]
 	local := !p.started || p.arrives >= 0
+	if least, _, _ := t.between(p); p.age < least {
+		return w, false
+	}
 	if fault != "" && (p.done() || local || !t.frail[fault] || !w.spend(fault)) {
 		return w, false
 	}
@@ -433,8 +470,12 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 	default:
 		s := p.task.states[p.local]
 		reply := toyFailure
-		if w.down && s.store == t.down {
-			if fault != "" || s.input == t.waits {
+		if s.sleep > 0 {
+			if reply = 0; fault != "" {
+				return w, false
+			}
+		} else if w.down && s.store == t.down {
+			if fault != "" || s.input == t.retries {
 				return w, false
 			}
 			fault = sim.RedisDown
@@ -453,12 +494,62 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 		}
 		if !p.alone {
 			p.arrives = reply
+			if s.sleep > 0 {
+				p.age = 0
+			}
 			return w, true
 		}
 		w.arrive(i, reply)
 	}
+	p.age, p.acted = 0, true
 	w.finish(i)
 	return w, true
+}
+
+// between returns after how many ticks the next step of a task happens: at least,
+// and at most unless that is negative. It may wait for others without end.
+func (t *toy) between(p *toyPlace) (least, most int, waits bool) {
+	if t.stall == 0 || p.done() || !p.started {
+		return 0, -1, false
+	}
+	if p.arrives >= 0 {
+		return 0, t.stall, false
+	}
+	switch s := p.task.states[p.local]; {
+	case s.sleep > 0:
+		return s.sleep, s.sleep, false
+	case s.input == 0 && s.store == t.down, s.input == t.retries:
+		return 0, -1, true
+	case p.alone && !p.acted:
+		return 0, -1, false
+	}
+	return 0, t.stall, false
+}
+
+// tick returns the world after a tick, and false if that cannot be or is the same.
+func (t *toy) tick(w toyWorld) (toyWorld, bool) {
+	before := fmt.Sprint(w.stores)
+	w = w.clone()
+	alive, changed := false, false
+	for i := range w.tasks {
+		p := &w.tasks[i]
+		if p.done() {
+			continue
+		}
+		_, most, waits := t.between(p)
+		alive = alive || !waits
+		if most >= 0 {
+			if p.age >= most {
+				return w, false
+			}
+			p.age++
+			changed = true
+		}
+	}
+	for i, s := range w.stores {
+		w.stores[i] = t.stores[i][s].older
+	}
+	return w, t.stall > 0 && alive && (changed || fmt.Sprint(w.stores) != before)
 }
 
 // crash returns the world after a crash of a process, and false if it has ended.
@@ -550,6 +641,10 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 		next := w.clone()
 		next.down = false
 		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next)
+	}
+	if next, ok := t.tick(w); ok {
+		enabled++
+		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}}, next)
 	}
 	t.others(w, func(f sim.Fault, next toyWorld) { on(sim.Move{Task: sim.Environment, Fault: f}, next) })
 	if enabled > 0 {

@@ -158,17 +158,42 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 			continue
 		}
 		text, _ := sys.Describe(req, "")
-		if !task.Background {
-			waiting = append(waiting, task.Name+" waits for "+text)
-		}
-		if err := e.Step(i); !errors.Is(err, sim.ErrBlocked) {
-			if err != nil {
-				return nil, err
-			}
+		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
+		} else if !errors.Is(err, sim.ErrBlocked) {
+			return nil, err
+		} else if !task.Background {
+			waiting = append(waiting, task.Name+" waits for "+obstacle(sys, err, text))
 		}
 	}
 	return waiting, nil
+}
+
+// obstacle describes what a blocked request waits for: whoever is in the way, if
+// the store says so, or else what it asks for.
+func obstacle(sys *sim.System, err error, request string) string {
+	var b *sim.BlockedError
+	if !errors.As(err, &b) {
+		return request
+	}
+	var holders []string
+	for _, conn := range b.Holders {
+		holder := conn
+		if i := strings.LastIndexByte(conn, '#'); i >= 0 {
+			holder = conn[:i]
+		}
+		for i := range sys.Programs {
+			// A connection of several tasks belongs to their process.
+			if p := &sys.Programs[i]; p.Name == holder && len(p.Tasks) == 1 {
+				holder = p.Tasks[0].Name
+				break
+			}
+		}
+		if !slices.Contains(holders, holder) {
+			holders = append(holders, holder)
+		}
+	}
+	return strings.Join(holders, " and ") + " in " + request
 }
 
 // transcript returns the steps of an execution, each in one line.

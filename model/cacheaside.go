@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "cache-aside",
-		Summary: "read: as naive; write: UPDATE, then DEL",
-		Claim:   "strong consistency; always current data; the golden standard for critical data",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return cacheAside{newNaive(cache, db)} },
+		Name:     "cache-aside",
+		Group:    FillAndInvalidate,
+		Summary:  "read: as naive; write: UPDATE, then DEL",
+		Claim:    "strong consistency; always current data; the golden standard for critical data",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return cacheAside{newNaive(cache, db)} },
 	})
 }
 

@@ -7,10 +7,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "counter-atomic",
-		Summary: "UPDATE value = value + 1",
-		Claim:   "one statement loses nothing",
-		Race:    counterRace(counterAtomic),
+		Name:     "counter-atomic",
+		Group:    DatabaseRaces,
+		Summary:  "UPDATE value = value + 1",
+		Claim:    "one statement loses nothing",
+		Promises: true,
+		Race:     counterRace(counterAtomic),
 	})
 }
 

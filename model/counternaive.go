@@ -8,6 +8,7 @@ import (
 func init() {
 	register(Strategy{
 		Name:    "counter-naive",
+		Group:   DatabaseRaces,
 		Summary: "SELECT the value; UPDATE it to what was read plus 1",
 		Claim:   "views are 3 to 7 of 10",
 		Race:    counterRace(counterNaive),

@@ -7,10 +7,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "counter-optimistic",
-		Summary: "SELECT value and version; UPDATE where the version is the same; up to 3 tries",
-		Claim:   "a conflict is noticed and tried again",
-		Race:    counterRace(counterOptimistic),
+		Name:     "counter-optimistic",
+		Group:    DatabaseRaces,
+		Summary:  "SELECT value and version; UPDATE where the version is the same; up to 3 tries",
+		Claim:    "a conflict is noticed and tried again",
+		Promises: true,
+		Race:     counterRace(counterOptimistic),
 	})
 }
 

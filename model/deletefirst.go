@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "delete-first",
-		Summary: "read: as naive; write: DEL, then UPDATE",
-		Claim:   "avoids serving the old value after the update",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return deleteFirst{newNaive(cache, db)} },
+		Name:     "delete-first",
+		Group:    FillAndInvalidate,
+		Summary:  "read: as naive; write: DEL, then UPDATE",
+		Claim:    "avoids serving the old value after the update",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return deleteFirst{newNaive(cache, db)} },
 	})
 }
 

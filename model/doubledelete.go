@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "double-delete",
-		Summary: "read: as naive; write: DEL, UPDATE, DEL",
-		Claim:   "closes the window",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return doubleDelete{deleteFirst{newNaive(cache, db)}} },
+		Name:     "double-delete",
+		Group:    FillAndInvalidate,
+		Summary:  "read: as naive; write: DEL, UPDATE, DEL",
+		Claim:    "closes the window",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return doubleDelete{deleteFirst{newNaive(cache, db)}} },
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 func init() {
 	register(Strategy{
 		Name:    "naive",
+		Group:   FillAndInvalidate,
 		Summary: "read: GET, on a miss SELECT and SET with TTL; write: UPDATE only",
 		Claim:   "stale until the TTL",
 		New:     func(cache *redis.Client, db *sql.DB) Service { return newNaive(cache, db) },

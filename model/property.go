@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"quiesce/sim"
@@ -13,30 +14,26 @@ type Property struct {
 	Name    string // as given to -property
 	Summary string
 
-	race bool // asked of races, not of strategies that keep a cache
-	of   func(Strategy, Workload) sim.Property
+	of func(Strategy, Workload) sim.Property
 }
 
 // Properties returns all properties.
 func Properties() []Property {
 	return []Property{{
 		Name:    "coherent",
-		Summary: "at quiescence the cache holds nothing for the key or exactly the row of the database",
+		Summary: "at quiescence every cache, also that of each server, holds nothing for the key or exactly the row of the database",
 		of:      coherent,
 	}, {
 		Name:    "no-lost-update",
-		Summary: "at quiescence the counter is the number of workers that were told they had counted",
-		race:    true,
+		Summary: "at quiescence the counter, or the rise of the price, is what workers or writers were told they had added",
 		of:      noLostUpdate,
 	}, {
 		Name:    "at-most-one-booking",
 		Summary: "at quiescence at most one worker was told that the seat is its own",
-		race:    true,
 		of:      atMostOneBooking,
 	}, {
 		Name:    "stock-never-negative",
 		Summary: "the stock is never below zero",
-		race:    true,
 		of:      stockNeverNegative,
 	}}
 }
@@ -44,16 +41,13 @@ func Properties() []Property {
 // LookupProperty returns the property called name, that of the strategy if name
 // is "". The error says which are allowed.
 func LookupProperty(name string, s Strategy) (Property, error) {
-	own := "coherent"
-	if s.Race != nil {
-		own = s.Race.Property
-	}
+	own := s.properties()
 	if name == "" {
-		name = own
+		name = own[0]
 	}
 	p, err := lookup("property", name, Properties(), func(p Property) string { return p.Name })
-	if err == nil && (p.race || s.Race != nil) && name != own {
-		err = fmt.Errorf("the property %s is not one of %s; it has %s", name, s.Name, own)
+	if err == nil && !slices.Contains(own, name) {
+		err = fmt.Errorf("the property %s is not one of %s; it has %s", name, s.Name, strings.Join(own, " and "))
 	}
 	return p, err
 }
@@ -61,26 +55,43 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 func coherent(_ Strategy, w Workload) sim.Property {
 	return sim.Property{Name: "coherent", Violation: func(v sim.View) string {
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			cached, ok := v.Contents[cacheStore].Lookup(productKey(id))
-			if !ok {
-				continue
+			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+			if line := differs("the cache", v.Contents[cacheStore], id, row); line != "" {
+				return line
 			}
-			row, ok := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			if !ok {
-				return fmt.Sprintf("%s: the cache holds %s, the database has no such row", productKey(id), cached)
-			}
-			c, err := decode(cached)
-			if err != nil {
-				return fmt.Sprintf("%s: the cache holds %s, which is no product", productKey(id), cached)
-			}
-			if r, err := decode(row); err != nil {
-				panic(err) // the row is of our own table
-			} else if c != r {
-				return fmt.Sprintf("%s: the cache holds %s, the database %s", productKey(id), encode(c), encode(r))
+			for i, m := range v.Memories {
+				if line := differs("the local cache of "+serverName(i), m, id, row); line != "" {
+					return line
+				}
 			}
 		}
 		return ""
 	}}
+}
+
+// differs returns the line that says how what a cache holds of a product differs
+// from its row, "" if it holds nothing or the same.
+func differs(cache string, c sim.Content, id int64, row string) string {
+	key := productKey(id)
+	cached, ok := c.Lookup(key)
+	if !ok {
+		return ""
+	}
+	if row == "" {
+		return fmt.Sprintf("%s: %s holds %s, the database has no such row", key, cache, cached)
+	}
+	p, err := decode(cached)
+	if err != nil {
+		return fmt.Sprintf("%s: %s holds %s, which is no product", key, cache, cached)
+	}
+	r, err := decode(row)
+	if err != nil {
+		panic(err) // the row is of our own table
+	}
+	if p != r {
+		return fmt.Sprintf("%s: %s holds %s, the database %s", key, cache, encode(p), encode(r))
+	}
+	return ""
 }
 
 // What workers are told.
@@ -91,12 +102,36 @@ const (
 	toldSold    = "sold"
 	toldSoldOut = "sold out"
 	toldGaveUp  = "gave up"
+	toldRaised  = "raised"
 )
 
-func noLostUpdate(s Strategy, _ Workload) sim.Property {
+func noLostUpdate(s Strategy, w Workload) sim.Property {
+	if s.Race == nil {
+		return noLostRaise(w)
+	}
 	return sim.Property{Name: "no-lost-update", Violation: func(v sim.View) string {
 		if n, told := s.Race.column(v), count(v, toldCounted); n != int64(told) {
 			return fmt.Sprintf("%d workers were told that they had counted, the counter is %d", told, n)
+		}
+		return ""
+	}}
+}
+
+// noLostRaise is no-lost-update of prices. All raises are the same and none is
+// counted twice, so one that is lost is missing in the sum.
+func noLostRaise(w Workload) sim.Property {
+	return sim.Property{Name: "no-lost-update", Violation: func(v sim.View) string {
+		var rise int64
+		for id := int64(1); id <= int64(w.Keys); id++ {
+			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+			p, err := decode(row)
+			if err != nil {
+				panic(err) // the row is of our own table
+			}
+			rise += p.Price - initialPrice
+		}
+		if told := count(v, toldRaised); rise != int64(told)*raiseBy {
+			return fmt.Sprintf("%d writers were told that they had raised a price by %d, together the prices rose by %d", told, raiseBy, rise)
 		}
 		return ""
 	}}
@@ -151,17 +186,30 @@ type Expression struct {
 }
 
 // Values returns the expression whose values are shown of a workload: the column
-// of a race, or what cache and database hold for every product.
+// of a race, or what cache, local caches and database hold for every product. The
+// local caches are in the order of their prices, since servers are interchangeable.
 func Values(s Strategy, w Workload) Expression {
 	if r := s.Race; r != nil {
 		return Expression{r.Row + " " + r.Column, func(v sim.View) string { return fmt.Sprint(r.column(v)) }}
 	}
-	return Expression{"price in cache and database", func(v sim.View) string {
+	name := "price in cache and database"
+	if _, ok := s.prototype().(LocalCacher); ok {
+		name = "price in cache, local caches and database"
+	}
+	return Expression{name, func(v sim.View) string {
 		var all []string
 		for id := int64(1); id <= int64(w.Keys); id++ {
 			cached, _ := v.Contents[cacheStore].Lookup(productKey(id))
 			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			all = append(all, price(cached)+" "+price(row))
+			var local []string
+			for _, m := range v.Memories {
+				if m != nil {
+					held, _ := m.Lookup(productKey(id))
+					local = append(local, price(held))
+				}
+			}
+			slices.Sort(local)
+			all = append(all, strings.Join(slices.Concat([]string{price(cached)}, local, []string{price(row)}), " "))
 		}
 		return strings.Join(all, ", ")
 	}}

@@ -7,10 +7,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "seat-naive",
-		Summary: "SELECT whether the seat is booked; if it is free UPDATE it",
-		Claim:   "the check keeps a seat from being sold twice",
-		Race:    seatRace(seatNaive),
+		Name:     "seat-naive",
+		Group:    DatabaseRaces,
+		Summary:  "SELECT whether the seat is booked; if it is free UPDATE it",
+		Claim:    "the check keeps a seat from being sold twice",
+		Promises: true,
+		Race:     seatRace(seatNaive),
 	})
 }
 

@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "setnx-fill",
-		Summary: "read: GET, on a miss SELECT and SET NX with TTL; write: UPDATE, then DEL",
-		Claim:   "a slow reader cannot overwrite",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return setnxFill{cacheAside{newNaive(cache, db)}} },
+		Name:     "setnx-fill",
+		Group:    FillAndInvalidate,
+		Summary:  "read: GET, on a miss SELECT and SET NX with TTL; write: UPDATE, then DEL",
+		Claim:    "a slow reader cannot overwrite",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return setnxFill{cacheAside{newNaive(cache, db)}} },
 	})
 }
 

@@ -7,10 +7,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "stock-guarded",
-		Summary: "UPDATE stock = stock - 1 where stock > 0",
-		Claim:   "the guard is in the statement",
-		Race:    stockRace(stockGuarded),
+		Name:     "stock-guarded",
+		Group:    DatabaseRaces,
+		Summary:  "UPDATE stock = stock - 1 where stock > 0",
+		Claim:    "the guard is in the statement",
+		Promises: true,
+		Race:     stockRace(stockGuarded),
 	})
 }
 

@@ -7,10 +7,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "stock-naive",
-		Summary: "SELECT the stock; if there is some UPDATE stock = stock - 1",
-		Claim:   "the check keeps the stock from being oversold",
-		Race:    stockRace(stockNaive),
+		Name:     "stock-naive",
+		Group:    DatabaseRaces,
+		Summary:  "SELECT the stock; if there is some UPDATE stock = stock - 1",
+		Claim:    "the check keeps the stock from being oversold",
+		Promises: true,
+		Race:     stockRace(stockNaive),
 	})
 }
 

@@ -10,23 +10,50 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A Service reads and writes products through a cache and a database.
-type Service interface {
-	// Read returns the product, from the cache if it is there.
-	Read(ctx context.Context, id int64) (Product, error)
+// A Group is what some strategies have in common.
+type Group int
 
-	// Write sets the price of the product, in cents.
-	Write(ctx context.Context, id, price int64) error
+// The groups, in the order in which they are listed.
+const (
+	FillAndInvalidate Group = 1 + iota
+	VersionsAndLeases
+	LocalCaches
+	DatabaseRaces
+)
+
+var titles = [...]string{
+	FillAndInvalidate: "fill and invalidate",
+	VersionsAndLeases: "versions and leases",
+	LocalCaches:       "local caches and messages",
+	DatabaseRaces:     "database races",
+}
+
+// String returns the title of the group.
+func (g Group) String() string { return titles[g] }
+
+// Groups returns all groups in their order.
+func Groups() (all []Group) {
+	for g := 1; g < len(titles); g++ {
+		all = append(all, Group(g))
+	}
+	return all
 }
 
 // A Strategy is a protocol by which a [Service] keeps its cache, or by which
 // workers share a row of the database.
 type Strategy struct {
 	Name    string // as given to -strategy
-	Summary string // what reader and writer do, in one line
+	Group   Group
+	Summary string // what reader and writer do, in one sentence
 	Claim   string // what the literature says of it, to be tested
 
+	// Promises says that the claim means that the property holds. The zero value
+	// means that the claim names a weakness, or nothing that is asked here.
+	Promises bool
+
 	// New builds the service of a strategy that keeps a cache; nil if Race is not.
+	// It only keeps the clients, which are nil where the service is built to see
+	// what it can do.
 	New func(cache *redis.Client, db *sql.DB) Service
 
 	// Race is a strategy without a cache.
@@ -50,7 +77,38 @@ type Work func(ctx context.Context, db *sql.DB, worker int) (told string, err er
 var strategies []Strategy
 
 // register adds a strategy; every strategy's file calls it from init.
-func register(s Strategy) { strategies = append(strategies, s) }
+func register(s Strategy) {
+	if s.Group <= 0 || int(s.Group) >= len(titles) {
+		panic("model: " + s.Name + " is in no group")
+	}
+	strategies = append(strategies, s)
+}
+
+// InGroup returns the strategies of a group, in the order of their names.
+func InGroup(g Group) []Strategy {
+	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Group != g })
+}
+
+// prototype returns a service without clients, which says by its interfaces what
+// services of the strategy can do; nil if it is a race.
+func (s Strategy) prototype() Service {
+	if s.New == nil {
+		return nil
+	}
+	return s.New(nil, nil)
+}
+
+// properties returns the names of those that can be asked of the strategy, first
+// the one that is asked by default.
+func (s Strategy) properties() []string {
+	if s.Race != nil {
+		return []string{s.Race.Property}
+	}
+	if _, ok := s.prototype().(Raiser); ok {
+		return []string{"no-lost-update", "coherent"}
+	}
+	return []string{"coherent"}
+}
 
 // Strategies returns all strategies in the order of their names.
 func Strategies() []Strategy {

@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "versioned",
-		Summary: "read: GET, on a miss SELECT; write: UPDATE with version + 1; both store by a script that keeps the newer version",
-		Claim:   "last version wins",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return versioned{newNaive(cache, db)} },
+		Name:     "versioned",
+		Group:    VersionsAndLeases,
+		Summary:  "read: GET, on a miss SELECT; write: UPDATE with version + 1; both store by a script that keeps the newer version",
+		Claim:    "last version wins",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return versioned{newNaive(cache, db)} },
 	})
 }
 

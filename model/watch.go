@@ -10,10 +10,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "watch",
-		Summary: "read: WATCH, GET, on a miss SELECT and MULTI, SET, EXEC; write: UPDATE, then DEL",
-		Claim:   "EXEC fails if anyone touched the key",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return watch{cacheAside{newNaive(cache, db)}} },
+		Name:     "watch",
+		Group:    VersionsAndLeases,
+		Summary:  "read: WATCH, GET, on a miss SELECT and MULTI, SET, EXEC; write: UPDATE, then DEL",
+		Claim:    "EXEC fails if anyone touched the key",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return watch{cacheAside{newNaive(cache, db)}} },
 	})
 }
 

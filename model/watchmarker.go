@@ -9,9 +9,11 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "watch-marker",
-		Summary: "read: as watch; write: UPDATE, then MULTI, SET a marker, DEL, EXEC",
-		Claim:   "the writer always changes the key, so EXEC fails",
+		Name:     "watch-marker",
+		Group:    VersionsAndLeases,
+		Summary:  "read: as watch; write: UPDATE, then MULTI, SET a marker, DEL, EXEC",
+		Claim:    "the writer always changes the key, so EXEC fails",
+		Promises: true,
 		New: func(cache *redis.Client, db *sql.DB) Service {
 			return watchMarker{watch{cacheAside{newNaive(cache, db)}}}
 		},

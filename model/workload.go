@@ -1,8 +1,6 @@
 package model
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 
 	"quiesce/sim"
@@ -16,7 +14,7 @@ import (
 type Workload struct {
 	Readers, Writers int
 	Keys             int  // products
-	Warm             bool // the cache holds every product when it begins
+	Warm             bool // the caches hold every product when it begins, local ones too
 
 	// Servers is the number of servers, which the tasks take in turn, first the
 	// readers and then the writers; the tasks of one server share its service. 0
@@ -104,130 +102,18 @@ func (w *World) Close() error {
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 	load.Keys = w.keys
 	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(w.strategy, load)}
-	var ops []operation
 	if w.strategy.Race != nil {
 		sys.Stores = []sim.Store{w.db}
 	}
-	for i := range load.Workers {
-		ops = append(ops, work(i, w.strategy.Race.Numbered))
-	}
-	for i := range load.Readers {
-		ops = append(ops, read(i, load.Keys))
-	}
-	for i := range load.Writers {
-		ops = append(ops, write(i, load.Keys))
-	}
-	if load.Servers == 0 {
-		for _, op := range ops {
-			sys.Programs = append(sys.Programs, w.server(op.name, []operation{op}))
-		}
-	}
-	for i := range min(load.Servers, len(ops)) {
-		var own []operation
-		for j := i; j < len(ops); j += load.Servers {
-			own = append(own, ops[j])
-		}
-		sys.Programs = append(sys.Programs, w.server(fmt.Sprintf("server-%d", i+1), own))
-	}
+	var local map[int64]Product
 	if load.Warm {
-		if err := w.warm(sys); err != nil {
+		var err error
+		if sys.Setup, local, err = w.warm(sys.Stores); err != nil {
 			return nil, fmt.Errorf("warm the cache: %w", err)
 		}
 	}
+	sys.Programs = w.servers(load, local)
 	return sys, nil
-}
-
-// An operation is one call of a service, as a task.
-type operation struct {
-	name  string // of the task
-	class string // equal for the same call with the same arguments
-	do    func(context.Context, server) (string, error)
-}
-
-// A server is what an operation is called on: a service, or the database alone.
-type server struct {
-	Service
-	race *Race
-	db   *sql.DB
-}
-
-func read(i, keys int) operation {
-	id := int64(i%keys + 1)
-	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
-		// No property looks at what an operation returned, so nothing is recorded.
-		_, err := s.Read(ctx, id)
-		return "", err
-	}}
-}
-
-// write sets a price that no other writer sets.
-func write(i, keys int) operation {
-	id, price := int64(i%keys+1), int64(7900+i)
-	if price >= initialPrice {
-		price += initialPrice // skips the initial price
-	}
-	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s server) (string, error) {
-		return "", s.Write(ctx, id, price)
-	}}
-}
-
-func work(i int, numbered bool) operation {
-	class := "work"
-	if numbered {
-		class = fmt.Sprintf("work %d", i)
-	}
-	return operation{fmt.Sprintf("worker-%d", i+1), class, func(ctx context.Context, s server) (string, error) {
-		return s.race.Work(ctx, s.db, i+1)
-	}}
-}
-
-// server returns a process with one service, on which the operations are called.
-func (w *World) server(name string, ops []operation) sim.Program {
-	p := sim.Program{Name: name}
-	for _, op := range ops {
-		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
-		p.Class += op.class + ";"
-	}
-	p.New = func(p *sim.Process) (tasks []sim.Task) {
-		s := server{race: w.strategy.Race, db: w.db.Open(p)}
-		if w.strategy.New != nil {
-			s.Service = w.strategy.New(w.cache.Client(p), s.db)
-		}
-		for _, op := range ops {
-			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
-		}
-		return tasks
-	}
-	return p
-}
-
-// warm makes the cache as the strategy's own reads leave it: it runs one reader
-// for every product and keeps their requests as the setup of the system.
-func (w *World) warm(sys *sim.System) error {
-	readers := &sim.System{Stores: sys.Stores}
-	for i := range w.keys {
-		op := read(i, w.keys)
-		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}))
-	}
-	e, err := readers.Start()
-	if err != nil {
-		return err
-	}
-	defer e.Stop()
-	for task := range readers.Programs {
-		for {
-			if _, ok := e.Pending(task); !ok {
-				break
-			}
-			if err := e.Step(task); err != nil {
-				return err
-			}
-		}
-	}
-	for _, step := range e.Trace() {
-		sys.Setup = append(sys.Setup, step.Request)
-	}
-	return nil
 }
 
 // Smallest returns the workloads of at least one reader and one writer, or of at

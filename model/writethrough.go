@@ -9,10 +9,12 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "write-through",
-		Summary: "read: as naive; write: UPDATE, SELECT the row, SET with TTL",
-		Claim:   "database and cache atomically; cache always current; strong",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return writeThrough{newNaive(cache, db)} },
+		Name:     "write-through",
+		Group:    FillAndInvalidate,
+		Summary:  "read: as naive; write: UPDATE, SELECT the row, SET with TTL",
+		Claim:    "database and cache atomically; cache always current; strong",
+		Promises: true,
+		New:      func(cache *redis.Client, db *sql.DB) Service { return writeThrough{newNaive(cache, db)} },
 	})
 }
 

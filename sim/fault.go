@@ -92,7 +92,9 @@ func (m Move) Compare(n Move) int {
 }
 
 // Strikes says whether the move spends one of the faults of the system.
-func (m Move) Strikes() bool { return m.Fault.Kind != "" && m.Fault.Kind != RedisUp }
+func (m Move) Strikes() bool {
+	return m.Fault.Kind != "" && m.Fault.Kind != RedisUp && m.Fault.Kind != Tick
+}
 
 // A Weather is what the environment can still do: it is the state of a machine
 // that only faults move.
@@ -116,7 +118,7 @@ func (w Weather) Down() bool { return w.down }
 // Allows says whether a fault of the kind can happen.
 func (w Weather) Allows(kind FaultKind) bool {
 	switch kind {
-	case "":
+	case "", Tick:
 		return true
 	case RedisUp:
 		return w.down
@@ -132,7 +134,7 @@ func (w Weather) Allows(kind FaultKind) bool {
 // After returns the state after a fault of the kind, which has to be allowed.
 func (w Weather) After(kind FaultKind) Weather {
 	switch kind {
-	case "":
+	case "", Tick:
 		return w
 	case RedisUp:
 		w.down = false
@@ -162,10 +164,10 @@ type Fallible interface {
 	// the kind, which is Expire, Evict or DropMessage.
 	Incidents(FaultKind) ([]Incident, error)
 
-	// Waits says whether the request is blocked while the store is down; any other
-	// one fails. It is for a client that tries again until it works: only the last
-	// time matters.
-	Waits(Request) bool
+	// Retries says whether the request is one of a client that tries again until it
+	// works, so that only the last time matters: it is blocked while the store is
+	// down. Any other one fails then.
+	Retries(Request) bool
 
 	// Aftermath returns the request by which the store loses what it keeps for the
 	// connection of a request that a fault has struck: of a kind as in Fails. It

@@ -80,7 +80,12 @@ func (p *Program) specs() []TaskSpec {
 type Process struct {
 	name  string
 	tasks []*coroutine
-	atEnd []func(clean bool)
+
+	atReturn []func(task string) error
+	atEnd    []func(clean bool)
+	ctx      context.Context // of the tasks; nil stands for one that never ends
+	cancel   context.CancelFunc
+
 	shown func() Content // what the memory holds; nil if nobody shows it
 	hurt  bool           // a fault has struck one of its requests
 	stray *atomic.Pointer[TaskError]
@@ -174,7 +179,7 @@ func (p *Process) construct(prog Program) (err error) {
 }
 
 // start makes the coroutine; it does not run yet. hurt says whether it may fail.
-func (c *coroutine) start(hurt *bool) {
+func (c *coroutine) start(ctx context.Context, hurt *bool) {
 	c.next, c.stop = iter.Pull(func(yield func(Request) bool) {
 		c.yield = yield
 		c.goid.Store(goid.Get())
@@ -185,7 +190,7 @@ func (c *coroutine) start(hurt *bool) {
 				c.err = panicked(c.name, v)
 			}
 		}()
-		result, err := c.task(context.Background())
+		result, err := c.task(ctx)
 		c.result = result
 		switch {
 		case c.err != nil:
@@ -220,6 +225,9 @@ func (p *Process) end(clean bool) {
 		p.atEnd[i](clean)
 	}
 	p.atEnd = nil
+	if p.cancel != nil {
+		p.cancel()
+	}
 }
 
 // Name returns the name of the program.
@@ -228,6 +236,40 @@ func (p *Process) Name() string { return p.name }
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.
 func (p *Process) AtEnd(f func(clean bool)) { p.atEnd = append(p.atEnd, f) }
+
+// AtReturn registers f to be called when a task has returned without an error. An
+// error of f is one of the task.
+func (p *Process) AtReturn(f func(task string) error) { p.atReturn = append(p.atReturn, f) }
+
+// Context returns the context of the tasks, which is canceled when the process has
+// ended. A constructor asks for it if goroutines of a library are to end with the
+// process. If none does, the context is one that is never canceled, which costs
+// less.
+func (p *Process) Context() context.Context {
+	if p.ctx == nil {
+		p.ctx, p.cancel = context.WithCancel(context.Background())
+	}
+	return p.ctx
+}
+
+// Running returns the name of the task that calls it, and "" if none does.
+func (p *Process) Running() string {
+	if c := p.running(); c != nil {
+		return c.name
+	}
+	return ""
+}
+
+// running returns the task on whose goroutine it is called; nil if there is none.
+func (p *Process) running() *coroutine {
+	id := goid.Get()
+	for _, c := range p.tasks {
+		if c.goid.Load() == id {
+			return c
+		}
+	}
+	return nil
+}
 
 // Show says how a property sees what the memory of the process holds: f returns
 // all of it that matters, and is called only while no task runs.
@@ -263,7 +305,11 @@ func (p *Process) Deliver(task int, r Reply) error {
 		panic("sim: Deliver to " + c.name + ", which waits for nothing")
 	}
 	if c.next == nil {
-		c.start(&p.hurt)
+		ctx := p.ctx
+		if ctx == nil {
+			ctx = context.Background()
+		}
+		c.start(ctx, &p.hurt)
 	}
 	if _, failed := r.Failure(); !failed {
 		c.failed = 0
@@ -277,6 +323,13 @@ func (p *Process) Deliver(task int, r Reply) error {
 	}
 	if c.err != nil {
 		return c.err
+	}
+	if !c.waiting {
+		for _, f := range p.atReturn {
+			if err := f(c.name); err != nil {
+				return &TaskError{Task: c.name, Err: err}
+			}
+		}
 	}
 	p.endIfDone()
 	return nil
@@ -305,11 +358,25 @@ func (p *Process) Stop() {
 	p.end(false)
 }
 
+// ErrAbandoned is what [Process.Ask] returns if the process is stopped.
+var ErrAbandoned = errors.New("quiesce: the process was abandoned")
+
 // Call is how the client of a store asks for a request: it suspends the task
 // until the reply is delivered. It does not return if the process is stopped
 // meanwhile, or if the task is held, and returns [ErrOutside] if the caller is
 // not a task of the process.
 func (p *Process) Call(r Request) (Reply, error) {
+	reply, err := p.Ask(r)
+	if err == ErrAbandoned {
+		panic(unwinding{})
+	}
+	return reply, err
+}
+
+// Ask is Call for a client that holds a lock which a deferred call of the task
+// waits for, so that it cannot be unwound: it returns [ErrAbandoned] if the process
+// is stopped meanwhile.
+func (p *Process) Ask(r Request) (Reply, error) {
 	c := p.running()
 	if c == nil {
 		p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
@@ -319,7 +386,7 @@ func (p *Process) Call(r Request) (Reply, error) {
 	if c.unwound || !c.yield(r) {
 		// A deferred call of the task may come here again while it unwinds.
 		c.unwound = true
-		panic(unwinding{})
+		return "", ErrAbandoned
 	}
 	return c.reply, nil
 }
@@ -351,15 +418,4 @@ func (c *coroutine) checkHeld() {
 		c.err = &TaskError{Task: c.name, Err: c.held}
 	}
 	panic(unwinding{})
-}
-
-// running returns the task on whose goroutine it is called, and nil if there is none.
-func (p *Process) running() *coroutine {
-	id := goid.Get()
-	for _, c := range p.tasks {
-		if c.goid.Load() == id {
-			return c
-		}
-	}
-	return nil
 }

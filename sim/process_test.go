@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -496,3 +497,32 @@ func (b *booth) Execute(r Request) (Reply, error) {
 	return "", nil
 }
 func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, string(reply) }
+
+// A task that asks is told that it was abandoned, and is unwound when it calls.
+func TestAskOfAnAbandonedProcess(t *testing.T) {
+	var got []error
+	var ctx context.Context
+	called := false
+	p, err := start(Program{Name: "task", New: func(p *Process) []Task {
+		ctx = p.Context()
+		return []Task{func(own context.Context) (string, error) {
+			if own != ctx || p.Running() != "task" {
+				t.Errorf("the task has another context, or the name %q", p.Running())
+			}
+			for range 2 {
+				_, err := p.Ask(Request{Store: "s"})
+				got = append(got, err)
+			}
+			p.Call(Request{Store: "s"})
+			called = true
+			return "", nil
+		}}
+	}}, nil, new(atomic.Pointer[TaskError]))
+	if err != nil || ctx.Err() != nil || p.Running() != "" {
+		t.Fatal(err, ctx.Err(), p.Running())
+	}
+	p.Stop()
+	if len(got) != 2 || got[0] != ErrAbandoned || got[1] != ErrAbandoned || called || ctx.Err() == nil {
+		t.Errorf("%v, called: %v, context: %v", got, called, ctx.Err())
+	}
+}

@@ -14,7 +14,8 @@ type Request struct {
 
 	// Conn names the connection on which it comes, if the store keeps something
 	// for that connection: an open transaction, a watched key, a subscription.
-	// Such processes are told apart. "" is any connection.
+	// It is the name of the process, '#' and a number, as in server-1#0. Such
+	// processes are told apart. "" is any connection.
 	Conn string
 }
 
@@ -38,6 +39,16 @@ type Reply string
 // store is unchanged.
 var ErrBlocked = errors.New("blocked")
 
+// A BlockedError is an [ErrBlocked] that says who is in the way.
+type BlockedError struct {
+	Holders []string // the Conn of each request whose effect has to end first
+}
+
+func (e *BlockedError) Error() string { return "blocked by " + strings.Join(e.Holders, ", ") }
+
+// Is makes a BlockedError an [ErrBlocked].
+func (e *BlockedError) Is(target error) bool { return target == ErrBlocked }
+
 // A Store is a deterministic machine that executes requests one at a time.
 // A Store is used from one goroutine at a time.
 type Store interface {
@@ -47,9 +58,9 @@ type Store interface {
 	// Reset puts the store back into its initial content.
 	Reset() error
 
-	// Execute executes one request atomically. It returns [ErrBlocked] if the
-	// request is not enabled; any other error means that the simulation itself
-	// has failed and ends the run.
+	// Execute executes one request atomically. It returns [ErrBlocked], which may be
+	// a [*BlockedError], if the request is not enabled; any other error means that
+	// the simulation itself has failed and ends the run.
 	Execute(Request) (Reply, error)
 
 	// Content returns everything that later replies can depend on.

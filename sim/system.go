@@ -17,6 +17,9 @@ type System struct {
 	// Faults may happen in an execution. Stores that are not Fallible suffer none.
 	Faults Faults
 
+	// Timing makes the system timed; nil means untimed.
+	Timing *Timing
+
 	// Setup is executed, in this order, after every reset of the stores and
 	// before any task starts. It is part of no trace.
 	Setup []Request
@@ -209,6 +212,8 @@ type Execution struct {
 	tasks   []TaskRef
 	procs   []*Process
 	arrives []arrival // by task
+	ages    []int     // by task, in ticks: how long ago it asked for what it waits for
+	fresh   []bool    // by task: it is alone in its process and has not done anything
 	weather Weather
 	trace   []Step
 }
@@ -234,6 +239,10 @@ func (s *System) Start() (*Execution, error) {
 	}
 	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
 	e.arrives = make([]arrival, len(e.tasks))
+	e.ages, e.fresh = make([]int, len(e.tasks)), make([]bool, len(e.tasks))
+	for i, t := range e.tasks {
+		e.fresh[i] = t.Alone
+	}
 	for i := range s.Programs {
 		p, err := s.Process(i)
 		if p != nil {
@@ -288,13 +297,27 @@ func (e *Execution) Pending(task int) (Request, bool) {
 // there are n, and of which those of tasks may turn out to be blocked; then the
 // faults, which need not happen.
 func (e *Execution) Moves() (moves []Move, n int, err error) {
+	passes, alive := e.sys.Timing != nil, false
 	for task := range e.tasks {
-		if _, ok := e.Pending(task); ok {
+		req, ok := e.Pending(task)
+		if !ok {
+			continue
+		}
+		span, err := e.sys.Span(req, e.fresh[task])
+		if err != nil {
+			return nil, 0, err
+		}
+		if e.ages[task] >= span.Least {
 			moves = append(moves, Move{Task: task})
 		}
+		_, ok = span.Passes(e.ages[task])
+		passes, alive = passes && ok, alive || !span.Waits
 	}
 	if e.weather.Down() {
 		moves = append(moves, Move{Environment, Fault{Kind: RedisUp}})
+	}
+	if passes && alive {
+		moves = append(moves, Move{Environment, Fault{Kind: Tick}})
 	}
 	n = len(moves)
 	if len(e.sys.Faults) == 0 {
@@ -356,9 +379,14 @@ func (e *Execution) Do(m Move) error {
 	if !ok {
 		panic("sim: Step of " + ref.Name + ", which has finished")
 	}
+	if span, err := e.sys.Span(req, e.fresh[m.Task]); err != nil {
+		return err
+	} else if e.ages[m.Task] < span.Least {
+		return ErrBlocked
+	}
 	if req.Local() {
 		reply := e.arrives[m.Task].reply
-		e.arrives[m.Task] = arrival{}
+		e.arrives[m.Task], e.ages[m.Task] = arrival{}, 0
 		e.trace = append(e.trace, Step{m, req, reply})
 		return p.Deliver(ref.Index, reply)
 	}
@@ -372,9 +400,13 @@ func (e *Execution) Do(m Move) error {
 	e.weather = e.weather.After(m.Fault.Kind)
 	e.trace = append(e.trace, Step{m, req, reply})
 	if ref.Alone {
+		e.ages[m.Task], e.fresh[m.Task] = 0, false
 		return p.Deliver(ref.Index, reply)
 	}
 	e.arrives[m.Task] = arrival{reply, true}
+	if _, ok := req.Sleeps(); ok {
+		e.ages[m.Task] = 0 // its reply is due from the end of the sleep on
+	}
 	return nil
 }
 
@@ -388,7 +420,7 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 	switch {
 	case kind == "":
 		return store.Execute(req)
-	case kind == RedisDown && f.Waits(req):
+	case kind == RedisDown && f.Retries(req):
 		return "", ErrBlocked
 	case kind == LostReply:
 		if _, err := store.Execute(req); err != nil {
@@ -408,6 +440,8 @@ func (e *Execution) strike(m Move) error {
 	step := Step{Move: m}
 	var err error
 	switch m.Fault.Kind {
+	case Tick:
+		err = e.tick()
 	case RedisUp:
 	case RedisDown:
 		step.Request = e.sys.Fallible(e.sys.Outage()).Leave("")
@@ -424,6 +458,49 @@ func (e *Execution) strike(m Move) error {
 	}
 	e.weather = e.weather.After(m.Fault.Kind)
 	e.trace = append(e.trace, step)
+	return nil
+}
+
+// tick lets a tick pass. It returns [ErrBlocked] if that changes nothing.
+func (e *Execution) tick() error {
+	changed := false
+	for task := range e.tasks {
+		req, ok := e.Pending(task)
+		if !ok {
+			continue
+		}
+		span, err := e.sys.Span(req, e.fresh[task])
+		if err != nil {
+			return err
+		}
+		age, ok := span.Passes(e.ages[task])
+		if !ok {
+			return ErrBlocked
+		}
+		changed = changed || age != e.ages[task]
+		e.ages[task] = age
+	}
+	for i, req := range e.sys.Ticking() {
+		if req == (Request{}) {
+			continue
+		}
+		before, err := e.sys.Stores[i].Content()
+		if err != nil {
+			return err
+		}
+		key := before.Key()
+		if _, err := e.sys.Stores[i].Execute(req); err != nil {
+			return err
+		}
+		after, err := e.sys.Stores[i].Content()
+		if err != nil {
+			return err
+		}
+		changed = changed || after.Key() != key
+	}
+	if !changed {
+		return ErrBlocked
+	}
 	return nil
 }
 
@@ -457,7 +534,7 @@ func (e *Execution) crash(name string) error {
 			result = Crashed
 		}
 		results = append(results, result)
-		e.arrives[i] = arrival{}
+		e.arrives[i], e.ages[i], e.fresh[i] = arrival{}, 0, t.Alone
 	}
 	e.procs[program].Stop()
 	for i, st := range e.sys.Stores {

@@ -55,7 +55,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to")
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
-	f.StringVar(&cache, "cache", "cold", "`what` the cache holds when it begins: cold (nothing) or warm (every product)")
+	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
 	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"quiesce/explore"
 	"quiesce/explore/report"
@@ -52,7 +51,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (expl
 		return explore.Holds, err
 	}
 	if o.list {
-		return explore.Holds, list(stdout)
+		return explore.Holds, list(stdout, o.width)
 	}
 	world, err := model.NewWorld(o.strategy, o.workload.Keys)
 	if err != nil {
@@ -133,23 +132,4 @@ func replay(sys *sim.System, token string) (*explore.Trace, error) {
 		return nil, err
 	}
 	return explore.Replay(sys, schedule)
-}
-
-func list(w io.Writer) error {
-	var b strings.Builder
-	for _, group := range []struct {
-		title      string
-		strategies []model.Strategy
-	}{{"strategies that keep a cache", model.Caches()}, {"strategies by which workers share a row", model.Races()}} {
-		fmt.Fprintf(&b, "%s:\n", group.title)
-		for _, s := range group.strategies {
-			fmt.Fprintf(&b, "  %-20s %s\n  %-20s claimed: %s\n", s.Name, s.Summary, "", s.Claim)
-		}
-	}
-	b.WriteString("properties:\n")
-	for _, p := range model.Properties() {
-		fmt.Fprintf(&b, "  %-20s %s\n", p.Name, p.Summary)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
 }

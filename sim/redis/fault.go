@@ -33,12 +33,12 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	return kind == sim.RedisDown
 }
 
-// Waits says that a subscription which has failed is made again when the server is
+// Retries says that a subscription which has failed is made again when the server is
 // up. A listener that receives in a loop tries again for ever, as go-redis itself
 // does for PubSub.Channel. A try while the server is down changes nothing at the
 // server, and a listener can be as slow as it likes, so it is taken to try when
 // that works. What it would do on a second error in a row is not explored.
-func (s *Store) Waits(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
+func (s *Store) Retries(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
 
 // Aftermath closes the connection of the request, if that has a state: go-redis
 // never uses one again after a failure. A real server notices that late. Until then

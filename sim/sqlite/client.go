@@ -13,12 +13,23 @@ import (
 )
 
 // Open returns a database for the client code of p. It is an ordinary
-// [sql.DB], except that each statement is a step of p: the goroutine of its task
-// must be the only one that uses it. It is closed when p ends.
+// [sql.DB], except that each statement, and each beginning and end of a
+// transaction, is a step of p: the goroutine of its task must be the only one that
+// uses it. It is closed when p ends.
 //
 // A statement that is executed with another number of arguments than it has
 // parameters fails without a step.
-func (s *Store) Open(p *sim.Process) *sql.DB {
+//
+// A task that returns while a transaction that it has begun is open has failed.
+func (s *Store) Open(p *sim.Process) *sql.DB { return s.open(p, false) }
+
+// OpenImmediate is Open, except that a transaction waits for all other writers
+// when it begins, by BEGIN IMMEDIATE: as a database of go-sqlite3 does that is
+// opened with _txlock=immediate. It stands for a transaction whose first statement
+// is SELECT ... FOR UPDATE, but locks the whole database and not one row.
+func (s *Store) OpenImmediate(p *sim.Process) *sql.DB { return s.open(p, true) }
+
+func (s *Store) open(p *sim.Process, immediate bool) *sql.DB {
 	// A new sql.DB starts a goroutine, which costs more than everything else.
 	var d *database
 	if n := len(s.free); n > 0 {
@@ -29,10 +40,17 @@ func (s *Store) Open(p *sim.Process) *sql.DB {
 		d.db = sql.OpenDB(d)
 	}
 	d.process.Store(p)
+	d.immediate = immediate
+	if s.mode != InMemory {
+		d.session = s.sessions.of(p)
+		p.Context() // ends what database/sql starts for each transaction
+	}
 	p.AtEnd(func(clean bool) {
 		if clean && d.unused() {
+			d.session = nil
 			s.free = append(s.free, d)
 		} else {
+			d.ended.Store(true)
 			d.db.Close()
 		}
 	})
@@ -47,6 +65,10 @@ type database struct {
 	process atomic.Pointer[sim.Process]
 	stmts   atomic.Int64 // that are open
 	closed  atomic.Bool
+
+	immediate bool     // BEGIN IMMEDIATE
+	session   *session // nil if there are no transactions
+	ended     atomic.Bool
 }
 
 // unused reports whether the database is as good as new, and makes it so: a
@@ -63,7 +85,7 @@ func (d *database) unused() bool {
 	return true
 }
 
-func (d *database) Connect(context.Context) (driver.Conn, error) { return &conn{d}, nil }
+func (d *database) Connect(context.Context) (driver.Conn, error) { return &conn{d: d}, nil }
 func (d *database) Driver() driver.Driver                        { return noDriver{} }
 
 // Close is called by [sql.DB.Close].
@@ -78,63 +100,53 @@ func (noDriver) Open(string) (driver.Conn, error) {
 	return nil, errors.New("quiesce: a simulated database is opened by Store.Open")
 }
 
+// A conn has no state unless it has a transaction: otherwise there is nothing that
+// a pool could hand to another task.
+type conn struct {
+	d  *database
+	tx *tx // nil if none is open
+}
+
 // request makes a step of the process.
-func (d *database) request(c call) (reader, error) {
-	body, err := c.encode()
+func (c *conn) request(call call) (reader, error) {
+	body, err := call.encode()
 	if err != nil {
 		return reader{}, err
 	}
-	reply, err := d.process.Load().Call(sim.Request{Store: d.store, Body: body})
+	req := sim.Request{Store: c.d.store, Body: body}
+	ask := c.d.process.Load().Call
+	if c.tx != nil {
+		req.Conn = c.tx.name
+		if call.mode == modeExec || call.mode == modeQuery {
+			// database/sql holds a lock that a deferred Rollback waits for.
+			ask = c.d.process.Load().Ask
+		}
+	}
+	reply, err := ask(req)
 	if err != nil {
 		return reader{}, err
 	}
 	return reader{rest: string(reply)}, nil
 }
 
-// execute makes a step with a statement. The reader is behind the mode.
-func (d *database) execute(mode byte, query string, args []driver.NamedValue, want int) (reader, error) {
-	if len(args) != want {
-		return reader{}, fmt.Errorf("sql: expected %d arguments, got %d", want, len(args))
+// execute makes a step with a statement. The reader is behind the mode, which has
+// to be that of a reply.
+func (c *conn) execute(mode, want byte, query string, args []driver.NamedValue) (reader, error) {
+	if n := shapeOf(query).params; len(args) != n {
+		return reader{}, fmt.Errorf("sql: expected %d arguments, got %d", n, len(args))
 	}
-	r, err := d.request(call{mode, query, args})
+	r, err := c.request(call{mode, query, args})
 	if err != nil {
 		return r, err
 	}
 	switch r.byte() {
-	case mode:
+	case want:
 		return r, nil
 	case modeError:
 		return r, r.error()
 	}
 	return r, errMalformed
 }
-
-func (d *database) exec(query string, args []driver.NamedValue, want int) (driver.Result, error) {
-	r, err := d.execute(modeExec, query, args, want)
-	if err != nil {
-		return nil, err
-	}
-	res := r.result()
-	if r.bad {
-		return nil, errMalformed
-	}
-	return res, nil
-}
-
-func (d *database) query(query string, args []driver.NamedValue, want int) (driver.Rows, error) {
-	r, err := d.execute(modeQuery, query, args, want)
-	if err != nil {
-		return nil, err
-	}
-	names, types := r.columns()
-	if r.bad {
-		return nil, errMalformed
-	}
-	return &rows{names, types, r}, nil
-}
-
-// A conn has no state: there is nothing that a pool could hand to another task.
-type conn struct{ d *database }
 
 var (
 	_ driver.ExecerContext                  = (*conn)(nil)
@@ -147,33 +159,79 @@ var (
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	c.d.stmts.Add(1)
-	return &stmt{d: c.d, query: query, params: shapeOf(query).params}, nil
+	return &stmt{c: c, query: query, params: shapeOf(query).params}, nil
 }
 
-func (c *conn) ExecContext(_ context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return c.d.exec(query, args, shapeOf(query).params)
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if awaits(ctx) {
+		panic(misusedAwait)
+	}
+	r, err := c.execute(modeExec, modeExec, query, args)
+	if err != nil {
+		return nil, err
+	}
+	res := r.result()
+	if r.bad {
+		return nil, errMalformed
+	}
+	return res, nil
 }
 
-func (c *conn) QueryContext(_ context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	return c.d.query(query, args, shapeOf(query).params)
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	mode := byte(modeQuery)
+	if awaits(ctx) {
+		if c.tx != nil || shapeOf(query).verb != "SELECT" {
+			panic(misusedAwait)
+		}
+		mode = modeAwait
+	}
+	r, err := c.execute(mode, modeQuery, query, args)
+	if err != nil {
+		return nil, err
+	}
+	names, types := r.columns()
+	if r.bad {
+		return nil, errMalformed
+	}
+	return &rows{names, types, r}, nil
 }
 
 func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(), driver.TxOptions{}) }
 
-// BeginTx asks for a step, which the store refuses: that ends the run even if
-// the task would ignore the error.
-func (c *conn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
-	if _, err := c.d.request(call{mode: modeBegin}); err != nil {
+// BeginTx asks for a step even if the store refuses it: that ends the run although
+// the task might ignore the error.
+func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	c.tx = c.d.session.begin(c)
+	b := beginning{sql.IsolationLevel(opts.Isolation), opts.ReadOnly, c.d.immediate}
+	if err := c.bound(b.call()); err != nil {
+		c.forgetTx()
 		return nil, err
 	}
-	return nil, noTransactions
+	return c.tx, nil
+}
+
+// bound makes a step that begins or ends a transaction.
+func (c *conn) bound(call call) error {
+	r, err := c.request(call)
+	if err != nil {
+		return err
+	}
+	if r.byte() != modeDone {
+		return errMalformed
+	}
+	return nil
+}
+
+func (c *conn) forgetTx() {
+	c.d.session.end(c.tx)
+	c.tx = nil
 }
 
 func (c *conn) Close() error { return nil }
 
 // A stmt is its text: it is prepared by the store, and only there.
 type stmt struct {
-	d      *database
+	c      *conn
 	query  string
 	params int
 	closed bool
@@ -181,12 +239,12 @@ type stmt struct {
 
 func (s *stmt) NumInput() int { return s.params }
 
-func (s *stmt) ExecContext(_ context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return s.d.exec(s.query, args, s.params)
+func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	return s.c.ExecContext(ctx, s.query, args)
 }
 
-func (s *stmt) QueryContext(_ context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	return s.d.query(s.query, args, s.params)
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	return s.c.QueryContext(ctx, s.query, args)
 }
 
 func (s *stmt) Exec([]driver.Value) (driver.Result, error) { return nil, driver.ErrSkip }
@@ -195,7 +253,7 @@ func (s *stmt) Query([]driver.Value) (driver.Rows, error)  { return nil, driver.
 func (s *stmt) Close() error {
 	if !s.closed {
 		s.closed = true
-		s.d.stmts.Add(-1)
+		s.c.d.stmts.Add(-1)
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func (c *calculator) close() error {
 // https://sqlite.org/lang_datefunc.html: what they are called with is rewritten
 // so that the built-in ones need no clock. They are registered as pure since the
 // built-in ones may be used in indices, checks and generated columns, too.
-func (s *Store) installClock() error {
+func (s *Store) installClock(conn *sqlite3.SQLiteConn) error {
 	for name, first := range map[string]int{ // the index of the time value
 		"date": 0, "time": 0, "datetime": 0, "julianday": 0, "unixepoch": 0, "strftime": 1,
 	} {
@@ -80,14 +80,14 @@ func (s *Store) installClock() error {
 			}
 			return s.calc.eval(name+"("+strings.TrimSuffix(strings.Repeat("?,", len(args)), ",")+")", args...)
 		}
-		if err := s.conn.RegisterFunc(name, f, true); err != nil {
+		if err := conn.RegisterFunc(name, f, true); err != nil {
 			return err
 		}
 	}
 	diff := func(a, b any) (any, error) {
 		return s.calc.eval("timediff(?,?)", s.freezeValue(a), s.freezeValue(b))
 	}
-	if err := s.conn.RegisterFunc("timediff", diff, true); err != nil {
+	if err := conn.RegisterFunc("timediff", diff, true); err != nil {
 		return err
 	}
 	for name, layout := range map[string]string{
@@ -96,7 +96,7 @@ func (s *Store) installClock() error {
 		"current_time":      time.TimeOnly,
 	} {
 		f := func() string { return s.now.Format(layout) }
-		if err := s.conn.RegisterFunc(name, f, false); err != nil {
+		if err := conn.RegisterFunc(name, f, false); err != nil {
 			return err
 		}
 	}

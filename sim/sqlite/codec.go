@@ -1,14 +1,18 @@
 package sqlite
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+
+	"quiesce/sim"
 )
 
 // A request is a mode, the length of the SQL text, the text, and the arguments
@@ -18,14 +22,19 @@ import (
 //	'q' columns {name type} {'r' value*}   the rows of a query, then
 //	    'z' | 'e' error                    how they end
 //	'e' error                              the statement was not executed
+//	'd'                                    the transaction has begun or ended
 //
 // Lengths, counts and integers are varints, and every value starts with a byte
 // for its type, so that different requests never have the same encoding.
 const (
-	modeExec  = 'x'
-	modeQuery = 'q'
-	modeBegin = 'b'
-	modeError = 'e'
+	modeExec     = 'x'
+	modeQuery    = 'q'
+	modeAwait    = 'a' // a query that is blocked while it has no row
+	modeBegin    = 'b' // without SQL text; the arguments are a beginning
+	modeCommit   = 'c'
+	modeRollback = 'r'
+	modeError    = 'e'
+	modeDone     = 'd'
 
 	rowMark = 'r'
 	endMark = 'z'
@@ -67,10 +76,35 @@ func decodeCall(body string) (call, error) {
 		a.Value = r.value()
 		c.args = append(c.args, a)
 	}
-	if r.bad || c.mode != modeExec && c.mode != modeQuery && c.mode != modeBegin {
+	if r.bad || strings.IndexByte(modes, c.mode) < 0 {
 		return call{}, errMalformed
 	}
 	return c, nil
+}
+
+// modes are those of requests.
+var modes = string([]byte{modeExec, modeQuery, modeAwait, modeBegin, modeCommit, modeRollback})
+
+// done is the reply to a request that has begun or ended a transaction.
+const done sim.Reply = "d"
+
+// call returns the request that begins a transaction.
+func (b beginning) call() call {
+	return call{mode: modeBegin, args: []driver.NamedValue{{Value: int64(b.level)}, {Value: b.readOnly}, {Value: b.immediate}}}
+}
+
+// beginning returns which transaction a request begins.
+func (c call) beginning() (b beginning, err error) {
+	if len(c.args) != 3 {
+		return b, errMalformed
+	}
+	level, ok1 := c.args[0].Value.(int64)
+	readOnly, ok2 := c.args[1].Value.(bool)
+	immediate, ok3 := c.args[2].Value.(bool)
+	if !ok1 || !ok2 || !ok3 {
+		return b, errMalformed
+	}
+	return beginning{sql.IsolationLevel(level), readOnly, immediate}, nil
 }
 
 func appendString(b []byte, s string) []byte {

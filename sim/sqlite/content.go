@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -30,17 +29,39 @@ import (
 // dropped), and then "random": how many random numbers were drawn, if any since
 // the start.
 //
+// These are the committed rows. Each open transaction follows, as an item with the
+// name of its connection, such as worker-1#0, whose value says whether it has read
+// or written and whether a commit has made its snapshot stale. If it does not see
+// the committed rows, the item says so, and what it sees follows, as items called
+// worker-1#0/products/1.
+//
 // The content must not be changed by the caller.
 func (s *Store) Content() (sim.Content, error) {
-	if s.content != nil {
-		return s.content, nil
+	committed, err := s.rows()
+	if err != nil {
+		return nil, err
 	}
-	content := make(sim.Content, 0, max(len(s.start.content), 8))
-	for _, t := range s.schema.tables {
-		var err error
-		if content, err = t.appendRows(content); err != nil {
-			return nil, fmt.Errorf("table %s %w", t.prefix, err)
+	content := committed[:len(committed):len(committed)]
+	if s.drawn != s.start.drawn {
+		content = append(content, sim.Item{Name: "random", Value: strconv.FormatUint(s.drawn, 10)})
+	}
+	for _, name := range sortedKeys(s.transactions) {
+		if content, err = s.appendTransaction(content, name, committed); err != nil {
+			return nil, fmt.Errorf("transaction %s: %w", name, err)
 		}
+	}
+	return content, nil
+}
+
+// rows returns the committed rows and the objects of the schema that differ from
+// the initial ones.
+func (s *Store) rows() (sim.Content, error) {
+	if s.committed != nil {
+		return s.committed, nil
+	}
+	content, err := s.read(s.own)
+	if err != nil {
+		return nil, err
 	}
 	for _, key := range s.schema.changes {
 		item := sim.Item{Name: key, Note: "dropped"}
@@ -49,28 +70,20 @@ func (s *Store) Content() (sim.Content, error) {
 		}
 		content = append(content, item)
 	}
-	if s.drawn != s.start.drawn {
-		content = append(content, sim.Item{Name: "random", Value: strconv.FormatUint(s.drawn, 10)})
-	}
-	s.content = content
+	s.committed = content
 	return content, nil
 }
 
-func (t *table) appendRows(content sim.Content) (sim.Content, error) {
-	rows, err := t.stmt.Query(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for {
-		switch err := rows.Next(t.row); {
-		case err == io.EOF:
-			return content, nil
-		case err != nil:
-			return nil, err
+// read returns the rows that a connection sees.
+func (s *Store) read(c *connection) (sim.Content, error) {
+	content := make(sim.Content, 0, max(len(s.start.committed), 8))
+	for _, t := range s.schema.tables {
+		var err error
+		if content, err = c.appendRows(content, t); err != nil {
+			return nil, fmt.Errorf("table %s %w", t.prefix, err)
 		}
-		content = append(content, t.item())
 	}
+	return content, nil
 }
 
 // item returns the item of the current row.

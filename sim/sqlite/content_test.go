@@ -146,7 +146,7 @@ func TestReset(t *testing.T) {
 			if key(t, s) != start {
 				t.Fatalf("%q: not undone", sqls)
 			}
-			s.content = nil
+			s.committed = nil
 			if key(t, s) != start {
 				t.Fatalf("%q: not undone, but said to be", sqls)
 			}

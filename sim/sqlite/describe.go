@@ -18,7 +18,14 @@ func describeRequest(body string) string {
 	case err != nil:
 		return err.Error()
 	case c.mode == modeBegin:
-		return "BEGIN"
+		if b, err := c.beginning(); err == nil {
+			return b.String()
+		}
+		return errMalformed.Error()
+	case c.mode == modeCommit:
+		return commitSQL
+	case c.mode == modeRollback:
+		return rollbackSQL
 	}
 	var (
 		b   strings.Builder
@@ -44,6 +51,9 @@ func describeRequest(body string) string {
 			}
 		}
 		b.WriteString(oneLine.Replace(t.text))
+	}
+	if c.mode == modeAwait {
+		return "await " + b.String()
 	}
 	return b.String()
 }
@@ -75,6 +85,8 @@ func describeReply(reply string) string {
 		}
 	case modeError:
 		return describeError(r.error())
+	case modeDone:
+		return "OK"
 	case modeQuery:
 		return describeRows(&r)
 	}

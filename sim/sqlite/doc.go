@@ -10,9 +10,33 @@
 // if its rows are never read. Because preparing is no step, a syntax error shows
 // when the statement is executed.
 //
-// Every statement commits by itself. There is one connection to the real
-// database, and no statement ever waits for another, so [Store.Execute] never
-// returns [sim.ErrBlocked].
+// BEGIN, COMMIT and ROLLBACK are steps, too, if the [Mode] of the store has
+// transactions. Outside a transaction every statement commits by itself.
+//
+// # Transactions
+//
+// A transaction of [database/sql.DB.BeginTx] has a connection to the real database
+// of its own. Its requests carry the name of the process and the lowest number that
+// no other open transaction of the process has, as in worker-1#0. The content has an
+// item for it, with all that it sees if that is not what is committed.
+//
+// SQLite is asked not to wait. What it answers with SQLITE_BUSY or SQLITE_LOCKED is
+// blocked until whoever is in the way ends, as if it waited without a timeout, and
+// the error names them: see [sim.BlockedError]. SQLITE_BUSY_SNAPSHOT is an error for
+// the task, since no waiting helps. See [Mode] for who waits for whom, and
+// [Store.OpenImmediate] for what stands for SELECT ... FOR UPDATE.
+//
+// The levels Default, Snapshot and Serializable are the same: BEGIN. Read
+// Uncommitted is the only one of [SharedCache] and is refused elsewhere; there
+// Default is the same. Others are refused. A read only transaction cannot write.
+//
+// Begin a transaction with the context of the task. database/sql starts a goroutine
+// for each, which ends with that context, and not at all if the context never ends
+// and the task is abandoned. A statement in a transaction returns
+// [sim.ErrAbandoned] then, since database/sql holds a lock around it for which a
+// deferred Rollback waits.
+//
+// [Await] stands for a loop that polls.
 //
 // # What is virtual
 //
@@ -26,11 +50,10 @@
 //
 // The reply to a statement has to be a function of the statement and the content
 // of the store: that is what makes states comparable. Whatever else it could
-// depend on, that is the memory of the connection (transactions, PRAGMA, temporary
-// tables, attached databases, last_insert_rowid, changes), its layout on disk
+// depend on, that is the memory of the connection (PRAGMA, temporary tables, attached databases, last_insert_rowid, changes), its layout on disk
 // (EXPLAIN, rootpage) and the machine (localtime, load_extension), is refused, and
 // so are several statements in one request, since another task may get in between
-// them. A refusal is an error of Execute, which ends the run, and not an error for
+// them. With transactions the schema cannot change, either. A refusal is an error of Execute, which ends the run, and not an error for
 // the task, which might ignore it and look fine.
 //
 // For the same reason a result says 0 where SQLite would report something about

@@ -3,11 +3,13 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
+
+	"github.com/mattn/go-sqlite3"
 )
 
 // installRandom makes random and randomblob functions of a counter.
-func (s *Store) installRandom() error {
-	if err := s.conn.RegisterFunc("random", func() int64 { return int64(s.draw()) }, false); err != nil {
+func (s *Store) installRandom(conn *sqlite3.SQLiteConn) error {
+	if err := conn.RegisterFunc("random", func() int64 { return int64(s.draw()) }, false); err != nil {
 		return err
 	}
 	blob := func(size any) ([]byte, error) {
@@ -26,7 +28,7 @@ func (s *Store) installRandom() error {
 		}
 		return b[:n], nil
 	}
-	return s.conn.RegisterFunc("randomblob", blob, false)
+	return conn.RegisterFunc("randomblob", blob, false)
 }
 
 // draw returns the next number of SplitMix64 (Steele, Lea, Flood: Fast

@@ -12,12 +12,23 @@ type refusal string
 func (r refusal) Error() string { return "quiesce: " + string(r) }
 
 const (
-	noTransactions refusal = "transactions are not supported yet: every statement is a step and commits by itself; write the change as one statement"
+	noTransactions refusal = "transactions are not supported by a store in memory: there every statement commits by itself; set Options.Mode to sqlite.WAL"
+	noBegin        refusal = "BEGIN, COMMIT, ROLLBACK and SAVEPOINT as statements are not supported: the connection that they would be executed on is any; use DB.BeginTx, Tx.Commit and Tx.Rollback"
+	noDefinition   refusal = "CREATE, DROP and ALTER are not supported by a store with transactions: its schema does not change; put them into Options.Setup"
 	noMany         refusal = "several statements in one request are not supported: another task may get in between them; execute them one by one"
 	noStatement    refusal = "an empty statement is not supported: it is no step; leave it out"
-	noRollback     refusal = "a constraint that rolls the transaction back is not supported: use ABORT, which does the same for a statement that commits by itself"
+	noRollback     refusal = "a constraint that rolls the transaction back is not supported: use ABORT, which undoes the statement alone, and roll the transaction back by Tx.Rollback"
 	noRootPage     refusal = "sqlite_master.rootpage is not supported: the layout of the database is not part of its content; select other columns"
 	noLocalTime    refusal = "the modifiers localtime and utc are not supported: they depend on the time zone of the machine; convert times in the service"
+
+	noReadUncommitted refusal = "isolation level Read Uncommitted is not supported by this mode: it shows committed rows only; set Options.Mode to sqlite.SharedCache"
+	noIsolation       refusal = "isolation above Read Uncommitted is not supported by the mode SharedCache: all transactions see what is not committed there; set Options.Mode to sqlite.WAL"
+	noLevel           refusal = "isolation levels other than Read Uncommitted, Snapshot and Serializable are not supported: SQLite has none between them; use sql.LevelDefault"
+	noReadOnlyLock    refusal = "a read only transaction of Store.OpenImmediate is not supported: it would take the lock of a writer; begin it on Store.Open"
+
+	noAwaitRandom refusal = "random() and randomblob() are not supported with Await: a poll that finds nothing would change the content; leave them out"
+
+	noSetupPragma refusal = "PRAGMA in Options.Setup, other than foreign_keys, is not supported by a store with transactions: it would be that of one connection; leave it out"
 
 	noPragma  refusal = "PRAGMA is not supported: its effect is not part of the content; put it into Options.Setup"
 	noAttach  refusal = "ATTACH and DETACH are not supported: the content is that of one database; give each database a store"
@@ -99,8 +110,14 @@ func (s *Store) authorize(action int, a, b, database string) int {
 	if s.guard == private {
 		return sqlite3.SQLITE_OK
 	}
+	s.touched = s.touched || database == "main"
 	why, refused := refusedActions[action]
+	if why == noTransactions && s.mode != InMemory {
+		why = noBegin
+	}
 	switch {
+	case s.guard == setup && s.mode != InMemory && action == sqlite3.SQLITE_PRAGMA && !strings.EqualFold(a, "foreign_keys"):
+		why = noSetupPragma
 	case action == sqlite3.SQLITE_INSERT && database == "temp":
 		// CREATE TABLE temp.x is no SQLITE_CREATE_TEMP_TABLE.
 		why, refused = noTemp, true
@@ -134,12 +151,12 @@ func (s *Store) refuse(why refusal) error {
 
 // replaceRefused puts functions that refuse in the place of those that are
 // refused. The authorizer does not see a function in the DEFAULT of a column.
-func (s *Store) replaceRefused() error {
+func (s *Store) replaceRefused(conn *sqlite3.SQLiteConn) error {
 	for name, why := range refusedFunctions {
 		if why != noMemory {
 			continue
 		}
-		if err := s.conn.RegisterFunc(name, func() (int64, error) { return 0, s.refuse(why) }, false); err != nil {
+		if err := conn.RegisterFunc(name, func() (int64, error) { return 0, s.refuse(why) }, false); err != nil {
 			return err
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-
-	"github.com/mattn/go-sqlite3"
 )
 
 // A schema is how to read the content of the database.
@@ -24,35 +22,26 @@ type object struct {
 	table, sql string
 }
 
-// A table is how to read one table: each column, then the rowid if there is one
-// that is no column.
+// A table is how to read one table.
 type table struct {
 	prefix  string   // of the names of its items
 	columns []string // as the start of their members of a JSON object
 	keys    []int    // the columns of the primary key; none means the rowid
 	rowid   bool
-	stmt    *sqlite3.SQLiteStmt
+	sql     string // selects each column, then the rowid if there is one that is no column
 	row     []driver.Value
-}
-
-func (sc *schema) close() {
-	for _, t := range sc.tables {
-		t.stmt.Close()
-	}
-	sc.tables = nil
 }
 
 // readSchema reads the schema, at the start and whenever it may have changed.
 func (s *Store) readSchema() error {
-	s.schema.close()
+	for _, c := range s.connections {
+		c.forgetTables()
+	}
 	s.schema = schema{objects: make(map[string]object)}
-	s.content = nil
+	s.committed = nil
 
-	var foreignKeys, deferred bool
-	err := s.each(`PRAGMA foreign_keys`, func(row []driver.Value) error {
-		foreignKeys = row[0] == int64(1)
-		return nil
-	})
+	deferred := false
+	foreignKeys, err := s.foreignKeys()
 	if err != nil {
 		return err
 	}
@@ -104,6 +93,15 @@ func (s *Store) readSchema() error {
 		s.schema.tables = append(s.schema.tables, t)
 	}
 	return nil
+}
+
+// foreignKeys reports whether foreign keys are enforced.
+func (s *Store) foreignKeys() (on bool, err error) {
+	err = s.each(`PRAGMA foreign_keys`, func(row []driver.Value) error {
+		on = row[0] == int64(1)
+		return nil
+	})
+	return on, err
 }
 
 func (s *Store) readTable(name string, withoutRowid bool) (*table, error) {
@@ -160,8 +158,8 @@ func (s *Store) readTable(name string, withoutRowid bool) (*table, error) {
 	}
 	sql += ` FROM main.` + quoteName(name) + ` ORDER BY ` + strings.Join(keys, ", ")
 	t.row = make([]driver.Value, width)
-	t.stmt, err = s.prepare(sql)
-	return t, err
+	t.sql = sql
+	return t, nil
 }
 
 // each calls f with each row of a query of the store itself.
@@ -169,7 +167,7 @@ func (s *Store) each(sql string, f func(row []driver.Value) error) error {
 	was := s.guard
 	s.guard = private
 	defer func() { s.guard = was }()
-	rows, err := s.conn.Query(sql, nil)
+	rows, err := s.own.Query(sql, nil)
 	if err != nil {
 		return err
 	}

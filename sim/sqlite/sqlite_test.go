@@ -799,7 +799,7 @@ func BenchmarkReset(b *testing.B) {
 func BenchmarkContent(b *testing.B) {
 	s := newStore(b, products...)
 	for b.Loop() {
-		s.content = nil
+		s.committed = nil
 		if _, err := s.Content(); err != nil {
 			b.Fatal(err)
 		}

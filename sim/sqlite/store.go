@@ -1,50 +1,62 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql/driver"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"time"
-
-	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
 )
 
-// Options say what a store holds.
+// Options say what a store holds. The zero value is an empty database without
+// transactions.
 type Options struct {
 	// Setup are the SQL statements that make the initial content. They may do
 	// what tasks may not, such as PRAGMA foreign_keys=ON and BEGIN..COMMIT, but
-	// not ATTACH a database or create temporary or virtual tables.
+	// not ATTACH a database or create temporary or virtual tables. With
+	// transactions, foreign_keys is the only PRAGMA.
 	Setup []string
+
+	// Mode says what transactions see of each other; the zero value, [InMemory],
+	// has none.
+	Mode Mode
 }
 
 // A Store is a SQL database as a [sim.Store].
 //
-// Reset is a savepoint: everything that is executed after the setup happens in
-// one transaction of SQLite that never ends, and ROLLBACK TO undoes all of it
-// exactly, rows, schema and sqlite_sequence alike, in one statement. Inside a
+// With transactions there is one connection to the real database for each that is
+// open, one for all other statements, and one that looks at the content. Reset
+// copies the content of the start over the database.
+//
+// Without them Reset is a savepoint: everything that is executed after the setup
+// happens in one transaction of SQLite that never ends, and ROLLBACK TO undoes all
+// of it exactly, rows, schema and sqlite_sequence alike, in one statement. Inside a
 // transaction SQLite behaves as if each statement committed by itself, with
 // three exceptions, all refused: a conflict that is resolved by ROLLBACK undoes
 // more than its statement, deferred foreign keys are not checked until COMMIT,
 // and VACUUM is impossible.
 type Store struct {
 	name string
-	conn *sqlite3.SQLiteConn
+	mode Mode
+	dsn  string // of the database, and the directory that it is in; "" in memory
+	dir  string
 	calc *calculator
 
-	stmts map[string]*statement // by SQL text; valid for the current schema
+	connections []*connection // all
+	pristine    *connection   // to the database that the setup has made
+	own         *connection   // that looks at the committed content
+	auto        *connection   // for statements outside transactions
+	spare       []*connection // for transactions to come
+	enforce     bool          // foreign keys
+
+	transactions map[string]*transaction // by name of the connection
+
 	guard guard
 	// defining says that the statement that is being executed changes the schema.
 	defining bool
+	touched  bool  // the database, by the statement that is being prepared
 	refused  error // why the statement that is being executed is refused
-
-	begin, reset, mark, idle *sqlite3.SQLiteStmt
-	// marked says that last_insert_rowid() is 0.
-	marked bool
 
 	now   time.Time
 	drawn uint64 // by random and randomblob
@@ -52,59 +64,70 @@ type Store struct {
 	written   bool // since the last Reset
 	redefined bool // the schema, since the last Reset
 	schema    schema
-	content   sim.Content // nil if it has to be read
+	committed sim.Content // rows and schema; nil if they have to be read
 	start     struct {    // the state that Reset goes back to
-		drawn   uint64
-		schema  map[string]object
-		content sim.Content
+		drawn     uint64
+		schema    map[string]object
+		committed sim.Content
 	}
 
-	free []*database // of processes that have ended, for Open
+	free     []*database // of processes that have ended, for Open
+	sessions sessions
 }
-
-// A statement is SQL text, prepared.
-type statement struct {
-	*sqlite3.SQLiteStmt
-	shape
-	reads  bool // does not change the content
-	header string
-	row    []driver.Value // one for each column
-}
-
-// markTable exists to be inserted into: that makes last_insert_rowid() 0, and if
-// it is another number after a statement then this has inserted that row.
-const markTable = "quiesce mark"
 
 // NewStore returns the store called name, in its initial content. It fails if a
 // statement of the setup does.
 func NewStore(name string, opts Options) (*Store, error) {
-	conn, err := (&sqlite3.SQLiteDriver{}).Open(":memory:")
-	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
-	}
-	s := &Store{name: name, conn: conn.(*sqlite3.SQLiteConn), stmts: make(map[string]*statement), now: Epoch}
-	if err := s.init(opts); err != nil {
+	s := &Store{name: name, mode: opts.Mode, now: Epoch, transactions: make(map[string]*transaction)}
+	if err := s.init(opts.Setup); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	return s, nil
 }
 
-func (s *Store) init(opts Options) (err error) {
+const (
+	startSQL = `SAVEPOINT start`
+	resetSQL = `ROLLBACK TO start`
+)
+
+func (s *Store) init(setup []string) (err error) {
 	if s.calc, err = newCalculator(); err != nil {
 		return err
 	}
-	if err := s.installClock(); err != nil {
+	if s.pristine, err = s.connect(":memory:"); err != nil {
 		return err
 	}
-	if err := s.installRandom(); err != nil {
+	if err := s.setUp(setup); err != nil {
 		return err
 	}
-	s.conn.RegisterAuthorizer(s.authorize)
+	s.own, s.auto = s.pristine, s.pristine
+	if s.enforce, err = s.foreignKeys(); err != nil {
+		return err
+	}
+	if s.mode != InMemory {
+		err = s.openPlace()
+	} else if err = s.furnish(s.pristine); err == nil {
+		_, err = s.auto.run(startSQL)
+	}
+	if err != nil {
+		return err
+	}
+	s.start.drawn = s.drawn
+	if err := s.readSchema(); err != nil {
+		return err
+	}
+	s.start.schema = s.schema.objects
+	s.start.committed, err = s.rows()
+	return err
+}
 
+// setUp executes the setup.
+func (s *Store) setUp(sqls []string) error {
 	s.guard = setup
-	for i, sql := range opts.Setup {
-		_, err := s.conn.Exec(sql, nil)
+	defer func() { s.guard = private }()
+	for i, sql := range sqls {
+		_, err := s.pristine.Exec(sql, nil)
 		if s.refused != nil {
 			err = s.refused
 		}
@@ -112,69 +135,29 @@ func (s *Store) init(opts Options) (err error) {
 			return fmt.Errorf("setup statement %d: %w", i+1, err)
 		}
 	}
-	s.guard = private
-	if !s.conn.AutoCommit() {
+	if !s.pristine.AutoCommit() {
 		return errors.New("setup leaves a transaction open")
 	}
-
-	if err := s.replaceRefused(); err != nil {
-		return err
-	}
-	if _, err := s.conn.Exec(`PRAGMA temp_store=MEMORY; CREATE TEMP TABLE "`+markTable+`" (id INTEGER PRIMARY KEY)`, nil); err != nil {
-		return err
-	}
-	for _, p := range []struct {
-		stmt **sqlite3.SQLiteStmt
-		sql  string
-	}{
-		{&s.begin, `SAVEPOINT start`},
-		{&s.reset, `ROLLBACK TO start`},
-		{&s.mark, `INSERT OR REPLACE INTO temp."` + markTable + `" VALUES (0)`},
-		{&s.idle, `SELECT 0 WHERE 0`},
-	} {
-		if *p.stmt, err = s.prepare(p.sql); err != nil {
-			return err
-		}
-	}
-	if _, err := s.begin.Exec(nil); err != nil {
-		return err
-	}
-
-	s.start.drawn = s.drawn
-	if err := s.readSchema(); err != nil {
-		return err
-	}
-	s.start.schema = s.schema.objects
-	s.start.content, err = s.Content()
-	return err
-}
-
-// prepare prepares a statement of the store itself.
-func (s *Store) prepare(sql string) (*sqlite3.SQLiteStmt, error) {
-	st, err := s.conn.Prepare(sql)
-	if err != nil {
-		return nil, err
-	}
-	return st.(*sqlite3.SQLiteStmt), nil
+	return nil
 }
 
 // Close releases the store and the databases of [Store.Open] that no process
-// uses any more.
+// uses any more, and removes its files.
 func (s *Store) Close() error {
 	for _, d := range s.free {
 		d.db.Close()
 	}
 	s.free = nil
-	s.forget()
-	s.schema.close()
-	for _, st := range []*sqlite3.SQLiteStmt{s.begin, s.reset, s.mark, s.idle} {
-		if st != nil {
-			st.Close()
-		}
+	var err error
+	for _, c := range s.connections {
+		err = errors.Join(err, c.close())
 	}
-	err := s.conn.Close()
+	s.connections = nil
 	if s.calc != nil {
 		err = errors.Join(err, s.calc.close())
+	}
+	if s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	return err
 }
@@ -184,52 +167,89 @@ func (s *Store) Name() string { return s.name }
 
 // Reset puts the store back into its initial content.
 func (s *Store) Reset() error {
+	if err := s.abandon(); err != nil {
+		return err
+	}
 	if s.written {
-		if s.conn.AutoCommit() {
-			// The last statement has ended the transaction, and was refused.
-			if _, err := s.begin.Exec(nil); err != nil {
-				return err
-			}
-		} else if _, err := s.reset.Exec(nil); err != nil {
+		if err := s.undo(); err != nil {
 			return err
 		}
 		s.written = false
 	}
 	if s.redefined {
-		s.forget()
+		s.auto.forget()
 		if err := s.readSchema(); err != nil {
 			return err
 		}
 		s.redefined = false
 	}
 	s.drawn = s.start.drawn
-	s.content = s.start.content
+	s.committed = s.start.committed
 	return nil
 }
 
-// forget drops the prepared statements of tasks. They remember the columns of
-// the schema for which they were prepared.
-func (s *Store) forget() {
-	for _, st := range s.stmts {
-		st.Close()
+// undo undoes what was executed outside transactions or has been committed.
+func (s *Store) undo() (err error) {
+	switch {
+	case s.mode != InMemory:
+		err = s.restore()
+	case s.auto.AutoCommit():
+		// The last statement has ended the transaction, and was refused.
+		_, err = s.auto.run(startSQL)
+	default:
+		_, err = s.auto.run(resetSQL)
 	}
-	clear(s.stmts)
+	return err
 }
 
-// Execute executes one statement. An error of SQLite, such as a violated
-// constraint, is a reply; a statement that is refused is an error.
+// Execute executes one statement, or begins or ends a transaction. An error of
+// SQLite, such as a violated constraint, is a reply; a statement that is refused is
+// an error. It returns a [*sim.BlockedError] for a request that another
+// transaction is in the way of, and [sim.ErrBlocked] for one of [Await].
 func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
 	c, err := decodeCall(r.Body)
 	if err != nil {
 		return "", err
 	}
-	if c.mode == modeBegin {
-		return "", noTransactions
+	switch c.mode {
+	case modeBegin, modeCommit, modeRollback:
+		if err := s.bound(r.Conn, c); err != nil {
+			return "", err
+		}
+		return done, nil
 	}
+	t := s.transactions[r.Conn]
+	if t == nil && r.Conn != "" {
+		return "", fmt.Errorf("sqlite: a statement on the connection %q, which has no transaction", r.Conn)
+	}
+	return s.execute(r, c, t)
+}
+
+// bound begins or ends a transaction.
+func (s *Store) bound(name string, c call) error {
+	switch c.mode {
+	case modeCommit:
+		return s.end(name, commitSQL)
+	case modeRollback:
+		return s.end(name, rollbackSQL)
+	}
+	b, err := c.beginning()
+	if err != nil {
+		return err
+	}
+	return s.begin(name, b)
+}
+
+// execute executes a statement in a transaction, or outside one if t is nil.
+func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error) {
 	s.guard, s.refused = client, nil
 	defer func() { s.guard = private }()
+	conn := s.auto
+	if t != nil {
+		conn = t.conn
+	}
 
-	st, err := s.statement(c.sql)
+	st, err := s.statement(conn, c.sql)
 	if s.refused != nil {
 		return "", s.refused
 	}
@@ -242,28 +262,40 @@ func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
 	if n := st.NumInput(); n != len(c.args) {
 		return "", fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.args), n, c.sql)
 	}
+	if !st.reads && s.mode == SharedCache {
+		if err := s.keepCommitted(); err != nil {
+			return "", err
+		}
+	}
 
 	drawn := s.drawn
 	s.defining = defines(st.verb)
+	var (
+		reply []byte
+		n     int64 // rows
+	)
+	if c.mode == modeExec {
+		reply, err = s.exec(conn, st, c.args)
+	} else {
+		reply, n, err = conn.query(st, c.args)
+	}
+	s.guard = private
+	if s.refused == nil && s.mode != InMemory && err != nil {
+		if err = s.blocked(r.Conn, err); errors.Is(err, sim.ErrBlocked) {
+			s.drawn = drawn
+			return "", err
+		}
+	}
 	if !st.reads {
 		s.written = true
-		s.content = nil
-	}
-	var reply []byte
-	switch {
-	case c.mode == modeQuery:
-		reply, _, err = s.query(st, c.args)
-	default:
-		reply, err = s.exec(st, c.args)
-	}
-	if s.drawn != drawn {
-		s.content = nil
+		if t == nil {
+			s.committed = nil
+		}
 	}
 	if s.defining {
 		s.defining = false
-		s.guard = private
 		s.redefined = true
-		s.forget()
+		s.auto.forget()
 		if err := s.readSchema(); err != nil {
 			return "", err
 		}
@@ -271,152 +303,20 @@ func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
 	switch {
 	case s.refused != nil:
 		return "", s.refused
-	case err != nil && !st.reads && s.conn.AutoCommit():
+	case err != nil && !st.reads && (t != nil || s.mode == InMemory) && conn.AutoCommit():
 		return "", noRollback
 	case fails(err):
 		return "", err
+	case c.mode == modeAwait && s.drawn != drawn:
+		return "", noAwaitRandom
+	case c.mode == modeAwait && n == 0 && err == nil:
+		return "", sim.ErrBlocked
+	case t != nil:
+		if err := s.note(t, st, r.Body, drawn, err); err != nil {
+			return "", err
+		}
 	}
 	return sim.Reply(reply), nil
-}
-
-// fails reports whether an error is one of the simulation, and not one that the
-// same statement would give a real service.
-func fails(err error) bool {
-	var e sqlite3.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code {
-	case sqlite3.ErrInternal, sqlite3.ErrBusy, sqlite3.ErrLocked, sqlite3.ErrNomem, sqlite3.ErrInterrupt,
-		sqlite3.ErrIoErr, sqlite3.ErrCorrupt, sqlite3.ErrCantOpen, sqlite3.ErrMisuse, sqlite3.ErrNotADB:
-		return true
-	}
-	return false
-}
-
-// statement returns sql prepared.
-func (s *Store) statement(sql string) (*statement, error) {
-	if st := s.stmts[sql]; st != nil {
-		return st, nil
-	}
-	sh := shapeOf(sql)
-	if sh.many {
-		return nil, s.refuse(noMany)
-	}
-	if why, refused := refusedVerbs[sh.verb]; refused {
-		return nil, s.refuse(why)
-	}
-	s.defining = defines(sh.verb)
-	prepared, err := s.prepare(sql)
-	s.defining = false
-	if err != nil {
-		return nil, err
-	}
-	st := &statement{SQLiteStmt: prepared, shape: sh, reads: prepared.Readonly()}
-
-	// Query binds; the statement is not executed before the first row is read.
-	dr, err := st.Query(nil)
-	if err != nil {
-		return nil, err
-	}
-	rows := dr.(*sqlite3.SQLiteRows)
-	cols := rows.Columns()
-	b := binary.AppendUvarint(nil, uint64(len(cols)))
-	for i, name := range cols {
-		b = appendString(b, name)
-		b = appendString(b, rows.ColumnTypeDatabaseTypeName(i))
-	}
-	st.header, st.row = string(b), make([]driver.Value, len(cols))
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-
-	const limit = 1000 // texts with values in them could be many
-	if len(s.stmts) >= limit {
-		s.forget()
-	}
-	s.stmts[sql] = st
-	return st, nil
-}
-
-// query executes a statement and returns its reply and the number of its rows.
-func (s *Store) query(st *statement, args []driver.NamedValue) (reply []byte, n int64, err error) {
-	if inserts(st.verb) {
-		s.marked = false
-	}
-	rows, err := st.QueryContext(context.Background(), args)
-	if err != nil {
-		return appendError(nil, err), 0, err
-	}
-	defer rows.Close()
-	reply = append(append(make([]byte, 0, 64), modeQuery), st.header...)
-	for ; ; n++ {
-		switch err := rows.Next(st.row); {
-		case err == io.EOF:
-			return append(reply, endMark), n, nil
-		case err != nil:
-			return appendError(reply, err), n, err
-		}
-		reply = append(reply, rowMark)
-		for _, v := range st.row {
-			if reply, err = appendValue(reply, v); err != nil {
-				return nil, n, err
-			}
-		}
-	}
-}
-
-// exec executes a statement and returns its reply.
-func (s *Store) exec(st *statement, args []driver.NamedValue) ([]byte, error) {
-	if st.reads {
-		if _, _, err := s.query(st, args); err != nil {
-			return appendError(nil, err), err
-		}
-		return appendResult(nil, result{}), nil
-	}
-	inserting := inserts(st.verb)
-	if inserting && !s.marked {
-		s.guard = private
-		_, err := s.mark.Exec(nil)
-		s.guard = client
-		if err != nil {
-			return nil, err
-		}
-		s.marked = true
-	}
-
-	var res result
-	if len(st.row) == 0 {
-		r, err := st.ExecContext(context.Background(), args)
-		if err != nil {
-			s.marked = false
-			return appendError(nil, err), err
-		}
-		res.id, _ = r.LastInsertId()
-		res.changes, _ = r.RowsAffected()
-	} else {
-		// A RETURNING clause has a row for every row changed, and the counters of
-		// SQLite are set only when it has returned them all.
-		_, n, err := s.query(st, args)
-		if err != nil {
-			return appendError(nil, err), err
-		}
-		r, err := s.idle.Exec(nil)
-		if err != nil {
-			return nil, err
-		}
-		res.id, _ = r.LastInsertId()
-		res.changes = n
-	}
-	if inserting {
-		s.marked = res.id == 0
-	} else {
-		res.id = 0
-	}
-	if !writes(st.verb) {
-		res.changes = 0
-	}
-	return appendResult(nil, res), nil
 }
 
 // Describe returns a request and its reply, each in one line.

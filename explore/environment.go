@@ -7,17 +7,17 @@ import (
 	"quiesce/sim"
 )
 
-// The faults of a system are steps like any other, from a state to a state. What
-// they add to a graph is here: a machine that says which faults can still happen,
-// which is one number more in every state, and a label for every edge. A graph
-// without faults has neither.
+// Faults, and the passing of time, are steps like any other, from a state to a
+// state. What they add to a graph is here: a machine that says which faults can
+// still happen, which is one number more in every state, and a label for every
+// edge. A graph without them has neither.
 
 // aside is the task of an edge that no task takes.
 const aside = 255
 
 // label returns the fault of the i-th edge.
 func (g *graph) label(i int) sim.Fault {
-	if !g.faulty {
+	if !g.moody {
 		return sim.Fault{}
 	}
 	return g.causes[*g.labels.at(i)]
@@ -25,7 +25,7 @@ func (g *graph) label(i int) sim.Fault {
 
 // weather returns what the environment can still do in a state of these values.
 func (g *graph) weather(values []uint32) sim.Weather {
-	if !g.faulty {
+	if !g.moody {
 		return sim.Weather{}
 	}
 	return g.weathers[values[len(values)-1]]
@@ -48,6 +48,8 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		ok, err = g.doTask(&s, slot)
 	case m.Fault.Kind == sim.Crash:
 		ok, err = g.doCrash(&s, slot)
+	case m.Fault.Kind == sim.Tick:
+		ok, err = g.doTick(&s)
 	case m.Fault.Kind == sim.RedisUp:
 		ok = g.weather(values).Allows(sim.RedisUp)
 	case m.Fault.Kind == sim.RedisDown:
@@ -59,7 +61,7 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 	default:
 		ok, err = g.doIncident(&s)
 	}
-	if ok && g.faulty && err == nil {
+	if ok && g.moody && err == nil {
 		after := g.weather(values).After(m.Fault.Kind)
 		s.values[len(values)-1] = number(&g.weathers, g.byWeather, after)
 	}
@@ -73,6 +75,9 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	index := g.tasks[s.step.Task].Index
 	n := &table.nodes[node]
 	w := n.wants[index]
+	if due, err := table.due(node, index); err != nil || !due {
+		return false, err
+	}
 	switch {
 	case w.store == finished || w.store == local && kind != "":
 		return false, nil
@@ -99,7 +104,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		s.step.Reply = store.replies[store.states[*state].next[w.request].reply]
 		s.values[slot], *state = m.node, m.state
 		return true, nil
-	case kind == "" && fallible.Waits(s.step.Request):
+	case kind == "" && fallible.Retries(s.step.Request):
 		return false, nil
 	case kind == "":
 		kind = sim.RedisDown
@@ -125,6 +130,31 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	var err error
 	s.values[slot], err = table.step(node, index, store.reply(s.step.Reply))
 	return err == nil, err
+}
+
+// doTick lets time pass, if that changes anything.
+func (g *graph) doTick(s *step) (bool, error) {
+	before := slices.Clone(s.values)
+	alive := false
+	for i, slot := range g.slots {
+		next, ok, lives, err := g.codes[slot.code].tick(s.values[i])
+		if err != nil || !ok {
+			return false, err
+		}
+		s.values[i], alive = next, alive || lives
+	}
+	if !alive {
+		return false, nil
+	}
+	for i, req := range g.sys.Ticking() {
+		if req == (sim.Request{}) {
+			continue
+		}
+		if err := g.suffer(s.values, i, req); err != nil {
+			return false, err
+		}
+	}
+	return !slices.Equal(before, s.values), nil
 }
 
 // doCrash ends the process in a slot. What the stores keep for its connections is
@@ -231,6 +261,9 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		}
 	}
 	faults := []sim.Fault{{Kind: sim.RedisUp}, {Kind: sim.RedisDown}}
+	if g.sys.Timing != nil {
+		faults = append(faults, sim.Fault{Kind: sim.Tick})
+	}
 	for i := range g.stores {
 		all, err := g.incidents(values, i)
 		if err != nil {
@@ -257,8 +290,9 @@ func (g *graph) first(slot int) int {
 }
 
 // sorted returns all states so that every step goes from an earlier to a later
-// one, for any graph without a cycle. One with faults has none: every fault takes
-// one from what can still happen, and between faults histories only grow.
+// one, for any graph without a cycle. This one has none: every fault takes one
+// from what can still happen, between faults histories only grow, and while they
+// do not grow the time that passes comes nearer to what it was waited for.
 func (g *graph) sorted() []uint32 {
 	before := make([]uint32, g.set.n) // steps to the state from states that are not in order yet
 	for s := range g.set.n {

@@ -1,0 +1,198 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+
+	"quiesce/sim"
+)
+
+// raiseBy is what every writer of a [Raiser] adds, in cents.
+const raiseBy = 100
+
+// An operation is one call of a service, as a task.
+type operation struct {
+	name  string // of the task
+	class string // equal for the same call with the same arguments
+	do    func(context.Context, server) (string, error)
+}
+
+// A server is what an operation is called on: a service, or the database alone.
+type server struct {
+	Service
+	race *Race
+	db   *sql.DB
+}
+
+func read(i, keys int) operation {
+	id := int64(i%keys + 1)
+	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
+		// No property looks at what an operation returned, so nothing is recorded.
+		_, err := s.Read(ctx, id)
+		return "", err
+	}}
+}
+
+// write sets a price that no other writer sets.
+func write(i, keys int) operation {
+	id, price := int64(i%keys+1), int64(7900+i)
+	if price >= initialPrice {
+		price += initialPrice // skips the initial price
+	}
+	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s server) (string, error) {
+		return "", s.Write(ctx, id, price)
+	}}
+}
+
+func raise(i, keys int) operation {
+	id := int64(i%keys + 1)
+	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("raise %d", id), func(ctx context.Context, s server) (string, error) {
+		return toldRaised, s.Service.(Raiser).Raise(ctx, id, raiseBy)
+	}}
+}
+
+func work(i int, numbered bool) operation {
+	class := "work"
+	if numbered {
+		class = fmt.Sprintf("work %d", i)
+	}
+	return operation{fmt.Sprintf("worker-%d", i+1), class, func(ctx context.Context, s server) (string, error) {
+		return s.race.Work(ctx, s.db, i+1)
+	}}
+}
+
+// operations returns those of a workload: workers, or readers and then writers.
+func (w *World) operations(load Workload) (ops []operation) {
+	for i := range load.Workers {
+		ops = append(ops, work(i, w.strategy.Race.Numbered))
+	}
+	for i := range load.Readers {
+		ops = append(ops, read(i, load.Keys))
+	}
+	change := write
+	if _, ok := w.strategy.prototype().(Raiser); ok {
+		change = raise
+	}
+	for i := range load.Writers {
+		ops = append(ops, change(i, load.Keys))
+	}
+	return ops
+}
+
+// serverName returns the name of the i-th server, which is that of its task if it
+// is there for that alone.
+func serverName(i int) string { return fmt.Sprintf("server-%d", i+1) }
+
+// servers returns the servers of a workload, each with the work of the service in
+// the background. Their local caches hold these products when they begin.
+func (w *World) servers(load Workload, local map[int64]Product) (programs []sim.Program) {
+	ops := w.operations(load)
+	service := w.strategy.prototype()
+	_, remembers := service.(LocalCacher)
+	n := load.Servers
+	if n == 0 {
+		n = len(ops)
+	}
+	for i := range min(n, len(ops)) {
+		var own []operation
+		for j := i; j < len(ops); j += n {
+			own = append(own, ops[j])
+		}
+		name := serverName(i)
+		if load.Servers == 0 && !remembers && background(service) == nil {
+			name = own[0].name
+		}
+		var beside []sim.TaskSpec
+		for _, b := range background(service) {
+			beside = append(beside, sim.TaskSpec{Name: fmt.Sprintf("%s-%d", b.Name, i+1), Background: true})
+		}
+		programs = append(programs, w.server(name, own, beside, local))
+	}
+	return programs
+}
+
+// server returns a process with one service, on which the operations are called,
+// beside tasks for its work in the background.
+func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product) sim.Program {
+	p := sim.Program{Name: name}
+	for _, op := range ops {
+		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
+		p.Class += op.class + ";"
+	}
+	p.Tasks = append(p.Tasks, beside...)
+	p.New = func(p *sim.Process) (tasks []sim.Task) {
+		s := server{race: w.strategy.Race, db: w.db.Open(p)}
+		if w.strategy.New != nil {
+			s.Service = w.strategy.New(w.cache.Client(p), s.db)
+		}
+		if c, ok := s.Service.(LocalCacher); ok {
+			maps.Copy(c.Local(), local)
+			p.Show(func() sim.Content { return content(c.Local()) })
+		}
+		for _, op := range ops {
+			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
+		}
+		if beside != nil {
+			for _, b := range background(s.Service) {
+				tasks = append(tasks, b.run)
+			}
+		}
+		return tasks
+	}
+	return p
+}
+
+// content returns what a local cache holds.
+func content(local map[int64]Product) (c sim.Content) {
+	for _, id := range slices.Sorted(maps.Keys(local)) {
+		c = append(c, sim.Item{Name: productKey(id), Value: encode(local[id])})
+	}
+	return c
+}
+
+// warm returns what makes the caches as the strategy's own reads leave them: it
+// runs one reader for every product, on servers without work in the background,
+// and returns their requests and what their local caches hold.
+func (w *World) warm(stores []sim.Store) (setup []sim.Request, local map[int64]Product, err error) {
+	readers := &sim.System{Stores: stores}
+	for i := range w.keys {
+		op := read(i, w.keys)
+		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil))
+	}
+	e, err := readers.Start()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer e.Stop()
+	for task := range readers.Programs {
+		for {
+			if _, ok := e.Pending(task); !ok {
+				break
+			}
+			if err := e.Step(task); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	for _, step := range e.Trace() {
+		setup = append(setup, step.Request)
+	}
+	v, err := e.View()
+	if err != nil {
+		return nil, nil, err
+	}
+	local = map[int64]Product{}
+	for _, m := range v.Memories {
+		for _, it := range m {
+			p, err := decode(it.Value)
+			if err != nil {
+				return nil, nil, err
+			}
+			local[p.ID] = p
+		}
+	}
+	return setup, local, nil
+}
