@@ -100,7 +100,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		s.values[slot] = m.node
 		return err == nil, err
 	}
-	store := g.stores[w.store]
+	store, fallible := g.stores[w.store], g.sys.Fallible(w.store)
 	state := &s.values[len(g.slots)+w.store]
 	s.step.Request = store.requests[w.request]
 	weather := g.weather(s.values)
@@ -113,13 +113,14 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		s.step.Reply = store.replies[store.states[*state].next[w.request].reply]
 		s.values[slot], *state = m.node, m.state
 		return true, nil
+	case kind == "" && fallible.Retries(s.step.Request):
+		return false, nil
 	case kind == "":
-		s.step.Reply = sim.Failure(sim.RedisDown)
+		kind = sim.RedisDown
 	case !slices.Contains(g.sys.Struck(weather, s.step.Request), kind):
 		return false, nil
-	default:
-		s.step.Reply = sim.Failure(kind)
 	}
+	s.step.Reply = sim.Failure(kind)
 	if err := g.tellsApart(table, s.step.Request); err != nil {
 		return false, err
 	}
@@ -129,6 +130,11 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 			return false, err
 		}
 		*state = next.state
+	}
+	if after, ok := fallible.Aftermath(kind, s.step.Request); ok {
+		if err := g.suffer(s.values, w.store, after); err != nil {
+			return false, err
+		}
 	}
 	var err error
 	s.values[slot], err = table.step(node, index, store.reply(s.step.Reply))

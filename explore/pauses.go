@@ -67,14 +67,12 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 		step := i + 1
 		c.after(i, step, 0)
 		if m.Fault.Kind == sim.Expire {
-			l, ok := lives[i][m.Fault.Target]
-			if !ok {
-				return nil, fmt.Errorf("explore: %s expires without a TTL", m.Fault.Target)
+			if l, ok := lives[i][m.Fault.Target]; ok {
+				if l.set > 0 { // how long before the first step the setup was is open
+					c.after(l.set, step, l.ttl)
+				}
+				c.within(l.set, step, l.ttl)
 			}
-			if l.set > 0 {
-				c.after(l.set, step, l.ttl)
-			}
-			c.within(l.set, step, l.ttl)
 		}
 		if d := requests[i]; d > 0 {
 			c.after(last[m.Task], step, d)

@@ -27,6 +27,8 @@ type toy struct {
 	salt      string // of the property
 	faults    sim.Faults
 	frail     map[sim.FaultKind]bool // what can strike a request
+	after     map[sim.FaultKind]bool // after which the store loses something
+	retries   int                    // the input that is blocked while a store is down
 	down      int                    // the store that can be down
 	stall     int                    // ticks; 0 is untimed
 	watched   bool                   // by a monitor
@@ -75,7 +77,7 @@ const toyReplies = 3
 
 // randomToy draws a system that is small enough to be enumerated.
 func randomToy(r *rand.Rand) *toy {
-	t := &toy{watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
+	t := &toy{retries: -1, watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
 	inputs := 1 + r.IntN(3)
 	for range 1 + r.IntN(2) {
 		states := 1 + r.IntN(4)
@@ -103,6 +105,11 @@ func randomToy(r *rand.Rand) *toy {
 		for _, kind := range sim.FaultKinds {
 			t.frail[kind] = r.IntN(3) > 0
 		}
+		t.after = map[sim.FaultKind]bool{}
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.RedisDown} {
+			t.after[kind] = r.IntN(2) == 0
+		}
+		t.retries = r.IntN(6)
 		t.down = r.IntN(len(t.stores))
 	}
 	// Some processes have several tasks, which makes many more steps of a state; so
@@ -229,7 +236,7 @@ func (t *toy) system() *sim.System {
 		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second}
 	}
 	for i, s := range t.stores {
-		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, outage: i == t.down})
+		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i == t.down})
 	}
 	sys.Stores = append(sys.Stores, sim.Clock{})
 	for i, process := range t.processes {
@@ -285,11 +292,13 @@ func storeStates(v sim.View) (states []int) {
 }
 
 type toyMachine struct {
-	name   string
-	table  toyStore
-	state  int
-	frail  map[sim.FaultKind]bool
-	outage bool
+	name    string
+	table   toyStore
+	state   int
+	frail   map[sim.FaultKind]bool
+	after   map[sim.FaultKind]bool
+	retries string
+	outage  bool
 }
 
 func (m *toyMachine) Name() string { return m.name }
@@ -318,9 +327,14 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 func (m *toyMachine) Content() (sim.Content, error) {
 	return sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}, nil
 }
-func (m *toyMachine) Tick(time.Duration) sim.Request { return sim.Request{Store: m.name, Body: "tick"} }
-func (m *toyMachine) SetTimed(bool)                  {}
-func (m *toyMachine) Waits(r sim.Request) bool       { return r.Body == "0" && m.outage }
+func (m *toyMachine) Tick(d time.Duration) sim.Request {
+	if d < time.Second {
+		return sim.Request{} // nothing that has a TTL
+	}
+	return sim.Request{Store: m.name, Body: "tick"}
+}
+func (m *toyMachine) SetTimed(bool)            {}
+func (m *toyMachine) Waits(r sim.Request) bool { return r.Body == "0" && m.outage }
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
 }
@@ -329,6 +343,10 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 		all = append(all, sim.Incident{Target: fmt.Sprintf("%s-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("%s %d", kind, i)}})
 	}
 	return all, nil
+}
+func (m *toyMachine) Retries(r sim.Request) bool { return r.Body == m.retries }
+func (m *toyMachine) Aftermath(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
+	return m.Leave("a connection"), m.after[kind]
 }
 func (m *toyMachine) Leave(process string) sim.Request {
 	if process == "" {
@@ -480,9 +498,10 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 				return w, false
 			}
 		} else if w.down && s.store == t.down {
-			if fault != "" {
+			if fault != "" || s.input == t.retries {
 				return w, false
 			}
+			fault = sim.RedisDown
 		} else if fault == "" || fault == sim.LostReply {
 			to := t.stores[s.store][w.stores[s.store]].inputs[s.input]
 			if to.blocked {
@@ -492,6 +511,9 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			if fault == "" {
 				reply = to.reply
 			}
+		}
+		if t.after[fault] {
+			w.stores[s.store] = t.stores[s.store][w.stores[s.store]].leave[0]
 		}
 		if !p.alone {
 			p.arrives = reply
@@ -519,7 +541,7 @@ func (t *toy) between(p *toyPlace) (least, most int, waits bool) {
 	switch s := p.task.states[p.local]; {
 	case s.sleep > 0:
 		return s.sleep, s.sleep, false
-	case s.input == 0 && s.store == t.down:
+	case s.input == 0 && s.store == t.down, s.input == t.retries:
 		return 0, -1, true
 	case p.alone && !p.acted:
 		return 0, -1, false

@@ -108,6 +108,7 @@ type Fault struct {
 	Target string // the key, the connection or the process; "" if it strikes the request of a task
 }
 
+// String returns the fault as it is shown, such as "expire product:1".
 func (f Fault) String() string {
 	if f.Target == "" {
 		return string(f.Kind)
@@ -202,6 +203,16 @@ type Fallible interface {
 	// Incidents returns what can happen to the content as it is now by a fault of
 	// the kind, which is Expire, Evict or DropMessage.
 	Incidents(FaultKind) ([]Incident, error)
+
+	// Retries says whether the request is one of a client that tries again until it
+	// works, so that only the last time matters: it is blocked while the store is
+	// down. Any other one fails then.
+	Retries(Request) bool
+
+	// Aftermath returns the request by which the store loses what it keeps for the
+	// connection of a request that a fault has struck: of a kind as in Fails. It
+	// returns false if the store keeps everything.
+	Aftermath(FaultKind, Request) (Request, bool)
 
 	// Leave returns the request that takes back whatever the store keeps for the
 	// connections of a process, which has crashed. "" breaks the connections of all

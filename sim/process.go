@@ -103,6 +103,7 @@ type coroutine struct {
 	waiting bool // for the reply to pending, or to be started
 	unwound bool
 	held    error // see Hold; nil unless it is held
+	failed  int   // requests in a row
 	result  string
 	err     error
 	goid    atomic.Int64 // 0 unless it has started and not ended
@@ -112,6 +113,12 @@ type coroutine struct {
 // task of its process: from a goroutine that the task started, from the
 // constructor, or after the end of the process. The run fails as well.
 var ErrOutside = errors.New("quiesce: a client was called from outside its task; call it only on the goroutine of the task, after New has returned")
+
+// mostFailures is how many requests of a task may fail in a row. While a store is
+// down a task that tries again for ever takes steps for ever.
+const mostFailures = 50
+
+var errNoEnd = fmt.Errorf("quiesce: %d requests in a row have failed: a task has to give up at last while a store is down", mostFailures)
 
 // A TaskError says that a task did not do its work.
 type TaskError struct {
@@ -304,8 +311,10 @@ func (p *Process) Deliver(task int, r Reply) error {
 		}
 		c.start(ctx, &p.hurt)
 	}
-	if _, failed := r.Failure(); failed {
-		p.hurt = true
+	if _, failed := r.Failure(); !failed {
+		c.failed = 0
+	} else if p.hurt, c.failed = true, c.failed+1; c.failed > mostFailures {
+		return &TaskError{Task: c.name, Err: errNoEnd}
 	}
 	c.reply = r
 	c.pending, c.waiting = c.next()

@@ -454,6 +454,35 @@ func ask(p *Process, what string) error {
 	return err
 }
 
+// A task that never gives up would run for ever while a store is down.
+func TestTriesForEver(t *testing.T) {
+	for most, want := range map[int]bool{mostFailures: false, mostFailures + 1: true} {
+		sys := &System{Stores: []Store{&booth{}}, Programs: []Program{{Name: "a", New: func(p *Process) []Task {
+			return []Task{func(context.Context) (string, error) {
+				for range most {
+					ask(p, "")
+				}
+				return "", ask(p, "")
+			}}
+		}}}}
+		p, err := sys.Process(0)
+		for range most {
+			if err == nil {
+				err = p.Deliver(0, Failure(RedisDown))
+			}
+		}
+		if errors.Is(err, errNoEnd) != want || (err != nil) != want {
+			t.Errorf("after %d failures: %v", most, err)
+		}
+		if err == nil {
+			if err := p.Deliver(0, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		p.Stop()
+	}
+}
+
 // A booth blocks whoever waits.
 type booth struct{ asked []string }
 

@@ -463,17 +463,27 @@ func (e *Execution) take(m Move) error {
 
 // execute executes the request of a task, which a fault may strike.
 func (e *Execution) execute(m Move, req Request) (Reply, error) {
+	i := e.sys.Store(req.Store)
+	store, f, kind := e.sys.Stores[i], e.sys.Fallible(i), m.Fault.Kind
+	if e.sys.Refused(e.weather, req) {
+		kind = RedisDown
+	}
 	switch {
-	case e.sys.Refused(e.weather, req):
-		return Failure(RedisDown), nil
-	case m.Fault.Kind == LostRequest || m.Fault.Kind == DBError:
-		return Failure(m.Fault.Kind), nil
+	case kind == "":
+		return store.Execute(req)
+	case kind == RedisDown && f.Retries(req):
+		return "", ErrBlocked
+	case kind == LostReply:
+		if _, err := store.Execute(req); err != nil {
+			return "", err
+		}
 	}
-	reply, err := e.sys.Stores[e.sys.Store(req.Store)].Execute(req)
-	if err == nil && m.Fault.Kind == LostReply {
-		reply = Failure(LostReply)
+	if after, ok := f.Aftermath(kind, req); ok {
+		if _, err := store.Execute(after); err != nil {
+			return "", err
+		}
 	}
-	return reply, err
+	return Failure(kind), nil
 }
 
 // strike makes a move of the environment.

@@ -78,10 +78,16 @@ func (r Request) Sleeps() (time.Duration, bool) {
 	return d, err == nil
 }
 
-func (Clock) Name() string              { return ClockName }
-func (Clock) Reset() error              { return nil }
+// Name returns [ClockName].
+func (Clock) Name() string { return ClockName }
+
+// Reset does nothing.
+func (Clock) Reset() error { return nil }
+
+// Content returns nothing.
 func (Clock) Content() (Content, error) { return nil, nil }
 
+// Execute answers a sleep that is over. Any other request is an error.
 func (Clock) Execute(r Request) (Reply, error) {
 	if _, ok := r.Sleeps(); !ok {
 		return "", errors.New("sim: a clock can only be asked to sleep")
@@ -89,6 +95,7 @@ func (Clock) Execute(r Request) (Reply, error) {
 	return "", nil
 }
 
+// Describe returns a sleep with its duration.
 func (Clock) Describe(r Request, reply Reply) (string, string) { return "sleep " + r.Body, "" }
 
 // ticks returns how many ticks a duration is.
@@ -123,7 +130,10 @@ func (s *System) Span(req Request, fresh bool) (sp Span, err error) {
 		return Span{n, n, true, false}, err
 	}
 	if !req.Local() {
-		if t, ok := s.Stores[s.Store(req.Store)].(Timed); ok && t.Waits(req) {
+		i := s.Store(req.Store)
+		t, timed := s.Stores[i].(Timed)
+		f := s.Fallible(i)
+		if timed && t.Waits(req) || f != nil && f.Retries(req) {
 			return Span{Waits: true}, nil
 		}
 	}

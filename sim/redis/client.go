@@ -63,11 +63,12 @@ type client struct {
 	ended    atomic.Bool // the process has, and was one with such connections
 
 	mu    sync.Mutex
-	conns []*conn // all that were dialled
+	conns []*conn         // all that were dialled
+	lost  map[string]bool // channels of which a subscription has failed since it was last confirmed
 }
 
 func newClient(store string, names *names) *client {
-	c := &client{store: store, names: names}
+	c := &client{store: store, names: names, lost: make(map[string]bool)}
 	c.base = redis.NewClient(&redis.Options{
 		Addr:             "127.0.0.1:6379", // resolved, never dialled
 		Dialer:           c.dial,
@@ -126,6 +127,7 @@ type conn struct {
 	args   [][]byte // of the command that is looked at
 	buf    []byte   // where out starts
 	out    []byte   // replies, not yet read
+	failed error    // what is read after them; nil unless a request has failed
 	closed atomic.Bool
 
 	state  atomic.Pointer[connState] // nil if the server keeps nothing for it
@@ -137,10 +139,14 @@ var _ net.Conn = (*conn)(nil)
 var errNoRequest = errors.New("quiesce: a client reads a reply to no request")
 
 // Write sends the requests that are complete with b, each when the one before
-// has been answered. It returns the error of [sim.Process.Call].
+// has been answered. It returns the error of [sim.Process.Call]. If one of them
+// fails, those after it are not sent, and the error is read.
 func (c *conn) Write(b []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
+	}
+	if c.failed != nil {
+		return len(b), nil
 	}
 	data := b
 	if len(c.in) > 0 {
@@ -181,12 +187,12 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			}
 			n, v = max(n, block), exec
 		case v == subscribe && !c.subscribed():
-			c.subscribe(string(data[:n]))
+			c.subscribe(string(data[:n]), c.args[1:])
 			data = data[n:]
 			continue
 		}
 		reply, err := c.ask(string(data[:n]), v)
-		if err != nil {
+		if err != nil || c.failed != nil {
 			return nil, err
 		}
 		c.put(string(reply))
@@ -254,6 +260,10 @@ func (c *conn) Read(b []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if err := c.failed; err != nil && len(c.out) == 0 {
+		c.failed = io.EOF
+		return 0, err
+	}
 	if len(c.out) == 0 {
 		return 0, errNoRequest
 	}
@@ -267,6 +277,9 @@ func (c *conn) Read(b []byte) (int, error) {
 func (c *conn) Close() error {
 	if c.closed.Swap(true) {
 		return nil
+	}
+	if c.unread != nil {
+		c.unread.release()
 	}
 	return c.hangUp()
 }

@@ -23,7 +23,8 @@ import (
 //
 // Then comes one item for each connection with a state, with the note "watch" or
 // "subscription". Its value is the keys that it watches, or "touched" if EXEC
-// will fail; or the channels, and what is yet to be received.
+// will fail; or the channels, and what is yet to be received. With the note
+// "connection" it is one that has broken.
 func (s *Store) Content() (sim.Content, error) {
 	db := s.redis.DB(0)
 	keys := db.Keys() // sorted

@@ -18,7 +18,10 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if req.Body == receiveBody || req.Body == closeBody || req.Body == busyBody {
 		return req.Body, describeMessages(string(reply))
 	}
-	cmds, err := commands(req.Body)
+	if text, ok := describeEnvironment(req); ok {
+		return text, ""
+	}
+	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
 	if err != nil {
 		request = strconv.Quote(req.Body)
 	}

@@ -17,7 +17,7 @@
 // A connection that watches keys or is subscribed has a state at the server. Its
 // name is that of the process and the lowest number that no other such connection
 // of the process has, as in server-1#0, for as long as it has a state. Requests
-// that read or change the state carry the name, and the content has an item for it.
+// on it carry the name, and the content has an item for it.
 //
 // EXEC on a connection that watches fails if a watched key has been touched since:
 // by anyone, also by the connection itself and by a SET of the same value. What
@@ -38,7 +38,8 @@
 // returns its confirmation. As long as the task does nothing in between that others
 // can see, nobody can tell that from any earlier moment. A task that asks for
 // something else first, or returns, ends the run with an error: in production it
-// could miss messages that it never misses here. All channels of a connection are
+// could miss messages that it never misses here. It may close the subscription
+// instead. All channels of a connection are
 // subscribed to at once. A later SUBSCRIBE or UNSUBSCRIBE is refused: its place
 // among the messages would be open.
 //
@@ -67,6 +68,34 @@
 //
 // The clock of the store stands still at [Epoch]. TTLs are part of the content
 // and do not run out by themselves.
+//
+// # Faults
+//
+// The store is [sim.Fallible]. A task gets the errors that it would get from the
+// network: a timeout for a lost request or a lost reply, and while the server is
+// down ECONNREFUSED, or io.EOF on a connection that was open. Retries are off.
+// go-redis drops the connection, and with it goes what the server keeps for it, at
+// the same moment; a real server notices that later, which only the reply to PUBLISH
+// can tell. In a plain pipeline the commands before the one that fails are executed,
+// those after it are not sent, and go-redis gives the error to all. A block
+// MULTI ... EXEC fails as a whole.
+//
+// When the server goes down the keys stay, and all connections break. A client
+// learns about that by the next request on the connection, even if the server is up
+// again: a broken WATCH or subscription stays in the content until then. A
+// connection without a state is replaced unnoticed, since go-redis looks whether it
+// is alive before it uses one. With TLS it does not look; then the first request after
+// an outage can fail, which is a lost request here.
+//
+// A Receive that fails subscribes again, as go-redis does by itself, and the task has
+// to call Receive again, or Close, before it asks for anything else. A subscription to
+// channels of which one has failed is not refused a second time: it waits until the
+// server is up. A listener may so receive in a loop for ever, but what it would do on
+// further errors of the same outage is not explored.
+//
+// A key that expires or is evicted is deleted. EXEC fails if it was watched: with
+// Redis from 6.0.9 on, and with miniredis. Any message that waits in a queue can be
+// lost, and no entry of a stream.
 //
 // # Scripts
 //

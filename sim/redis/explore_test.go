@@ -151,29 +151,7 @@ func TestEnginesAgree(t *testing.T) {
 		}
 		defer s.Close()
 		sys := &sim.System{Stores: []sim.Store{s}, Programs: tt.programs(s), Property: tt.property}
-		ctx := context.Background()
-		finals := [2]map[string]bool{{}, {}}
-		final := func(i int) func(sim.View) {
-			return func(v sim.View) { finals[i][fmt.Sprintf("%s %q", v.Contents[0].Key(), v.Results)] = true }
-		}
-		d, err := explore.Direct(ctx, sys, explore.DirectOptions{Quiescent: final(0)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := explore.Product(ctx, sys, explore.ProductOptions{Quiescent: final(1), NoSymmetry: true, Audit: 20})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sym, err := explore.Product(ctx, sys, explore.ProductOptions{}); err != nil || sym.Interleavings.Cmp(p.Interleavings) != 0 || sym.Violating.Cmp(p.Violating) != 0 {
-			t.Errorf("%s: with symmetry: %+v, %v", name, sym, err)
-		}
-		t.Logf("%s: %s interleavings, %s violate, %d final states, %d states", name, d.Interleavings, d.Violating, len(finals[0]), p.Statistics.States)
-		if d.Interleavings.Cmp(p.Interleavings) != 0 || d.Violating.Cmp(p.Violating) != 0 || d.Verdict != p.Verdict {
-			t.Errorf("%s: direct: %s, %s of %s; product: %s, %s of %s", name, d.Verdict, d.Violating, d.Interleavings, p.Verdict, p.Violating, p.Interleavings)
-		}
-		if fmt.Sprint(finals[0]) != fmt.Sprint(finals[1]) {
-			t.Errorf("%s: final states %v and %v", name, finals[0], finals[1])
-		}
+		d := agree(t, name, sys)
 		if (d.Verdict == explore.Violated) != tt.violated || tt.interleavings != "" && d.Interleavings.String() != tt.interleavings {
 			t.Errorf("%s: %s, %s interleavings", name, d.Verdict, d.Interleavings)
 		}
@@ -181,4 +159,34 @@ func TestEnginesAgree(t *testing.T) {
 			t.Errorf("%s: nothing is ever heard", name)
 		}
 	}
+}
+
+// agree explores a system by both engines, and by the product with symmetry as
+// well. It returns what the direct one finds.
+func agree(t *testing.T, name string, sys *sim.System) *explore.Result {
+	t.Helper()
+	ctx := context.Background()
+	finals := [2]map[string]bool{{}, {}}
+	final := func(i int) func(sim.View) {
+		return func(v sim.View) { finals[i][fmt.Sprintf("%s %q", v.Contents[0].Key(), v.Results)] = true }
+	}
+	d, err := explore.Direct(ctx, sys, explore.DirectOptions{Quiescent: final(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := explore.Product(ctx, sys, explore.ProductOptions{Quiescent: final(1), NoSymmetry: true, Audit: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sym, err := explore.Product(ctx, sys, explore.ProductOptions{}); err != nil || sym.Interleavings.Cmp(p.Interleavings) != 0 || sym.Violating.Cmp(p.Violating) != 0 {
+		t.Errorf("%s: with symmetry: %+v, %v", name, sym, err)
+	}
+	t.Logf("%s: %s interleavings, %s violate, %d final states, %d states", name, d.Interleavings, d.Violating, len(finals[0]), p.Statistics.States)
+	if d.Interleavings.Cmp(p.Interleavings) != 0 || d.Violating.Cmp(p.Violating) != 0 || d.Verdict != p.Verdict {
+		t.Errorf("%s: direct: %s, %s of %s; product: %s, %s of %s", name, d.Verdict, d.Violating, d.Interleavings, p.Verdict, p.Violating, p.Interleavings)
+	}
+	if fmt.Sprint(finals[0]) != fmt.Sprint(finals[1]) {
+		t.Errorf("%s: final states %v and %v", name, finals[0], finals[1])
+	}
+	return d
 }

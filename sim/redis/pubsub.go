@@ -84,6 +84,8 @@ func (s *Store) appendConnections(content sim.Content) sim.Content {
 		c := s.connections[name]
 		it := sim.Item{Name: name, Note: "subscription"}
 		switch {
+		case c.broken:
+			it.Note, it.Value = "connection", "broken"
 		case c.touched:
 			it.Note, it.Value = "watch", "touched"
 		case c.peer != nil:

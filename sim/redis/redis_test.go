@@ -320,7 +320,7 @@ func TestContent(t *testing.T) {
 	}
 
 	key([]string{"SET b 1 EX 60", "HSET a g 2 f 1", "EXPIRE a 1"})
-	want := sim.Content{{Name: "a", Value: `{"f":"1" "g":"2"}`, Note: "hash, ttl 1s"}, {Name: "b", Value: "1", Note: "ttl 1m0s"}}
+	want := sim.Content{{Name: "a", Value: `{"f":"1" "g":"2"}`, Note: "hash, ttl 1s", TTL: time.Second}, {Name: "b", Value: "1", Note: "ttl 1m0s", TTL: time.Minute}}
 	if got := content(t, s); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

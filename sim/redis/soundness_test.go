@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"fmt"
 	"math/rand"
 	"strings"
 	"testing"
@@ -96,7 +97,8 @@ func history(cmds [][]string, path []int) (lines []string) {
 }
 
 // TestSameContentSameRepliesOnConnections is the same with connections that
-// watch and that are subscribed. Whatever changes a watched key touches it.
+// watch and that are subscribed, and with faults, which can happen in equal contents
+// alike. Whatever changes a watched key touches it.
 func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	on := func(conn string, cmds ...string) (reqs []sim.Request) {
 		for _, cmd := range cmds {
@@ -127,6 +129,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	rng := rand.New(rand.NewSource(1))
 	known := map[string]string{}
 	changes := 0
+	faults := 0
 	rounds := 3000
 	if testing.Short() {
 		rounds = 300
@@ -144,6 +147,17 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			req := state[rng.Intn(len(state))]
 			if rng.Intn(2) == 0 {
 				req = data[rng.Intn(len(data))]
+			}
+			strikes := incidents(t, s)
+			if k, list := "incidents in "+before.Key(), fmt.Sprint(strikes); known[k] == "" {
+				known[k] = list
+			} else if known[k] != list {
+				t.Fatalf("in content %q: the incidents are %s and %s", before, known[k], list)
+			}
+			strikes = append(strikes, s.Leave(""), s.Leave("p"))
+			if rng.Intn(8) == 0 {
+				req = strikes[rng.Intn(len(strikes))]
+				faults++
 			}
 			name, _ := s.Describe(req, "")
 			path = append(path, req.Conn+" "+name)
@@ -181,7 +195,22 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	if changes < 100 {
 		t.Errorf("only %d changes of watched keys", changes)
 	}
-	t.Logf("%d transitions, %d changes of watched keys", len(known), changes)
+	t.Logf("%d transitions, %d changes of watched keys, %d faults", len(known), changes, faults)
+}
+
+// incidents returns the requests of all faults in the content.
+func incidents(t *testing.T, s *Store) (reqs []sim.Request) {
+	t.Helper()
+	for _, kind := range []sim.FaultKind{sim.DropMessage, sim.Evict, sim.Expire} {
+		all, err := s.Incidents(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, in := range all {
+			reqs = append(reqs, in.Request)
+		}
+	}
+	return reqs
 }
 
 // find returns the item of a key.

@@ -2,9 +2,13 @@ package redis
 
 import (
 	"errors"
+	"io"
+	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 
 	"quiesce/sim"
 
@@ -20,17 +24,19 @@ type connState struct {
 	watching   bool
 	subscribed bool
 	receiving  bool // a task waits for a confirmation or a message
+	channels   string
 }
 
 // A subscribing is a SUBSCRIBE that the client has written. go-redis does not wait
 // for the server then, so that it is executed at some time before the task reads
 // the confirmation. Until then the task is held, so that nobody can tell when.
 type subscribing struct {
-	body    string
-	release func()
+	body     string
+	channels string // sorted, as one string
+	release  func()
 }
 
-var errUnread = errors.New("quiesce: a task goes on after SUBSCRIBE, which the server may not have executed yet: call Receive on the subscription before going on")
+var errUnread = errors.New("quiesce: a task goes on after SUBSCRIBE, which the server may not have executed yet, and which go-redis sends by itself when a subscription has failed: call Receive on the subscription, or close it, before going on")
 
 // A verb says what a command does to the state of its connection.
 type verb int
@@ -136,13 +142,12 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	st := c.state.Load()
 	switch {
 	case st != nil:
-		if st.watching && v == plain {
-			return p.Call(req)
-		}
 	case v == watch:
 		st = c.open()
 	default:
-		return p.Call(req)
+		reply, err := p.Call(req)
+		c.checkFailed(reply)
+		return reply, err
 	}
 	req.Conn = st.name
 	if st.receiving {
@@ -152,6 +157,9 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	if err != nil {
 		c.settle(st)
 		return reply, err
+	}
+	if c.checkFailed(reply) {
+		return "", nil
 	}
 	if failed := reply != "" && reply[0] == '-'; !failed || v == exec {
 		switch v {
@@ -165,9 +173,62 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	return reply, nil
 }
 
-// subscribe keeps a SUBSCRIBE until the confirmation is read.
-func (c *conn) subscribe(body string) {
-	c.unread = &subscribing{body, c.client.proc.Load().Hold(errUnread)}
+// checkFailed says whether the reply is none, because the request has failed. The
+// client does not use the connection any more then. Whether a server that is down
+// refuses a connection or drops it depends on whether it is known to be open.
+func (c *conn) checkFailed(reply sim.Reply) bool {
+	kind, failed := reply.Failure()
+	if !failed {
+		return false
+	}
+	st := c.state.Load()
+	switch {
+	case kind != sim.RedisDown:
+		c.failed = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
+	case st != nil && (st.watching || st.subscribed):
+		c.failed = io.EOF
+	default:
+		c.failed = &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	if st != nil {
+		c.drop(st)
+	}
+	return true
+}
+
+// subscribe keeps a SUBSCRIBE until the confirmation is read. If a subscription to
+// the same channels has failed, it is made again. go-redis does that by itself, and
+// names the channels in random order, so they are sorted then.
+func (c *conn) subscribe(body string, args [][]byte) {
+	channels := make([]string, len(args))
+	for i, arg := range args {
+		channels[i] = string(arg)
+	}
+	slices.Sort(channels)
+	channels = slices.Compact(channels)
+	u := &subscribing{body: body, channels: list(channels)}
+	c.client.mu.Lock()
+	if c.client.lost[u.channels] {
+		b := []byte(againPrefix + "*" + strconv.Itoa(1+len(channels)) + "\r\n")
+		for _, s := range append([]string{"subscribe"}, channels...) {
+			b = appendBulk(b, s)
+		}
+		u.body = string(b)
+	}
+	c.client.mu.Unlock()
+	u.release = c.client.proc.Load().Hold(errUnread)
+	c.unread = u
+}
+
+// subscription records whether a subscription to channels has failed.
+func (c *client) subscription(channels string, failed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if failed {
+		c.lost[channels] = true
+	} else {
+		delete(c.lost, channels)
+	}
 }
 
 // receive waits for the confirmations of SUBSCRIBE or for the next message.
@@ -181,7 +242,7 @@ func (c *conn) receive() error {
 	case st.receiving:
 		req.Body = busyBody
 	case c.unread != nil:
-		req.Body = c.unread.body
+		req.Body, st.channels = c.unread.body, c.unread.channels
 		c.unread.release()
 	}
 	st.receiving = true
@@ -196,6 +257,11 @@ func (c *conn) receive() error {
 		return err
 	}
 	c.unread = nil
+	failed := c.checkFailed(reply)
+	c.client.subscription(st.channels, failed)
+	if failed {
+		return nil
+	}
 	st.subscribed = st.subscribed || reply[0] != '-'
 	c.put(string(reply))
 	c.settle(st)

@@ -150,21 +150,29 @@ func (s *Store) Reset() error {
 
 // Execute executes a command, or a block MULTI ... EXEC, whose reply is the
 // replies to all its commands. The wait for a message is blocked if there is none,
-// and so is a read of streams with BLOCK 0. It returns an error if a command is
-// refused, even if it was called by a script.
+// and so is a read of streams with BLOCK 0. The first request on a connection that
+// has broken fails. It returns an error if a command is refused, even if it was
+// called by a script.
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
+	c := s.connections[req.Conn]
 	switch {
 	case req.Body == busyBody:
 		return "", errBusy
-	case req.Body == receiveBody && req.Conn != "":
-		return s.receive(req.Conn)
 	case strings.HasPrefix(req.Body, tickBody):
 		return "", s.tick(req.Body)
 	case req.Body == closeBody && req.Conn != "":
 		delete(s.connections, req.Conn)
 		return "", nil
+	case c != nil && c.broken:
+		delete(s.connections, req.Conn)
+		return sim.Failure(sim.RedisDown), nil
+	case req.Body == receiveBody && req.Conn != "":
+		return s.receive(req.Conn)
 	}
-	cmds, err := commands(req.Body)
+	if ok, err := s.environment(req); ok {
+		return "", err
+	}
+	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
 	if err != nil {
 		return "", err
 	}

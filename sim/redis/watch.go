@@ -12,12 +12,15 @@ import (
 )
 
 // A connection is what the server keeps for one connection: it watches keys, or
-// it is subscribed to channels.
+// it is subscribed to channels; or it was one of those and is broken.
 type connection struct {
 	// For a connection that watches.
 	peer    *server.Peer
 	probes  map[string]probe // of each watched key
 	touched bool             // one of them was, so that EXEC will fail
+
+	// The server has gone down, and the client does not know it yet.
+	broken bool
 
 	// For a connection that is subscribed.
 	channels []string // sorted
@@ -40,8 +43,8 @@ func (s *Store) watched() bool {
 	return false
 }
 
-// runOn executes a command that reads or changes the state of a connection, or a
-// block MULTI ... EXEC on one that watches.
+// runOn executes a command or a block MULTI ... EXEC on a connection that has a
+// state, or gets one.
 func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 	c := s.connections[name]
 	verb := verbOf(cmds[0][0])

@@ -123,6 +123,9 @@ func (c *conn) request(call call) (reader, error) {
 		}
 	}
 	reply, err := ask(req)
+	if err == nil {
+		err = failure(reply)
+	}
 	if err != nil {
 		return reader{}, err
 	}

@@ -13,6 +13,9 @@ import (
 // describeRequest returns the SQL text of a request in one line, with its
 // arguments in the place of its parameters.
 func describeRequest(body string) string {
+	if strings.HasPrefix(body, leavePrefix) {
+		return body
+	}
 	c, err := decodeCall(body)
 	switch {
 	case err != nil:

@@ -38,6 +38,15 @@
 //
 // [Await] stands for a loop that polls.
 //
+// # Faults
+//
+// The store is [sim.Fallible]. A database error ([ErrDatabase]) can strike every
+// statement, BEGIN and COMMIT, which are not executed then. A statement that fails
+// leaves its transaction open, as long as the task does; one whose COMMIT fails is
+// rolled back. A reply can be lost ([ErrNoAnswer]) after COMMIT and after a statement
+// outside transactions: it is executed, and the task cannot know. A crash rolls back
+// the open transactions of its process.
+//
 // # What is virtual
 //
 // The clock stands at [Epoch] for date, time, datetime, julianday, strftime,

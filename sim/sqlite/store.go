@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"quiesce/sim"
@@ -207,6 +208,9 @@ func (s *Store) undo() (err error) {
 // an error. It returns a [*sim.BlockedError] for a request that another
 // transaction is in the way of, and [sim.ErrBlocked] for one of [Await].
 func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
+	if process, ok := strings.CutPrefix(r.Body, leavePrefix); ok {
+		return "", s.leave(process)
+	}
 	c, err := decodeCall(r.Body)
 	if err != nil {
 		return "", err

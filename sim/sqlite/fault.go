@@ -1,0 +1,90 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// What a task gets for a statement that a fault has struck. The database has not
+// executed it, or has executed it and nobody knows.
+var (
+	ErrDatabase = errors.New("database error (injected)")
+	ErrNoAnswer = fmt.Errorf("no answer from the database (injected): %w", os.ErrDeadlineExceeded)
+)
+
+// leavePrefix begins the request that rolls back the transactions of a process; no
+// other request begins so.
+const leavePrefix = "leave "
+
+var _ sim.Fallible = (*Store)(nil)
+
+// Fails says whether a fault can strike a request: a database error all but
+// ROLLBACK, and the loss of a reply those that commit. Inside a transaction that
+// would be a connection which breaks, and those do not.
+func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
+	if req.Body == "" {
+		return false
+	}
+	mode := req.Body[0]
+	switch kind {
+	case sim.DBError:
+		return mode != modeRollback
+	case sim.LostReply:
+		return mode == modeCommit || mode != modeBegin && mode != modeRollback && req.Conn == ""
+	}
+	return false
+}
+
+// Incidents returns nothing: no fault changes the content.
+func (s *Store) Incidents(sim.FaultKind) ([]sim.Incident, error) { return nil, nil }
+
+// Retries returns false.
+func (s *Store) Retries(sim.Request) bool { return false }
+
+// Aftermath rolls the transaction back if COMMIT has failed: database/sql knows it
+// no more then. Any other statement that fails leaves it open.
+func (s *Store) Aftermath(kind sim.FaultKind, req sim.Request) (sim.Request, bool) {
+	if kind != sim.DBError || req.Body[0] != modeCommit {
+		return sim.Request{}, false
+	}
+	req.Body = rollbackBody
+	return req, true
+}
+
+// rollbackBody is the request ROLLBACK: its mode, and no SQL text.
+const rollbackBody = string(modeRollback) + "\x00"
+
+// Leave returns the request that rolls back the open transactions of a process. If
+// that is "" there are none: the database does not go down.
+func (s *Store) Leave(process string) sim.Request {
+	return sim.Request{Store: s.name, Body: leavePrefix + process}
+}
+
+// leave rolls back the open transactions of a process.
+func (s *Store) leave(process string) error {
+	for _, name := range sortedKeys(s.transactions) {
+		// The name of a process may hold a # as well.
+		if i := strings.LastIndexByte(name, '#'); i >= 0 && name[:i] == process {
+			if err := s.end(name, rollbackSQL); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// failure returns the error of a request that a fault has struck, nil if none has.
+func failure(reply sim.Reply) error {
+	kind, failed := reply.Failure()
+	switch {
+	case !failed:
+		return nil
+	case kind == sim.DBError:
+		return ErrDatabase
+	}
+	return ErrNoAnswer
+}
