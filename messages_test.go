@@ -7,6 +7,7 @@ import (
 
 	"quiesce/explore"
 	"quiesce/model"
+	"quiesce/sim"
 )
 
 // TestMessages pins what is found of strategies that tell others of a write: by
@@ -64,5 +65,37 @@ func TestMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, c.strategy, p, d)
+	}
+}
+
+// TestAtLeastOnce lets a process crash, at any moment: what the consumer had read and
+// not acknowledged it gets again when it is back, so the old entry is deleted at last.
+// A writer that crashes may have sent nothing, which is a weakness of its own.
+//
+// Of writer and consumer there is one interleaving, of 2 and 3 steps. The writer can
+// crash at 2 moments, the consumer at 6; at the first two of these, the 2 steps by
+// which it comes back are merged with the 2 or 1 that the writer has left.
+func TestAtLeastOnce(t *testing.T) {
+	sys := coherent(t, open(t, "event-stream", 1), model.Workload{Writers: 1, Warm: true})
+	sys.Faults = sim.Faults{sim.Crash: 1}
+	differs := sys.Property.Violation
+	sys.Property.Violation = func(v sim.View) string {
+		if v.Results[0] == sim.Crashed {
+			return ""
+		}
+		return differs(v)
+	}
+	p := product(t, sys, explore.ProductOptions{})
+	if want := 1 + 2 + merges(2, 2).Int64() + merges(2, 1).Int64() + 4; p.Verdict != explore.Holds || p.Interleavings.Int64() != want {
+		t.Errorf("%s in %s interleavings, want all of %d", p.Verdict, p.Interleavings, want)
+	}
+	d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "event-stream", p, d)
+	sys.Property.Violation = differs
+	if p := product(t, sys, explore.ProductOptions{}); p.Counterexample == nil || p.Counterexample.Token != "writer-1:1,!crash(writer-1)" {
+		t.Errorf("a writer that crashes before XADD violates nothing: %+v", p.Counterexample)
 	}
 }
