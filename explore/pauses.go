@@ -24,6 +24,7 @@ type Pause struct {
 	AtLeast       time.Duration
 }
 
+// String returns the pause in words.
 func (p Pause) String() string {
 	return fmt.Sprintf("%s pauses for at least %s between steps %d and %d", p.Task, p.AtLeast, p.After, p.Before)
 }

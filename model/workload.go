@@ -92,14 +92,14 @@ type World struct {
 // NewWorld opens the stores: an empty cache, and a database of that many
 // products.
 func NewWorld(s Strategy, keys int) (*World, error) {
-	setup := []string{createProducts}
+	setup := append([]string{createProducts}, s.Tables...)
 	if s.Race != nil {
 		setup, keys = s.Race.Setup, 0
 	}
 	for id := 1; id <= keys; id++ {
 		setup = append(setup, insertProduct(id))
 	}
-	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup})
+	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup, Mode: s.Mode})
 	if err != nil {
 		return nil, err
 	}
