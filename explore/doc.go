@@ -20,6 +20,8 @@
 //     each value of an expression.
 //   - minimal.go finds the violating schedule with the fewest context switches, a
 //     shortest path over pairs of state and last task.
+//   - cause.go finds the orders of steps that make it violate, and closest.go the
+//     passing schedule next to it, if a report asks for them.
 //   - [Replay] runs that schedule for real before anybody sees it, and audit.go
 //     runs random ones if there was none.
 //

@@ -136,6 +136,21 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 	return g, nil
 }
 
+// apart returns a graph of the same system and tables, yet to be searched, in
+// which no processes are interchangeable: a state stands for itself alone.
+func (g *graph) apart() *graph {
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows}
+	a.slots = slices.Clone(g.slots)
+	slices.SortFunc(a.slots, func(s, t slot) int { return s.program - t.program })
+	for i := range a.slots {
+		s := &a.slots[i]
+		s.group, s.last, s.first = i, i, g.base(s.program)
+	}
+	a.relayout()
+	a.set.add(make([]uint64, a.layout.words)) // as in newGraph
+	return a
+}
+
 // relayout packs the states anew, with fields that are wide enough for all
 // numbers that the tables have given out so far and some more.
 func (g *graph) relayout() {

@@ -40,47 +40,77 @@ func (w ways) of(state uint32) []cost {
 func (g *graph) minimal(order []uint32, violates []bool) Schedule {
 	var afterwards ways // once the property has been violated, on to any end
 	if g.sys.Property.Always {
-		afterwards = g.ways(order, nil, ways{})
+		afterwards = g.ways(order, func(uint32) bool { return true }, func(uint32) []cost { return nil })
 	}
-	best := g.ways(order, violates, afterwards)
-	if best.of(0)[0] >= hopeless {
+	best := g.ways(order, func(end uint32) bool { return violates[end] }, func(state uint32) []cost {
+		if !violates[state] {
+			return nil
+		}
+		return afterwards.of(state)
+	})
+	w := g.walk()
+	if best.of(w.state)[0] >= hopeless {
 		return nil
 	}
-
-	// Walk from the initial state, with the states of the labelled processes,
-	// and take the first task whose way is as cheap as the cheapest.
-	values := make([]uint32, len(g.slots)+len(g.stores))
-	nodes := make([]uint32, len(g.slots)) // by program
-	schedule := Schedule{}
-	for state, last := uint32(0), -1; !g.ends(state); {
-		if violates[state] {
+	for !g.ends(w.state) {
+		if violates[w.state] {
 			best = afterwards
 		}
-		g.layout.unpack(g.set.key(int(state)), values)
-		least, take, at := hopeless, -1, 0
-		for task, ref := range g.tasks {
-			slot := g.find(ref.Program, nodes[ref.Program], values)
-			c := best.of(state)[1+g.slots[slot].first+ref.Index]
-			if last >= 0 && task != last {
-				c += aSwitch
-			}
-			if c < least {
-				least, take, at = c, task, slot
-			}
-		}
-		ref := g.tasks[take]
-		for _, e := range g.from(state) {
-			if e.covers(at, ref.Index) {
-				g.layout.unpack(g.set.key(int(e.to)), values)
-				nodes[ref.Program] = values[e.at]
-				state = e.to
-				break
-			}
-		}
-		schedule = append(schedule, take)
-		last = take
+		w.take(w.cheapest(best))
 	}
-	return schedule
+	return w.schedule
+}
+
+// A walk goes from the initial state along a schedule, with the states of the
+// labelled processes: those of the graph are merged.
+type walk struct {
+	g        *graph
+	state    uint32
+	values   []uint32 // of the state
+	nodes    []uint32 // by program
+	schedule Schedule
+}
+
+func (g *graph) walk() *walk {
+	return &walk{g: g, values: make([]uint32, len(g.slots)+len(g.stores)), nodes: make([]uint32, len(g.slots)), schedule: Schedule{}}
+}
+
+// slot returns a slot in which the process of a program may stand.
+func (w *walk) slot(program int) int {
+	w.g.layout.unpack(w.g.set.key(int(w.state)), w.values)
+	return w.g.find(program, w.nodes[program], w.values)
+}
+
+// cheapest returns the first task whose way on is as cheap as the cheapest; there
+// has to be a way.
+func (w *walk) cheapest(best ways) (take int) {
+	least := hopeless
+	for task, ref := range w.g.tasks {
+		c := best.of(w.state)[1+w.g.slots[w.slot(ref.Program)].first+ref.Index]
+		if n := len(w.schedule); n > 0 && task != w.schedule[n-1] {
+			c += aSwitch
+		}
+		if c < least {
+			least, take = c, task
+		}
+	}
+	return take
+}
+
+// take takes the next step of a task, which has to be enabled.
+func (w *walk) take(task int) {
+	ref := w.g.tasks[task]
+	slot := w.slot(ref.Program)
+	for _, e := range w.g.from(w.state) {
+		if e.covers(slot, ref.Index) {
+			w.state = e.to
+			w.g.layout.unpack(w.g.set.key(int(e.to)), w.values)
+			w.nodes[ref.Program] = w.values[e.at]
+			w.schedule = append(w.schedule, task)
+			return
+		}
+	}
+	panic("explore: a step that is not in the graph")
 }
 
 // covers says whether it is a step of this task of the process in a slot.
@@ -105,24 +135,25 @@ func (g *graph) find(program int, node uint32, values []uint32) int {
 	panic("explore: a process is in no slot")
 }
 
-// ways returns the costs of the ways to a violation: to the end of an
-// interleaving that comes through a state in violates, from where on only the
-// cost in afterwards counts. Without violates it is the cost to any end.
-func (g *graph) ways(order []uint32, violates []bool, afterwards ways) ways {
+// ways returns the costs of the ways to the ends that are wanted. From a state
+// for which beyond returns costs only those count.
+func (g *graph) ways(order []uint32, wanted func(end uint32) bool, beyond func(state uint32) []cost) ways {
 	record := 1 + len(g.tasks)
 	w := ways{record, make([]cost, g.set.n*record)}
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
 		costs := w.of(s)
-		bad := violates != nil && violates[s]
-		if bad && !g.ends(s) {
-			copy(costs, afterwards.of(s))
-			continue
+		ends := g.ends(s)
+		if !ends {
+			if other := beyond(s); other != nil {
+				copy(costs, other)
+				continue
+			}
 		}
 		for j := range costs {
 			costs[j] = hopeless
 		}
-		if g.ends(s) && (bad || violates == nil) {
+		if ends && wanted(s) {
 			costs[0] = 0
 		}
 		for _, e := range g.from(s) {

@@ -36,6 +36,9 @@ type ProductOptions struct {
 	// apart.
 	Values func(sim.View) string
 
+	// Explain asks for [Result.Cause] and [Result.Closest] of a violation.
+	Explain bool
+
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
 }
@@ -115,6 +118,9 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	r.decide()
 	if r.Violating.Sign() > 0 {
 		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
+		if err == nil && opts.Explain && r.Verdict == Violated {
+			err = g.explain(ctx, r, order, violates)
+		}
 	} else if r.Verdict == Holds {
 		if r.Audited, err = g.audit(ctx, opts.Audit); r.Audited < opts.Audit {
 			r.Reason = "interrupted during the audit"
@@ -126,6 +132,17 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	}
 	r.Statistics = g.statistics()
 	return r, err
+}
+
+// explain says of a violation why it happens and how it would not have happened.
+func (g *graph) explain(ctx context.Context, r *Result, order []uint32, violates []bool) (err error) {
+	if schedule := g.closest(order, violates, r.Counterexample.Schedule); schedule != nil {
+		if r.Closest, err = confirmPassing(g.sys, schedule); err != nil {
+			return err
+		}
+	}
+	r.Cause, err = g.cause(ctx, r.Counterexample)
+	return err
 }
 
 // limit returns which limit has been reached, "" if none.
