@@ -25,7 +25,7 @@ const (
 // alone, unless ctx is canceled.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := bufio.NewWriter(stdout)
-	verdict, err := execute(ctx, args, out, stderr)
+	status, err := execute(ctx, args, out, stderr)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -33,49 +33,89 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "explore:", err)
 		return exitError
 	}
-	switch verdict {
-	case explore.Violated:
-		return exitViolated
-	case explore.Incomplete:
-		return exitIncomplete
-	}
-	return exitHolds
+	return status
 }
 
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (explore.Verdict, error) {
+// execute does what args ask for and returns the exit status.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o, err := parse(args)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	if o.help != "" {
 		_, err := io.WriteString(stdout, o.help)
-		return explore.Holds, err
+		return exitHolds, err
 	}
 	if o.list {
-		return explore.Holds, list(stdout)
+		return exitHolds, list(stdout)
+	}
+	var recorded *explore.Trace
+	if o.recorded != "" {
+		if recorded, err = o.open(); err != nil {
+			return 0, fileError("-replay", o.recorded, err)
+		}
 	}
 	world, err := model.NewWorld(o.strategy, o.workload.Keys)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer world.Close()
+	out, err := create(o.output)
+	if err != nil {
+		return 0, err
+	}
+	defer out.abandon()
 	progress := newProgress(stderr)
-	r, err := o.explore(ctx, world, progress)
+	r, err := o.explore(ctx, world, recorded, progress)
 	progress.stop()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	if o.format == "json" {
-		err = r.JSON(stdout)
-	} else {
-		err = r.Text(stdout, report.TextOptions{Width: o.width, Brief: model.Brief})
+	status, word := answer(r)
+	if out == nil {
+		return status, o.write(stdout, r)
 	}
-	return r.Verdict(), err
+	if err := o.write(out, r); err != nil {
+		return 0, err
+	}
+	if err := out.finish(); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fprintf(stdout, "%s: %s\n", word, r.Property)
+	return status, err
 }
 
-// explore does what the options ask for and reports it.
-func (o options) explore(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
-	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow}
+// answer returns the exit status and the word for what a report says.
+func answer(r *report.Report) (status int, word string) {
+	if r.Reproduction != nil {
+		word = string(r.Reproduction.Outcome)
+		if r.Reproduction.Outcome == explore.NoLongerViolates {
+			return exitHolds, word
+		}
+	} else {
+		word = string(r.Verdict())
+	}
+	switch r.Verdict() {
+	case explore.Violated:
+		return exitViolated, word
+	case explore.Incomplete:
+		return exitIncomplete, word
+	}
+	return exitHolds, word
+}
+
+// write writes the report in the format that was asked for.
+func (o options) write(w io.Writer, r *report.Report) error {
+	if o.format == "json" {
+		return r.JSON(w)
+	}
+	return r.Text(w, report.TextOptions{Width: o.width, Brief: model.Brief})
+}
+
+// explore does what the options ask for and reports it. recorded is the trace to
+// run again, if that is it.
+func (o options) explore(ctx context.Context, world *model.World, recorded *explore.Trace, progress *progress) (*report.Report, error) {
+	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow, Explained: o.explain}
 	workloads := []model.Workload{o.workload}
 	if o.grow {
 		workloads = o.workload.Smallest(o.maxTasks)
@@ -91,13 +131,17 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 			}
 		}
 	}
-	if o.replay {
+	if o.replay || recorded != nil {
 		sys, err := world.System(o.workload, o.property)
 		if err != nil {
 			return nil, err
 		}
 		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.workload, token) })
-		r.Replay, err = replay(sys, o.schedule)
+		if recorded != nil {
+			r.Reproduction, err = explore.Reproduce(sys, recorded)
+		} else {
+			r.Replay, err = replay(sys, o.schedule)
+		}
 		return r, err
 	}
 	var values func(sim.View) string
@@ -117,6 +161,7 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
 			Values:      values,
+			Explain:     o.explain,
 			Progress:    progress.product,
 		})
 	})
