@@ -41,6 +41,7 @@ type options struct {
 	values      bool
 	explain     bool
 	recorded    string // the trace file to run again; "" is none
+	claim       string // the file with the claim to judge; "" is none
 	output      string // the file to write; "" is stdout
 }
 
@@ -64,6 +65,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.explain, "explain", false, "find the root cause of a violation and the passing interleaving next to it (product engine)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
 	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run")
+	f.StringVar(&o.claim, "claim", "", "say whether any interleaving of the workload is as this `file` claims, - is stdin: one step a line, such as\nreader-1 SELECT ... → {9900}")
 	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
 	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
@@ -89,13 +91,18 @@ func parse(args []string) (options, error) {
 	if err := o.checkNumbers(); err != nil {
 		return o, err
 	}
-	for _, name := range []string{"o", "replay"} {
+	for _, name := range []string{"o", "replay", "claim"} {
 		if given[name] && f.Lookup(name).Value.String() == "" {
 			return o, fmt.Errorf("-%s must be followed by the name of a file", name)
 		}
 	}
 	if o.recorded != "" {
 		return o, onlyWith("replay", given, "width", "o")
+	}
+	if o.claim != "" {
+		if err := onlyWith("claim", given, "strategy", "property", "readers", "writers", "workers", "servers", "keys", "cache", "width", "o"); err != nil {
+			return o, err
+		}
 	}
 	for _, name := range []struct {
 		flag, value string
@@ -108,7 +115,7 @@ func parse(args []string) (options, error) {
 	o.workload.Warm = cache == "warm"
 	o.replay = given["schedule"]
 	explicit := given["readers"] || given["writers"] || given["workers"]
-	o.grow = !explicit && !o.replay
+	o.grow = !explicit && !o.replay && o.claim == ""
 	if given["max-tasks"] && !o.grow {
 		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
 	}
@@ -145,7 +152,7 @@ func parse(args []string) (options, error) {
 func onlyWith(name string, given map[string]bool, with ...string) error {
 	for _, other := range slices.Sorted(maps.Keys(given)) {
 		if other != name && !slices.Contains(with, other) {
-			return fmt.Errorf("-%s does not go with -%s; only -%s does", other, name, strings.Join(with, " or -"))
+			return fmt.Errorf("-%s does not go with -%s; only %s", other, name, "-"+strings.Join(with, ", -"))
 		}
 	}
 	return nil
@@ -270,7 +277,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

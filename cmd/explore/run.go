@@ -49,10 +49,15 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int,
 	if o.list {
 		return exitHolds, list(stdout)
 	}
-	var recorded *explore.Trace
+	var in input
 	if o.recorded != "" {
-		if recorded, err = o.open(); err != nil {
+		if in.recorded, err = o.open(); err != nil {
 			return 0, fileError("-replay", o.recorded, err)
+		}
+	}
+	if o.claim != "" {
+		if in.claim, in.lines, err = openClaim(o.claim); err != nil {
+			return 0, fileError("-claim", o.claim, err)
 		}
 	}
 	world, err := model.NewWorld(o.strategy, o.workload.Keys)
@@ -66,7 +71,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int,
 	}
 	defer out.abandon()
 	progress := newProgress(stderr)
-	r, err := o.explore(ctx, world, recorded, progress)
+	r, err := o.explore(ctx, world, in, progress)
 	progress.stop()
 	if err != nil {
 		return 0, err
@@ -85,14 +90,26 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int,
 	return status, err
 }
 
+// input is what files say.
+type input struct {
+	recorded *explore.Trace // to run again; nil if none
+	claim    explore.Claim  // to judge; nil if none
+	lines    []string       // of the claim
+}
+
 // answer returns the exit status and the word for what a report says.
 func answer(r *report.Report) (status int, word string) {
-	if r.Reproduction != nil {
+	switch {
+	case r.Claim != nil && r.Claim.Trace != nil:
+		return exitHolds, "possible"
+	case r.Claim != nil:
+		return exitViolated, "impossible"
+	case r.Reproduction != nil:
 		word = string(r.Reproduction.Outcome)
 		if r.Reproduction.Outcome == explore.NoLongerViolates {
 			return exitHolds, word
 		}
-	} else {
+	default:
 		word = string(r.Verdict())
 	}
 	switch r.Verdict() {
@@ -112,9 +129,8 @@ func (o options) write(w io.Writer, r *report.Report) error {
 	return r.Text(w, report.TextOptions{Width: o.width, Brief: model.Brief})
 }
 
-// explore does what the options ask for and reports it. recorded is the trace to
-// run again, if that is it.
-func (o options) explore(ctx context.Context, world *model.World, recorded *explore.Trace, progress *progress) (*report.Report, error) {
+// explore does what the options and files ask for and reports it.
+func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (*report.Report, error) {
 	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow, Explained: o.explain}
 	workloads := []model.Workload{o.workload}
 	if o.grow {
@@ -131,15 +147,19 @@ func (o options) explore(ctx context.Context, world *model.World, recorded *expl
 			}
 		}
 	}
-	if o.replay || recorded != nil {
+	if o.replay || in.recorded != nil || in.claim != nil {
 		sys, err := world.System(o.workload, o.property)
 		if err != nil {
 			return nil, err
 		}
 		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.workload, token) })
-		if recorded != nil {
-			r.Reproduction, err = explore.Reproduce(sys, recorded)
-		} else {
+		switch {
+		case in.recorded != nil:
+			r.Reproduction, err = explore.Reproduce(sys, in.recorded)
+		case in.claim != nil:
+			r.ClaimLines = in.lines
+			r.Claim, err = explore.CheckClaim(ctx, sys, in.claim, claimStates)
+		default:
 			r.Replay, err = replay(sys, o.schedule)
 		}
 		return r, err

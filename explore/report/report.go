@@ -39,6 +39,11 @@ type Report struct {
 	// was none. Then there are neither Results nor Replay, and only Text is fit for it.
 	Reproduction *explore.Reproduction
 
+	// Claim is what became of a claim, and ClaimLines are its steps; nil if none
+	// was made. Then there is nothing else, and only Text is fit for it.
+	Claim      *explore.ClaimResult
+	ClaimLines []string
+
 	workloads []Workload
 	tasks     []string // names, of the last workload
 	command   func(token string) string
@@ -95,6 +100,8 @@ func (r *Report) trace() *explore.Trace {
 		return r.Replay
 	case r.Reproduction != nil:
 		return r.Reproduction.Trace
+	case r.Claim != nil:
+		return r.Claim.Trace
 	}
 	return r.result().Counterexample
 }

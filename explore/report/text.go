@@ -72,6 +72,8 @@ func (t *textWriter) report() {
 		t.replayed()
 	case t.Reproduction != nil:
 		t.reproduced()
+	case t.Claim != nil:
+		t.claimed()
 	default:
 		t.searched()
 	}
