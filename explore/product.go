@@ -39,6 +39,9 @@ type ProductOptions struct {
 	// Explain asks for [Result.Cause] and [Result.Closest] of a violation.
 	Explain bool
 
+	// Graph asks for [Result.Graph], which keeps all states and steps in memory.
+	Graph bool
+
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
 }
@@ -114,6 +117,9 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 		if r.Values, err = g.values(order, opts.Values); err != nil {
 			return nil, err
 		}
+	}
+	if opts.Graph {
+		r.Graph = &Graph{g, violates}
 	}
 	r.decide()
 	if r.Violating.Sign() > 0 {

@@ -50,6 +50,7 @@ type Result struct {
 	Audited int
 
 	Statistics Statistics // of a product search
+	Graph      *Graph     // of a product search, if it was asked for
 }
 
 // An Order says that one step of the counterexample comes before another; both are indices into Counterexample.Steps.

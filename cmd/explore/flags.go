@@ -72,7 +72,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
 	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "the `name` of the format: text or json")
+	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, or dot, the graph of states for Graphviz (product engine)")
 	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
 	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
@@ -107,7 +107,7 @@ func parse(args []string) (options, error) {
 	for _, name := range []struct {
 		flag, value string
 		allowed     []string
-	}{{"format", o.format, []string{"text", "json"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+	}{{"format", o.format, []string{"text", "json", "dot"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
 		if !slices.Contains(name.allowed, name.value) {
 			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
 		}
@@ -128,6 +128,9 @@ func parse(args []string) (options, error) {
 	}
 	if err := o.setEngine(given); err != nil {
 		return o, err
+	}
+	if o.format == "dot" && (o.replay || o.engine != "product") {
+		return o, errors.New("-format dot draws the graph of the product engine; it goes neither with -engine direct nor with -limit or -schedule")
 	}
 	var err error
 	if o.limitMemory, err = parseBytes(memory); err != nil {

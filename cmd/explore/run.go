@@ -123,8 +123,11 @@ func answer(r *report.Report) (status int, word string) {
 
 // write writes the report in the format that was asked for.
 func (o options) write(w io.Writer, r *report.Report) error {
-	if o.format == "json" {
+	switch o.format {
+	case "json":
 		return r.JSON(w)
+	case "dot":
+		return r.Dot(w, model.Brief)
 	}
 	return r.Text(w, report.TextOptions{Width: o.width, Brief: model.Brief})
 }
@@ -182,6 +185,7 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 			LimitMemory: o.limitMemory,
 			Values:      values,
 			Explain:     o.explain,
+			Graph:       o.format == "dot",
 			Progress:    progress.product,
 		})
 	})
