@@ -225,6 +225,26 @@ func TestExplanationOfStrategies(t *testing.T) {
 // TestCauseOfCacheAside pins what everybody who knows the race would say: the
 // reader selects before the update, and the deletion comes before it fills.
 func TestCauseOfCacheAside(t *testing.T) {
+	r := explainCacheAside(t, 1, 1)
+	// GET, SELECT, UPDATE, DEL, SET
+	if want := []Order{{1, 2}, {3, 4}}; !slices.Equal(r.Cause, want) {
+		t.Errorf("the cause is %v, want %v", r.Cause, want)
+	}
+	if want := "reader-1:2,writer-1:1,reader-1:1,writer-1:1"; r.Closest.Token != want {
+		t.Errorf("the closest passing interleaving is %s, want %s", r.Closest.Token, want)
+	}
+}
+
+// Without symmetry 4 readers and 4 writers have 1,599,784 states (docs/algorithms.md),
+// which is beyond the bound. The closest passing interleaving needs no such graph.
+func TestCauseOfManyStatesIsUnknown(t *testing.T) {
+	if r := explainCacheAside(t, 4, 4); r.Verdict != Violated || r.Cause != nil || r.Closest == nil {
+		t.Errorf("%s, cause %v, closest %v", r.Verdict, r.Cause, r.Closest)
+	}
+}
+
+func explainCacheAside(t *testing.T, readers, writers int) *Result {
+	t.Helper()
 	s, err := model.LookupStrategy("cache-aside")
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +258,7 @@ func TestCauseOfCacheAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sys, err := w.System(model.Workload{Readers: 1, Writers: 1, Keys: 1}, p)
+	sys, err := w.System(model.Workload{Readers: readers, Writers: writers, Keys: 1}, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,11 +266,5 @@ func TestCauseOfCacheAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// GET, SELECT, UPDATE, DEL, SET
-	if want := []Order{{1, 2}, {3, 4}}; !slices.Equal(r.Cause, want) {
-		t.Errorf("the cause is %v, want %v", r.Cause, want)
-	}
-	if want := "reader-1:2,writer-1:1,reader-1:1,writer-1:1"; r.Closest.Token != want {
-		t.Errorf("the closest passing interleaving is %s, want %s", r.Closest.Token, want)
-	}
+	return r
 }

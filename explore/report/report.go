@@ -1,6 +1,6 @@
 // Package report writes what an exploration found: for people as text, for
-// machines as JSON. What it writes is a function of the report alone; there are
-// no times, rates or paths in it.
+// machines as JSON, which it also reads back, and for Graphviz as a graph. What it
+// writes is a function of the report alone; there are no times, rates or paths in it.
 package report
 
 import (
