@@ -73,8 +73,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
-	tasks := sys.Tasks()
-	replies := make([]string, len(tasks)) // the last one to each task
+	replies := map[string]string{} // the last one to each task
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
 			return nil, err
@@ -85,16 +84,11 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		watch.see(view)
 		took := e.Trace()[i]
 		step := TraceStep{Store: took.Request.Store, Fault: m.Fault, Contents: contents(view)}
-		if m.Task == sim.Environment {
-			step.Task, step.Request = environmentName, m.Fault.String()
-		} else {
-			step.Task = tasks[m.Task].Name
-			step.Request, step.Reply = sys.Describe(took.Request, took.Reply)
-			if took.Request == sim.Arrive {
-				step.Reply = replies[m.Task]
-			}
-			replies[m.Task] = step.Reply
+		step.Task, step.Request, step.Reply = described(sys, took)
+		if took.Request == sim.Arrive {
+			step.Reply = replies[step.Task]
 		}
+		replies[step.Task] = step.Reply
 		t.Steps = append(t.Steps, step)
 	}
 	waiting, err := unfinished(sys, e)
@@ -103,6 +97,18 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	}
 	t.Violation = watch.end(view, waiting)
 	return t, nil
+}
+
+// described returns who takes a step, and its request and reply, each in one line.
+func described(sys *sim.System, s sim.Step) (task, request, reply string) {
+	switch {
+	case s.Fault.Kind == sim.Tick:
+		return environmentName, sys.Timing.Tick.String() + " passes", ""
+	case s.Task == sim.Environment:
+		return environmentName, s.Fault.String(), ""
+	}
+	request, reply = sys.Describe(s.Request, s.Reply)
+	return sys.Tasks()[s.Task].Name, request, reply
 }
 
 // take makes a move of a schedule. One that cannot be made is a [*ScheduleError].
@@ -199,14 +205,9 @@ func obstacle(sys *sim.System, err error, request string) string {
 // transcript returns the steps of an execution, each in one line.
 func transcript(sys *sim.System, steps []sim.Step) []string {
 	lines := make([]string, len(steps))
-	tasks := sys.Tasks()
 	for i, s := range steps {
-		if s.Task == sim.Environment {
-			lines[i] = s.Fault.String()
-			continue
-		}
-		request, reply := sys.Describe(s.Request, s.Reply)
-		lines[i] = fmt.Sprintf("%s: %s -> %s", tasks[s.Task].Name, request, reply)
+		task, request, reply := described(sys, s)
+		lines[i] = fmt.Sprintf("%s: %s -> %s", task, request, reply)
 	}
 	return lines
 }

@@ -68,6 +68,7 @@ type Fault struct {
 	Target string // the key, the connection or the process; "" if it strikes the request of a task
 }
 
+// String returns the kind and the target as a trace shows them.
 func (f Fault) String() string {
 	if f.Target == "" {
 		return string(f.Kind)
@@ -113,6 +114,14 @@ func (f Faults) weather() (w Weather) {
 
 // Down says whether the cache is down.
 func (w Weather) Down() bool { return w.down }
+
+// Left returns how many faults can still happen.
+func (w Weather) Left() (n int) {
+	for _, many := range w.left {
+		n += int(many)
+	}
+	return n
+}
 
 // Allows says whether a fault of the kind can happen.
 func (w Weather) Allows(kind FaultKind) bool {

@@ -74,10 +74,16 @@ func (r Request) Sleeps() (time.Duration, bool) {
 	return d, err == nil
 }
 
-func (Clock) Name() string              { return ClockName }
-func (Clock) Reset() error              { return nil }
+// Name returns [ClockName].
+func (Clock) Name() string { return ClockName }
+
+// Reset does nothing.
+func (Clock) Reset() error { return nil }
+
+// Content returns nothing.
 func (Clock) Content() (Content, error) { return nil, nil }
 
+// Execute ends a sleep; anything else is an error.
 func (Clock) Execute(r Request) (Reply, error) {
 	if _, ok := r.Sleeps(); !ok {
 		return "", errors.New("sim: a clock can only be asked to sleep")
@@ -85,6 +91,7 @@ func (Clock) Execute(r Request) (Reply, error) {
 	return "", nil
 }
 
+// Describe says how long the sleep is.
 func (Clock) Describe(r Request, reply Reply) (string, string) { return "sleep " + r.Body, "" }
 
 // ticks returns how many ticks a duration is.

@@ -1,6 +1,6 @@
 // Package report writes what an exploration found: for people as text, for
-// machines as JSON. What it writes is a function of the report alone; there are
-// no times, rates or paths in it.
+// machines as JSON, which it also reads back, and for Graphviz as a graph. What it
+// writes is a function of the report alone; there are no times, rates or paths in it.
 package report
 
 import (
@@ -23,6 +23,10 @@ type Report struct {
 	// none was asked for.
 	Expression string
 
+	// Explained says that the root cause of a violation and the closest passing
+	// interleaving were asked for.
+	Explained bool
+
 	// Results are what the searches found, in the order of Begin. It is nil if
 	// one schedule was replayed.
 	Results []*explore.Result
@@ -30,6 +34,15 @@ type Report struct {
 	// Replay is the trace of the schedule that was replayed; nil if all were
 	// searched.
 	Replay *explore.Trace
+
+	// Reproduction is what came of a trace file that was run again; nil if there
+	// was none. Then there are neither Results nor Replay, and only Text is fit for it.
+	Reproduction *explore.Reproduction
+
+	// Claim is what became of a claim, and ClaimLines are its steps; nil if none
+	// was made. Then there is nothing else, and only Text is fit for it.
+	Claim      *explore.ClaimResult
+	ClaimLines []string
 
 	workloads []Workload
 	tasks     []string // names, of the last workload
@@ -72,9 +85,9 @@ func (r *Report) result() *explore.Result {
 // property proves nothing, so its verdict is incomplete.
 func (r *Report) Verdict() explore.Verdict {
 	switch {
-	case r.Replay == nil:
+	case r.Results != nil:
 		return r.result().Verdict
-	case r.Replay.Violation != "":
+	case r.trace() != nil && r.trace().Violation != "":
 		return explore.Violated
 	}
 	return explore.Incomplete
@@ -82,8 +95,13 @@ func (r *Report) Verdict() explore.Verdict {
 
 // trace returns the trace to show, or nil.
 func (r *Report) trace() *explore.Trace {
-	if r.Replay != nil {
+	switch {
+	case r.Replay != nil:
 		return r.Replay
+	case r.Reproduction != nil:
+		return r.Reproduction.Trace
+	case r.Claim != nil:
+		return r.Claim.Trace
 	}
 	return r.result().Counterexample
 }

@@ -67,9 +67,14 @@ func (t *textWriter) print(s string) {
 }
 
 func (t *textWriter) report() {
-	if t.Replay != nil {
+	switch {
+	case t.Replay != nil:
 		t.replayed()
-	} else {
+	case t.Reproduction != nil:
+		t.reproduced()
+	case t.Claim != nil:
+		t.claimed()
+	default:
 		t.searched()
 	}
 	if trace := t.trace(); trace != nil {
@@ -94,6 +99,26 @@ func (t *textWriter) replayed() {
 	t.line("strategy", "%s", t.Strategy)
 	t.line("workload", "%s", t.workload().Words)
 	t.line("replayed", "%s", size(t.Replay))
+}
+
+func (t *textWriter) reproduced() {
+	r := t.Reproduction
+	switch r.Outcome {
+	case explore.Reproduced:
+		t.line("outcome", "%s: the schedule of the file still violates %s", r.Outcome, t.Property)
+	case explore.NoLongerViolates:
+		t.line("outcome", "%s: the schedule of the file keeps %s; nothing is proved about the others", r.Outcome, t.Property)
+	case explore.NoLongerPossible:
+		t.line("outcome", "%s: step %d of the schedule of the file %s; nothing is proved, so search again", r.Outcome, r.Step, t.brief(r.Reason))
+	}
+	if r.Outcome != explore.NoLongerPossible && r.Step > 0 {
+		t.line("differs", "step %d: %s", r.Step, t.brief(r.Reason))
+	}
+	t.line("strategy", "%s", t.Strategy)
+	t.line("workload", "%s", t.workload().Words)
+	if r.Trace != nil {
+		t.line("replayed", "%s", size(r.Trace))
+	}
 }
 
 func (t *textWriter) searched() {
@@ -200,6 +225,9 @@ func (t *textWriter) certificate(r *explore.Result) {
 	}
 	t.line("minimal", "%s", minimal)
 	t.line("length", "%s", size(r.Counterexample))
+	if t.Explained {
+		t.explain(r)
+	}
 }
 
 func size(t *explore.Trace) string {
