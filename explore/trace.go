@@ -19,6 +19,12 @@ type Trace struct {
 	Initial   []sim.Content // of every place
 	Steps     []TraceStep
 	Violation string // how the property is violated at the end; "" if it holds
+
+	// Fatal is the step, from 1, after which the violation stands: of a property
+	// that has to hold always the first after which it does not, otherwise the last
+	// that changed what the property sees, or of a deadlock the last of all. 0 if
+	// there is no such step.
+	Fatal int
 }
 
 // A TraceStep is one step of a [Trace].
@@ -69,6 +75,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
+	seen := viewKey(view)
 	tasks := sys.Tasks()
 	replies := make([]string, len(tasks)) // the last one to each task
 	for i, task := range schedule {
@@ -86,7 +93,11 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		if view, err = e.View(); err != nil {
 			return nil, err
 		}
+		before := watch.violation
 		watch.see(view)
+		if key := viewKey(view); watch.violation != "" && before == "" || watch.violation == "" && key != seen {
+			t.Fatal, seen = i+1, key
+		}
 		reply := e.Trace()[i].Reply
 		step := TraceStep{Task: name, Store: req.Store, Contents: contents(view)}
 		step.Request, step.Reply = sys.Describe(req, reply)
@@ -100,7 +111,12 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Violation = watch.end(view, waiting)
+	switch t.Violation = watch.end(view, waiting); {
+	case t.Violation == "":
+		t.Fatal = 0
+	case len(waiting) > 0 && watch.violation == "":
+		t.Fatal = len(t.Steps)
+	}
 	return t, nil
 }
 
@@ -187,6 +203,17 @@ type judge struct {
 func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
 
 func (j judge) violates(v sim.View) string {
+	key := viewKey(v)
+	answer, ok := j.known[key]
+	if !ok {
+		answer = j.property.Violation(v)
+		j.known[key] = answer
+	}
+	return answer
+}
+
+// viewKey returns what a property sees as one string; equal keys mean equal views.
+func viewKey(v sim.View) string {
 	var key strings.Builder
 	for _, c := range slices.Concat(v.Contents, v.Memories) {
 		key.WriteString(c.Key())
@@ -195,10 +222,5 @@ func (j judge) violates(v sim.View) string {
 	for _, r := range v.Results {
 		key.WriteString(strconv.Quote(r))
 	}
-	answer, ok := j.known[key.String()]
-	if !ok {
-		answer = j.property.Violation(v)
-		j.known[key.String()] = answer
-	}
-	return answer
+	return key.String()
 }
