@@ -21,9 +21,9 @@ type Trace struct {
 	Violation string // how the property is violated at the end; "" if it holds
 
 	// Fatal is the step, from 1, after which the violation stands: of a property
-	// that has to hold always the first after which it does not, otherwise the last
-	// that changed what the property sees, or of a deadlock the last of all. 0 if
-	// there is no such step.
+	// that has to hold always the first after which it does not, of another the
+	// first after which it would not hold if this were the end, up to the end; of a
+	// deadlock the last. 0 if there is no such step.
 	Fatal int
 }
 
@@ -75,7 +75,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
-	seen := viewKey(view)
+	bad := watch.violates(view) != ""
 	tasks := sys.Tasks()
 	replies := make([]string, len(tasks)) // the last one to each task
 	for i, task := range schedule {
@@ -93,10 +93,10 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		if view, err = e.View(); err != nil {
 			return nil, err
 		}
-		before := watch.violation
+		before := bad || watch.violation != ""
 		watch.see(view)
-		if key := viewKey(view); watch.violation != "" && before == "" || watch.violation == "" && key != seen {
-			t.Fatal, seen = i+1, key
+		if bad = watch.violates(view) != ""; bad && !before {
+			t.Fatal = i + 1
 		}
 		reply := e.Trace()[i].Reply
 		step := TraceStep{Task: name, Store: req.Store, Contents: contents(view)}
@@ -203,17 +203,6 @@ type judge struct {
 func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
 
 func (j judge) violates(v sim.View) string {
-	key := viewKey(v)
-	answer, ok := j.known[key]
-	if !ok {
-		answer = j.property.Violation(v)
-		j.known[key] = answer
-	}
-	return answer
-}
-
-// viewKey returns what a property sees as one string; equal keys mean equal views.
-func viewKey(v sim.View) string {
 	var key strings.Builder
 	for _, c := range slices.Concat(v.Contents, v.Memories) {
 		key.WriteString(c.Key())
@@ -222,5 +211,10 @@ func viewKey(v sim.View) string {
 	for _, r := range v.Results {
 		key.WriteString(strconv.Quote(r))
 	}
-	return key.String()
+	answer, ok := j.known[key.String()]
+	if !ok {
+		answer = j.property.Violation(v)
+		j.known[key.String()] = answer
+	}
+	return answer
 }
