@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -64,8 +65,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
 	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "the `name` of the format: text or json")
-	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
+	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown or html")
+	f.IntVar(&o.width, "width", 0, "the `columns` that the text report may fill; 0 means those of the terminal, or 100 if stdout is none")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -85,7 +86,7 @@ func parse(args []string) (options, error) {
 	for _, name := range []struct {
 		flag, value string
 		allowed     []string
-	}{{"format", o.format, []string{"text", "json"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+	}{{"format", o.format, []string{"text", "json", "markdown", "html"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
 		if !slices.Contains(name.allowed, name.value) {
 			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
 		}
@@ -152,7 +153,7 @@ func (o *options) checkNumbers() error {
 		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
 		{"keys", o.workload.Keys, 1, mostTasks}, {"workers", o.workload.Workers, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
 		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
-		{"width", o.width, 40, math.MaxInt},
+		{"width", cmp.Or(o.width, 40), 40, math.MaxInt},
 	} {
 		switch {
 		case n.value >= n.least && n.value <= n.most:

@@ -22,10 +22,10 @@ const (
 )
 
 // run is the whole command. What it writes to stdout is a function of args
-// alone, unless ctx is canceled.
+// alone, unless ctx is canceled or stdout is a terminal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := bufio.NewWriter(stdout)
-	verdict, err := execute(ctx, args, out, stderr)
+	verdict, err := execute(ctx, args, out, newScreen(stdout), stderr)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitHolds
 }
 
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (explore.Verdict, error) {
+func execute(ctx context.Context, args []string, stdout io.Writer, screen screen, stderr io.Writer) (explore.Verdict, error) {
 	o, err := parse(args)
 	if err != nil {
 		return "", err
@@ -65,17 +65,22 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (expl
 	if err != nil {
 		return "", err
 	}
-	if o.format == "json" {
+	switch o.format {
+	case "json":
 		err = r.JSON(stdout)
-	} else {
-		err = r.Text(stdout, report.TextOptions{Width: o.width, Brief: model.Brief})
+	case "markdown":
+		err = r.Markdown(stdout)
+	case "html":
+		err = r.HTML(stdout)
+	default:
+		err = r.Text(stdout, screen.options(o.width))
 	}
 	return r.Verdict(), err
 }
 
 // explore does what the options ask for and reports it.
 func (o options) explore(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
-	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow}
+	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Meaning: o.property.Summary, Brief: model.Brief, Grown: o.grow}
 	workloads := []model.Workload{o.workload}
 	if o.grow {
 		workloads = o.workload.Smallest(o.maxTasks)

@@ -29,6 +29,8 @@ type jsonReport struct {
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
 	Values         *jsonValues    `json:"values,omitempty"`
 	Counterexample object         `json:"counterexample"`
+	Cause          []jsonOrder    `json:"cause,omitempty"`
+	Closest        object         `json:"closest,omitempty"`
 	Replay         object         `json:"replay,omitempty"`
 }
 
@@ -38,6 +40,12 @@ type jsonResult struct {
 	Violating     string          `json:"violating"`
 	States        int             `json:"states,omitempty"`
 	Transitions   int             `json:"transitions,omitempty"`
+}
+
+// A jsonOrder has the numbers of two steps, from 1.
+type jsonOrder struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
 }
 
 type jsonValues struct {
@@ -138,6 +146,12 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	if t := res.Counterexample; t != nil {
 		j.Counterexample = jsonTrace(t)
 	}
+	for _, o := range res.Cause {
+		j.Cause = append(j.Cause, jsonOrder{o.Before + 1, o.After + 1})
+	}
+	if res.Closest != nil {
+		j.Closest = jsonTrace(res.Closest)
+	}
 }
 
 func newJSONResult(r *explore.Result) jsonResult {
@@ -163,9 +177,11 @@ func jsonTrace(t *explore.Trace) object {
 			{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply},
 		}, jsonContents(t.Places, s.Contents)...))
 	}
-	return append(object{
-		{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}, {"trace", steps},
-	}, jsonContents(t.Places, t.Final())...)
+	o := object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}}
+	if t.Fatal > 0 {
+		o = append(o, field{"fatal", t.Fatal})
+	}
+	return append(append(o, field{"trace", steps}), jsonContents(t.Places, t.Final())...)
 }
 
 // jsonContents returns one field for every place: its content as an object of

@@ -1,5 +1,5 @@
-// Package report writes what an exploration found: for people as text, for
-// machines as JSON. What it writes is a function of the report alone; there are
+// Package report writes what an exploration found: for people as text, Markdown
+// or HTML, for machines as JSON. What it writes is a function of the report alone; there are
 // no times, rates or paths in it.
 package report
 
@@ -14,6 +14,13 @@ import (
 type Report struct {
 	Strategy string
 	Property string
+
+	// Meaning says in one line what the property is; "" if nobody needs to know.
+	Meaning string
+
+	// Brief shortens a request, a reply or a value for people; nil leaves them as
+	// they are.
+	Brief func(string) string
 
 	// Grown says that the workloads were explored from the smallest on, up to
 	// the first that does not hold.
@@ -55,6 +62,14 @@ func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token str
 	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
 	}
+}
+
+// brief shortens text for people.
+func (r *Report) brief(s string) string {
+	if r.Brief == nil {
+		return s
+	}
+	return r.Brief(s)
 }
 
 // workload returns the last workload, which decided the verdict.
