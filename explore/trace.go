@@ -19,6 +19,12 @@ type Trace struct {
 	Initial   []sim.Content // of every place
 	Steps     []TraceStep
 	Violation string // how the property is violated at the end; "" if it holds
+
+	// Fatal is the step, from 1, after which the violation stands: of a property
+	// that has to hold always the first after which it does not, of another the
+	// first after which it would not hold if this were the end, up to the end; of a
+	// deadlock the last. 0 if there is no such step.
+	Fatal int
 }
 
 // A TraceStep is one step of a [Trace].
@@ -73,6 +79,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
+	bad := watch.violates(view) != ""
 	replies := map[string]string{} // the last one to each task
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
@@ -81,7 +88,11 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		if view, err = e.View(); err != nil {
 			return nil, err
 		}
+		before := bad || watch.violation != ""
 		watch.see(view)
+		if bad = watch.violates(view) != ""; bad && !before {
+			t.Fatal = i + 1
+		}
 		took := e.Trace()[i]
 		step := TraceStep{Store: took.Request.Store, Fault: m.Fault, Contents: contents(view)}
 		step.Task, step.Request, step.Reply = described(sys, took)
@@ -95,7 +106,12 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Violation = watch.end(view, waiting)
+	switch t.Violation = watch.end(view, waiting); {
+	case t.Violation == "":
+		t.Fatal = 0
+	case len(waiting) > 0 && watch.violation == "":
+		t.Fatal = len(t.Steps)
+	}
 	return t, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"quiesce/model"
+	"quiesce/sim"
 )
 
 // mostTasks is how many tasks the product engine takes. Tasks take the keys in
@@ -40,9 +42,11 @@ type options struct {
 	width       int
 	values      bool
 	explain     bool
-	recorded    string // the trace file to run again; "" is none
-	claim       string // the file with the claim to judge; "" is none
-	output      string // the file to write; "" is stdout
+	faults      sim.Faults  // of a trace file; there is no flag yet
+	timing      *sim.Timing // the same
+	recorded    string      // the trace file to run again; "" is none
+	claim       string      // the file with the claim to judge; "" is none
+	output      string      // the file to write; "" is stdout
 }
 
 // parse reads the arguments. Its errors are one line that says what is allowed.
@@ -72,9 +76,9 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
 	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, or dot, the graph of states for Graphviz (product engine)")
+	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine)")
 	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
-	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
+	f.IntVar(&o.width, "width", 0, "the `columns` that the text report may fill; 0 means those of the terminal, or 100 if stdout is none")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -107,7 +111,7 @@ func parse(args []string) (options, error) {
 	for _, name := range []struct {
 		flag, value string
 		allowed     []string
-	}{{"format", o.format, []string{"text", "json", "dot"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+	}{{"format", o.format, []string{"text", "json", "markdown", "html", "dot"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
 		if !slices.Contains(name.allowed, name.value) {
 			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
 		}
@@ -187,7 +191,7 @@ func (o *options) checkNumbers() error {
 		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
 		{"keys", o.workload.Keys, 1, mostTasks}, {"workers", o.workload.Workers, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
 		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
-		{"width", o.width, 40, math.MaxInt},
+		{"width", cmp.Or(o.width, 40), 40, math.MaxInt},
 	} {
 		switch {
 		case n.value >= n.least && n.value <= n.most:
@@ -289,8 +293,8 @@ func usage(f *flag.FlagSet) string {
 
 // replayCommand returns the command line that replays a schedule of a workload.
 func (o options) replayCommand(w model.Workload, token string) string {
-	if token == "" {
-		token = "''" // for the shell
+	if token == "" || strings.ContainsAny(token, "!'") { // which mean something to a shell
+		token = "'" + strings.ReplaceAll(token, "'", `'\''`) + "'"
 	}
 	servers := ""
 	if w.Servers > 0 {

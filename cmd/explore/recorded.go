@@ -35,6 +35,7 @@ func (o *options) open() (*explore.Trace, error) {
 		o.workload.Readers, o.workload.Writers, o.workload.Keys = w.Readers, w.Writers, w.Keys
 		o.workload.Warm = w.Cache == "warm"
 	}
+	o.faults, o.timing = rec.Faults, rec.Timing
 	if err := o.checkNumbers(); err != nil {
 		return nil, err
 	}

@@ -21,10 +21,10 @@ const (
 )
 
 // run is the whole command. What it writes to stdout is a function of args
-// alone, unless ctx is canceled.
+// alone, unless ctx is canceled or stdout is a terminal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := bufio.NewWriter(stdout)
-	status, err := execute(ctx, args, out, stderr)
+	status, err := execute(ctx, args, out, newScreen(stdout), stderr)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // execute does what args ask for and returns the exit status.
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+func execute(ctx context.Context, args []string, stdout io.Writer, on screen, stderr io.Writer) (int, error) {
 	o, err := parse(args)
 	if err != nil {
 		return 0, err
@@ -77,9 +77,9 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (int,
 	}
 	status, word := answer(r)
 	if out == nil {
-		return status, o.write(stdout, r)
+		return status, o.write(stdout, on, r)
 	}
-	if err := o.write(out, r); err != nil {
+	if err := o.write(out, screen{}, r); err != nil {
 		return 0, err
 	}
 	if err := out.finish(); err != nil {
@@ -121,26 +121,30 @@ func answer(r *report.Report) (status int, word string) {
 }
 
 // write writes the report in the format that was asked for.
-func (o options) write(w io.Writer, r *report.Report) error {
+func (o options) write(w io.Writer, on screen, r *report.Report) error {
 	switch o.format {
 	case "json":
 		return r.JSON(w)
 	case "dot":
-		return r.Dot(w, model.Brief)
+		return r.Dot(w)
+	case "markdown":
+		return r.Markdown(w)
+	case "html":
+		return r.HTML(w)
 	}
-	return r.Text(w, report.TextOptions{Width: o.width, Brief: model.Brief})
+	return r.Text(w, on.options(o.width))
 }
 
 // explore does what the options and files ask for and reports it.
 func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (*report.Report, error) {
-	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow, Explained: o.explain}
+	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Meaning: o.property.Summary, Brief: model.Brief, Grown: o.grow, Explained: o.explain}
 	workloads := []model.Workload{o.workload}
 	if o.grow {
 		workloads = o.workload.Smallest(o.maxTasks)
 	}
 	systems := func(yield func(*sim.System, error) bool) {
 		for _, w := range workloads {
-			sys, err := world.System(w, o.property)
+			sys, err := o.system(world, w)
 			if err == nil {
 				r.Begin(words(w), sys, func(token string) string { return o.replayCommand(w, token) })
 			}
@@ -150,7 +154,7 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		}
 	}
 	if o.replay || in.recorded != nil || in.claim != nil {
-		sys, err := world.System(o.workload, o.property)
+		sys, err := o.system(world, o.workload)
 		if err != nil {
 			return nil, err
 		}
@@ -171,6 +175,7 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		e := model.Values(o.strategy, o.workload)
 		r.Expression, values = e.Name, e.Of
 	}
+	explain := o.explain || o.format == "markdown" || o.format == "html" // which have a place for it
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
 		progress.begin()
@@ -183,12 +188,22 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
 			Values:      values,
-			Explain:     o.explain,
+			Explain:     explain,
 			Graph:       o.format == "dot",
 			Progress:    progress.product,
 		})
 	})
 	return r, err
+}
+
+// system returns the system of a workload, with the faults and the time of the
+// options.
+func (o options) system(world *model.World, w model.Workload) (*sim.System, error) {
+	sys, err := world.System(w, o.property)
+	if err == nil {
+		sys.Faults, sys.Timing = o.faults, o.timing
+	}
+	return sys, err
 }
 
 func words(w model.Workload) report.Workload {

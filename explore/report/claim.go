@@ -6,17 +6,15 @@ import (
 	"strings"
 )
 
-// claimed writes what became of a claim.
-func (t *textWriter) claimed() {
-	c := t.Claim
+// claimed says what became of a claim.
+func (r *Report) claimed() []line {
+	c := r.Claim
+	verdict := "possible: this interleaving is as claimed"
 	if c.Trace == nil {
-		t.line("claim", "impossible: no interleaving of this workload is as claimed")
-	} else {
-		t.line("claim", "possible: this interleaving is as claimed")
+		verdict = "impossible: no interleaving of this workload is as claimed"
 	}
-	t.line("strategy", "%s", t.Strategy)
-	t.line("workload", "%s", t.workload().Words)
-	for i, line := range t.ClaimLines {
+	lines := []line{{"claim", verdict}, {"strategy", r.Strategy}, {"workload", r.workload().Words}}
+	for i, claimed := range r.ClaimLines {
 		label := ""
 		switch {
 		case i == c.Possible:
@@ -30,22 +28,22 @@ func (t *textWriter) claimed() {
 		if c.Trace != nil {
 			at = fmt.Sprintf(" (step %d)", c.Steps[i]+1)
 		}
-		t.line(label, "%s%s", t.brief(line), at)
+		lines = append(lines, line{label, r.brief(claimed) + at})
 		if i == c.Possible {
-			t.instead()
+			lines = append(lines, line{"instead", "after the steps before it " + r.instead()})
 		}
 	}
+	return lines
 }
 
-// instead writes what the first step that is impossible would see.
-func (t *textWriter) instead() {
+// instead says what the first step that is impossible would see.
+func (r *Report) instead() string {
 	var replies []string
-	for _, r := range t.Claim.Instead {
-		replies = append(replies, t.brief(r))
+	for _, reply := range r.Claim.Instead {
+		replies = append(replies, r.brief(reply))
 	}
 	if slices.Sort(replies); len(replies) == 0 {
-		t.line("instead", "after the steps before it the task makes no such request")
-		return
+		return "the task makes no such request"
 	}
-	t.line("instead", "after the steps before it the reply is %s", strings.Join(slices.Compact(replies), " or "))
+	return "the reply is " + strings.Join(slices.Compact(replies), " or ")
 }

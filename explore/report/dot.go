@@ -11,9 +11,9 @@ import (
 const dotStates = 2000
 
 // Dot writes the graph of the states of the last workload in the language of
-// Graphviz. brief shortens requests and values; nil leaves them as they are. It is
+// Graphviz. It is
 // an error if there is no graph, or if it has more than 2,000 states.
-func (r *Report) Dot(w io.Writer, brief func(string) string) error {
+func (r *Report) Dot(w io.Writer) error {
 	res := r.result()
 	if res == nil || res.Graph == nil {
 		return errors.New("there is no graph of states")
@@ -22,16 +22,13 @@ func (r *Report) Dot(w io.Writer, brief func(string) string) error {
 	if n := g.States(); n > dotStates {
 		return fmt.Errorf("%d states are too many to draw; at most %d are, so give a smaller workload, such as -readers 1 -writers 1", n, dotStates)
 	}
-	if brief == nil {
-		brief = func(s string) string { return s }
-	}
-	t := &textWriter{Report: r, w: w, brief: brief}
+	t := &textWriter{Report: r, w: w}
 	t.print(fmt.Sprintf("// %s, %s: %s %s\n", printable(r.Strategy), r.workload().Words, printable(r.Property), res.Verdict))
 	t.print("digraph states {\n\tnode [shape=box fontname=monospace]\n\tedge [fontname=monospace]\n")
 	for state := range g.States() {
 		var lines []string
 		for _, c := range g.Contents(state) {
-			lines = append(lines, dotText(t.content(c)))
+			lines = append(lines, dotText(printable(r.content(c))))
 		}
 		look := ""
 		switch {
@@ -46,7 +43,10 @@ func (r *Report) Dot(w io.Writer, brief func(string) string) error {
 		if err != nil {
 			return err
 		}
-		label := dotText(printable(strings.Join(s.Tasks, " or "))) + `\n` + dotText(printable(brief(s.Request)))
+		label := dotText(printable(strings.Join(s.Tasks, " or "))) + `\n` + dotText(printable(r.brief(s.Request)))
+		if s.Fault.Kind != "" && s.Request != s.Fault.String() {
+			label += ` (` + dotText(printable(s.Fault.String())) + `)`
+		}
 		t.print(fmt.Sprintf("\ts%d -> s%d [label=\"%s\"]\n", s.From, s.To, label))
 	}
 	t.print("}\n")

@@ -15,11 +15,13 @@ import (
 const currentVersion = 1
 
 type jsonReport struct {
-	Version  int      `json:"version"`
-	Strategy string   `json:"strategy"`
-	Workload Workload `json:"workload"`
-	Engine   string   `json:"engine"`
-	Property string   `json:"property"`
+	Version  int         `json:"version"`
+	Strategy string      `json:"strategy"`
+	Workload Workload    `json:"workload"`
+	Faults   sim.Faults  `json:"faults,omitempty"`
+	Timing   *jsonTiming `json:"timing,omitempty"`
+	Engine   string      `json:"engine"`
+	Property string      `json:"property"`
 	jsonResult
 	Reason         string         `json:"reason,omitempty"`
 	Executed       *jsonExecuted  `json:"executed,omitempty"`
@@ -46,6 +48,12 @@ type jsonResult struct {
 	Violating     string          `json:"violating"`
 	States        int             `json:"states,omitempty"`
 	Transitions   int             `json:"transitions,omitempty"`
+}
+
+// A jsonTiming is a sim.Timing with durations as time.ParseDuration reads them.
+type jsonTiming struct {
+	Tick     string `json:"tick"`
+	MaxStall string `json:"max_stall"`
 }
 
 type jsonValues struct {
@@ -102,7 +110,10 @@ func (o object) MarshalJSON() ([]byte, error) {
 
 // JSON writes the report as one JSON object.
 func (r *Report) JSON(w io.Writer) error {
-	j := jsonReport{Version: currentVersion, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
+	j := jsonReport{Version: currentVersion, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property, Faults: r.faults}
+	if t := r.timing; t != nil {
+		j.Timing = &jsonTiming{t.Tick.String(), t.MaxStall.String()}
+	}
 	if r.Replay != nil {
 		r.jsonReplay(&j)
 	} else {
@@ -186,13 +197,17 @@ func decimal(x *big.Rat) string {
 func jsonTrace(t *explore.Trace) object {
 	steps := []object{}
 	for i, s := range t.Steps {
-		steps = append(steps, append(object{
-			{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply},
-		}, jsonContents(t.Places, s.Contents)...))
+		step := object{{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply}}
+		if s.Fault != (sim.Fault{}) {
+			step = append(step, field{"fault", s.Fault.String()})
+		}
+		steps = append(steps, append(step, jsonContents(t.Places, s.Contents)...))
 	}
-	return append(object{
-		{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}, {"trace", steps},
-	}, jsonContents(t.Places, t.Final())...)
+	o := object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}}
+	if t.Fatal > 0 {
+		o = append(o, field{"fatal", t.Fatal})
+	}
+	return append(append(o, field{"trace", steps}), jsonContents(t.Places, t.Final())...)
 }
 
 // jsonContents returns one field for every place: its content as an object of

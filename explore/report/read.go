@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"quiesce/explore"
 	"quiesce/sim"
@@ -22,6 +23,8 @@ type Recorded struct {
 	Strategy string
 	Property string
 	Workload Workload // without Words
+	Faults   sim.Faults
+	Timing   *sim.Timing // nil if it is untimed
 
 	// Trace has no Schedule, since that depends on the system, and no Initial
 	// contents; explore.Reproduce needs neither. Places are in the order of
@@ -79,7 +82,23 @@ func read(data []byte) (*Recorded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counterexample: %w", err)
 	}
-	return &Recorded{j.Strategy, j.Property, j.Workload, t}, nil
+	timing, err := readTiming(j.Timing)
+	return &Recorded{j.Strategy, j.Property, j.Workload, j.Faults, timing, t}, err
+}
+
+func readTiming(j *jsonTiming) (*sim.Timing, error) {
+	if j == nil {
+		return nil, nil
+	}
+	tick, err := time.ParseDuration(j.Tick)
+	if err != nil || tick <= 0 {
+		return nil, fmt.Errorf("timing: a tick cannot be %q", j.Tick)
+	}
+	stall, err := time.ParseDuration(j.MaxStall)
+	if err != nil || stall < 0 {
+		return nil, fmt.Errorf("timing: max_stall cannot be %q", j.MaxStall)
+	}
+	return &sim.Timing{Tick: tick, MaxStall: stall}, nil
 }
 
 // readTrace is the inverse of jsonTrace.
@@ -87,11 +106,12 @@ func readTrace(data json.RawMessage) (*explore.Trace, error) {
 	var head struct {
 		Schedule, Violation string
 		Steps, Switches     int
+		Fatal               int
 		Trace               []json.RawMessage
 	}
 	final, err := readObject(data, map[string]any{
 		"schedule": &head.Schedule, "steps": &head.Steps, "switches": &head.Switches, "violation": &head.Violation, "trace": &head.Trace,
-	})
+	}, map[string]any{"fatal": &head.Fatal})
 	if err != nil {
 		return nil, err
 	}
@@ -101,16 +121,22 @@ func readTrace(data json.RawMessage) (*explore.Trace, error) {
 	if len(head.Trace) != head.Steps {
 		return nil, fmt.Errorf("it has %d steps and says that it has %d", len(head.Trace), head.Steps)
 	}
-	t := &explore.Trace{Token: head.Schedule, Violation: head.Violation, Places: slices.Sorted(maps.Keys(final))}
+	if head.Fatal < 0 || head.Fatal > head.Steps {
+		return nil, fmt.Errorf("step %d cannot be fatal: it has %d", head.Fatal, head.Steps)
+	}
+	t := &explore.Trace{Token: head.Schedule, Violation: head.Violation, Fatal: head.Fatal, Places: slices.Sorted(maps.Keys(final))}
 	for i, raw := range head.Trace {
 		var s explore.TraceStep
 		var number int
+		var fault string
 		contents, err := readObject(raw, map[string]any{
 			"step": &number, "task": &s.Task, "store": &s.Store, "request": &s.Request, "reply": &s.Reply,
-		})
+		}, map[string]any{"fault": &fault})
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", i+1, err)
 		}
+		kind, target, _ := strings.Cut(fault, " ")
+		s.Fault = sim.Fault{Kind: sim.FaultKind(kind), Target: target}
 		if number != i+1 {
 			return nil, fmt.Errorf("step %d has the number %d", i+1, number)
 		}
@@ -125,25 +151,30 @@ func readTrace(data json.RawMessage) (*explore.Trace, error) {
 	return t, nil
 }
 
-// readObject decodes the fields of an object, which all have to be there, and
-// returns all others: what places hold.
-func readObject(data json.RawMessage, fields map[string]any) (map[string]sim.Content, error) {
+// readObject decodes the fields of an object, which all have to be there unless they
+// are optional, and returns all others: what places hold.
+func readObject(data json.RawMessage, fields, optional map[string]any) (map[string]sim.Content, error) {
 	var all map[string]json.RawMessage
 	if err := decode(data, &all); err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
+	known := maps.Clone(fields)
+	maps.Copy(known, optional)
+	for _, name := range slices.Sorted(maps.Keys(known)) {
 		raw, ok := all[name]
+		if !ok && optional[name] != nil {
+			continue
+		}
 		if !ok {
 			return nil, fmt.Errorf("%q is missing", name)
 		}
-		if err := decode(raw, fields[name]); err != nil {
+		if err := decode(raw, known[name]); err != nil {
 			return nil, fmt.Errorf("%q: %w", name, err)
 		}
 	}
 	places := map[string]sim.Content{}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if fields[name] != nil {
+		if known[name] != nil {
 			continue
 		}
 		var items map[string]string

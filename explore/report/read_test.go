@@ -2,10 +2,12 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"quiesce/explore"
+	"quiesce/sim"
 )
 
 // traceFile returns the JSON of a report.
@@ -101,7 +103,7 @@ func FuzzReadTrace(f *testing.F) {
 			}
 			return
 		}
-		again := &Report{Strategy: rec.Strategy, Property: rec.Property, Replay: rec.Trace, workloads: []Workload{rec.Workload}}
+		again := &Report{Strategy: rec.Strategy, Property: rec.Property, Replay: rec.Trace, workloads: []Workload{rec.Workload}, faults: rec.Faults, timing: rec.Timing}
 		if len(rec.Trace.Steps) == 0 {
 			return // what the places hold at the end is not kept then
 		}
@@ -116,21 +118,43 @@ func FuzzReadTrace(f *testing.F) {
 	})
 }
 
-// The cause is told in the numbers of the steps as the table has them.
-func TestCause(t *testing.T) {
-	r := violation()
-	c := r.Replay
-	res := &explore.Result{Cause: []explore.Order{{Before: 0, After: 1}, {Before: 2, After: 3}}, Counterexample: c}
-	for want, cause := range map[string][]explore.Order{
-		"reader-1 GET (step 1) comes before reader-2 GET (step 2), and reader-1 GET (step 3) comes before reader-2 GET (step 4)": res.Cause,
-		"every interleaving of this workload violates": {},
-		"cause         unknown":                        nil,
+// The explanation of a text report names the steps, and what is not there.
+func TestExplanation(t *testing.T) {
+	c := example(2, 5).Replay
+	for i, request := range []string{"GET a", "SELECT 1", "DEL a", "SET a 1", "SET a 2"} {
+		c.Steps[i].Request = request
+	}
+	c.Steps[2].Fault.Kind, c.Steps[2].Reply = sim.LostReply, "timeout"
+	other := *c
+	other.Steps, other.Token = slices.Clone(c.Steps), "the token"
+	other.Steps[2].Fault.Kind = ""
+	shorter := other
+	shorter.Steps = c.Steps[:4]
+	res := &explore.Result{Verdict: explore.Violated, Counterexample: c}
+	r := example(2, 5)
+	r.Replay, r.Results, r.Explained = nil, []*explore.Result{res}, true
+	for _, test := range []struct {
+		cause   []explore.Order
+		closest *explore.Trace
+		faults  sim.Faults
+		want    []string
+	}{
+		{[]explore.Order{{Before: 0, After: 1}, {Before: 2, After: 3}}, nil, nil,
+			[]string{"reader-1 GET before reader-2 SELECT, and reader-1 DEL (lost-reply) before reader-2 SET: every interleaving of this workload with these orders violates"}},
+		{[]explore.Order{}, nil, sim.Faults{sim.LostReply: 1}, []string{"every interleaving of this workload that has no more faults violates"}},
+		{nil, &other, nil, []string{"unknown: it has more orders", "it passes if, instead of reader-1 DEL (lost-reply) in step 3, comes reader-1 DEL: the token"}},
+		{nil, &shorter, nil, []string{"unknown: it has more orders", "it passes if, instead of reader-1 SET in step 5, nothing comes: the token"}},
 	} {
-		var b bytes.Buffer
-		tw := &textWriter{Report: r, w: &b, width: 1000, brief: func(s string) string { return s }}
-		res.Cause = cause
-		if tw.explain(res); !strings.Contains(b.String(), want) {
-			t.Errorf("%v: %s", cause, b.String())
+		res.Cause, res.Closest, r.faults = test.cause, test.closest, test.faults
+		lines := r.explanation()
+		if len(lines) != len(test.want) {
+			t.Errorf("%q, want %q", lines, test.want)
+			continue
+		}
+		for i, l := range lines {
+			if !strings.HasPrefix(l.text, test.want[i]) {
+				t.Errorf("%q, want %q", l.text, test.want[i])
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
-// Package report writes what an exploration found: for people as text, for
-// machines as JSON, which it also reads back, and for Graphviz as a graph. What it
-// writes is a function of the report alone; there are no times, rates or paths in it.
+// Package report writes what an exploration found: for people as text, Markdown or
+// HTML, for machines as JSON, which it also reads back, and for Graphviz as a graph.
+// What it writes is a function of the report alone; there are no times, rates or
+// paths in it.
 package report
 
 import (
@@ -14,6 +15,13 @@ import (
 type Report struct {
 	Strategy string
 	Property string
+
+	// Meaning says in one line what the property is; "" if nobody needs to know.
+	Meaning string
+
+	// Brief shortens a request, a reply or a value for people; nil leaves them as
+	// they are.
+	Brief func(string) string
 
 	// Grown says that the workloads were explored from the smallest on, up to
 	// the first that does not hold.
@@ -46,6 +54,8 @@ type Report struct {
 
 	workloads []Workload
 	tasks     []string // names, of the last workload
+	faults    sim.Faults
+	timing    *sim.Timing
 	command   func(token string) string
 }
 
@@ -65,9 +75,18 @@ type Workload struct {
 func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
 	r.workloads = append(r.workloads, w)
 	r.tasks, r.command = nil, replayCommand
+	r.faults, r.timing = sys.Faults, sys.Timing
 	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
 	}
+}
+
+// brief shortens text for people.
+func (r *Report) brief(s string) string {
+	if r.Brief == nil {
+		return s
+	}
+	return r.Brief(s)
 }
 
 // workload returns the last workload, which decided the verdict.
