@@ -36,6 +36,7 @@ func TestClaimsAboutToys(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 13))
 		sys := randomToy(random).system()
 		var runs [][]toldStep
+		var faults []int // of each run
 		d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
 		for {
 			_, _, ok, err := d.next()
@@ -51,7 +52,7 @@ func TestClaimsAboutToys(t *testing.T) {
 					steps = append(steps, tell(sys, c.step))
 				}
 			}
-			runs = append(runs, steps)
+			runs, faults = append(runs, steps), append(faults, d.schedule().Faults())
 		}
 		var steps []toldStep // those that are claimed
 		for range 1 + random.IntN(4) {
@@ -64,9 +65,9 @@ func TestClaimsAboutToys(t *testing.T) {
 			}
 		}
 		// The longest prefix by definition, and what comes instead of the next.
-		most := 0
+		most, fewest := 0, sim.MostFaults // and the fewest faults with which all come
 		replies := map[int]map[string]bool{}
-		for _, run := range runs {
+		for i, run := range runs {
 			come := 0
 			for _, s := range run {
 				if come == len(steps) {
@@ -84,6 +85,9 @@ func TestClaimsAboutToys(t *testing.T) {
 				}
 			}
 			most = max(most, come)
+			if come == len(steps) {
+				fewest = min(fewest, faults[i])
+			}
 		}
 		var claim Claim
 		for _, s := range steps {
@@ -110,8 +114,11 @@ func TestClaimsAboutToys(t *testing.T) {
 			continue
 		}
 		possible++
-		if r.Trace.Schedule.Faults() > 0 {
+		if fewest > 0 {
 			faulty++
+		}
+		if n := r.Trace.Schedule.Faults(); n != fewest {
+			t.Errorf("seed %d: %s has %d faults, want %d", seed, r.Trace.Token, n, fewest)
 		}
 		if len(r.Steps) != len(steps) || !slices.IsSorted(r.Steps) {
 			t.Fatalf("seed %d: the claimed steps are %v", seed, r.Steps)

@@ -34,8 +34,14 @@ type Result struct {
 	Violating      *big.Int
 	Counterexample *Trace // nil if no violation was found
 
-	Cause   []Order // the root cause: every interleaving that keeps these orders violates; nil if unknown (no violation, an incomplete search, the direct engine)
-	Closest *Trace  // the passing interleaving that shares the longest prefix with Counterexample; nil if there is none or it is unknown
+	// Cause is the root cause: every interleaving that keeps these orders, with no
+	// more faults than Counterexample, violates. It is nil if unknown: no violation,
+	// an incomplete search, the direct engine, a bound reached, or not asked for.
+	Cause []Order
+
+	// Closest is the passing interleaving that shares the longest prefix with
+	// Counterexample and has no more faults; nil if there is none or it is unknown.
+	Closest *Trace
 
 	// Probability is that of a violation if every decision of the scheduler is
 	// uniform among the enabled tasks. It is nil in a direct search.
