@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -160,6 +161,9 @@ func checkExplanation(t *testing.T, name string, sys *sim.System, noSymmetry boo
 		}
 		return r
 	}
+	if r.Interleavings.Cmp(big.NewInt(20_000)) > 0 {
+		return r // too many to enumerate
+	}
 	cause, closest := explainSlowly(enumerate(t, sys), r.Counterexample.Schedule)
 	if (r.Cause == nil) != (cause == nil) || !slices.Equal(r.Cause, cause) {
 		t.Errorf("%s: %s: cause %v, want %v", name, r.Counterexample.Token, r.Cause, cause)
@@ -241,10 +245,7 @@ func TestExplanationOfStrategies(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := checkExplanation(t, s.Name+" "+load.String(), sys, false)
-			if r.Verdict == Violated && r.Cause == nil {
-				t.Errorf("%s, %s: no cause of at most %d orders", s.Name, load, causeOrders)
-			}
-			if r.Verdict == Violated {
+			if r.Cause != nil {
 				explained++
 			}
 		}

@@ -190,6 +190,7 @@ func (g *graph) boot() error {
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
 	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody}
+	a.monitors, a.byMonitor = slices.Clone(g.monitors), maps.Clone(g.byMonitor)
 	a.weathers, a.byWeather = slices.Clone(g.weathers), maps.Clone(g.byWeather)
 	a.causes, a.byCause = slices.Clone(g.causes), maps.Clone(g.byCause)
 	a.slots, a.begins = slices.Clone(g.slots), slices.Clone(g.begins)

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"math"
+	"slices"
 
 	"quiesce/sim"
 )
@@ -43,11 +44,7 @@ func (w ways) of(state uint32) []cost {
 // and needs no queue. Neither may run on a graph that a partial-order reduction
 // has thinned out: that would lose minimal schedules.
 func (g *graph) minimal(order []uint32, violates []badness) Schedule {
-	var afterwards ways // once the property has been violated, on to any end
-	if g.sys.Property.Always {
-		afterwards = g.ways(order, nil, fine, ways{})
-	}
-	best := g.ways(order, violates, badEnd, afterwards)
+	best, afterwards := g.violent(order, violates)
 	if best.of(0)[0] >= hopeless {
 		return nil
 	}
@@ -61,6 +58,15 @@ func (g *graph) minimal(order []uint32, violates []badness) Schedule {
 		}
 		w.take(w.cheapest(best))
 	}
+}
+
+// violent returns the ways to a violation, and those on to any end once a property
+// that has to hold always has been violated.
+func (g *graph) violent(order []uint32, violates []badness) (best, afterwards ways) {
+	if g.sys.Property.Always {
+		afterwards = g.ways(order, nil, fine, ways{})
+	}
+	return g.ways(order, violates, badEnd, afterwards), afterwards
 }
 
 // A walk goes from the initial state along a schedule, with the states of the
@@ -80,6 +86,11 @@ func (g *graph) walk() *walk {
 	}
 	g.layout.unpack(g.set.key(0), w.values)
 	return w
+}
+
+// clone returns a walk that goes on by itself.
+func (w *walk) clone() *walk {
+	return &walk{w.g, w.state, slices.Clone(w.values), slices.Clone(w.nodes), slices.Clone(w.schedule)}
 }
 
 // A pace is a move of labelled processes, and its edge.

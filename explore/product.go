@@ -146,7 +146,12 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	}
 	r.decide()
 	if r.Violating.Sign() > 0 {
-		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
+		r.Counterexample, err = g.possible(order, violates)
+		var impossible *ImpossibleError
+		if errors.As(err, &impossible) {
+			r.Reason, err = impossible.Error(), nil
+			r.decide()
+		}
 		if err == nil && opts.Explain && r.Verdict == Violated {
 			err = g.explain(ctx, r, order, violates)
 		}
