@@ -40,6 +40,14 @@ type jsonOrder struct {
 	After  int `json:"after"`
 }
 
+// A jsonPause is an explore.Pause; its duration is as time.ParseDuration reads it.
+type jsonPause struct {
+	Task    string `json:"task"`
+	After   int    `json:"after"`
+	Before  int    `json:"before"`
+	AtLeast string `json:"at_least"`
+}
+
 type jsonResult struct {
 	Verdict       explore.Verdict `json:"verdict"`
 	Interleavings string          `json:"interleavings"`
@@ -195,6 +203,13 @@ func jsonTrace(t *explore.Trace) object {
 	o := object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}}
 	if t.Fatal > 0 {
 		o = append(o, field{"fatal", t.Fatal})
+	}
+	if len(t.Pauses) > 0 {
+		var all []jsonPause
+		for _, p := range t.Pauses {
+			all = append(all, jsonPause{p.Task, p.After, p.Before, p.AtLeast.String()})
+		}
+		o = append(o, field{"pauses", all})
 	}
 	return append(append(o, field{"trace", steps}), jsonContents(t.Places, t.Final())...)
 }

@@ -88,11 +88,12 @@ func readTrace(data json.RawMessage) (*explore.Trace, error) {
 		Schedule, Violation string
 		Steps, Switches     int
 		Fatal               int
+		Pauses              []jsonPause // that follow from the steps: not read
 		Trace               []json.RawMessage
 	}
 	final, err := readObject(data, map[string]any{
 		"schedule": &head.Schedule, "steps": &head.Steps, "switches": &head.Switches, "violation": &head.Violation, "trace": &head.Trace,
-	}, map[string]any{"fatal": &head.Fatal})
+	}, map[string]any{"fatal": &head.Fatal, "pauses": &head.Pauses})
 	if err != nil {
 		return nil, err
 	}

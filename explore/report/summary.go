@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 
@@ -32,7 +33,8 @@ func (r *Report) replayed() []line {
 	if r.Replay.Violation == "" {
 		verdict = fmt.Sprintf("incomplete: this schedule keeps %s; nothing is proved about the others", r.Property)
 	}
-	return []line{{"verdict", verdict}, {"strategy", r.Strategy}, {"workload", r.workload().Words}, {"replayed", size(r.Replay)}}
+	lines := []line{{"verdict", verdict}, {"strategy", r.Strategy}, {"workload", r.workload().Words}, {"replayed", size(r.Replay)}}
+	return append(lines, pauses(r.Replay)...)
 }
 
 func (r *Report) reproduced() []line {
@@ -161,7 +163,38 @@ func (r *Report) certificate(res *explore.Result) (lines []line) {
 		minimal = fmt.Sprintf("no smaller workload violates %s (%s, %s explored); ", r.Property,
 			plural(len(r.Results), "workload", "workloads"), interleavings(r.interleavings())) + minimal
 	}
-	return append(lines, line{"minimal", minimal}, line{"length", size(res.Counterexample)})
+	lines = append(lines, line{"minimal", minimal}, line{"length", size(res.Counterexample)})
+	lines = append(lines, r.broken(res.Counterexample)...)
+	return append(lines, pauses(res.Counterexample)...)
+}
+
+// broken says what faults it takes, if it takes any.
+func (r *Report) broken(t *explore.Trace) []line {
+	var kinds []string
+	for _, m := range t.Schedule {
+		if m.Strikes() {
+			kinds = append(kinds, string(m.Fault.Kind))
+		}
+	}
+	switch len(kinds) {
+	case 0:
+		return nil
+	case 1:
+		return []line{{"faults", fmt.Sprintf("%s holds with no fault; one %s breaks it", r.Property, kinds[0])}}
+	}
+	return []line{{"faults", fmt.Sprintf("%s holds with fewer faults; %s together break it", r.Property, strings.Join(kinds, " and "))}}
+}
+
+// pauses says how long tasks have to do nothing.
+func pauses(t *explore.Trace) (lines []line) {
+	for i, p := range t.Pauses {
+		label := ""
+		if i == 0 {
+			label = "pauses"
+		}
+		lines = append(lines, line{label, p.String()})
+	}
+	return lines
 }
 
 func size(t *explore.Trace) string {
