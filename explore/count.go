@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/bits"
 	"slices"
+	"strconv"
 
 	"quiesce/sim"
 )
@@ -176,6 +177,23 @@ func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, 
 		counts[value].Add(counts[value], toBig(here))
 	}
 	return valueCounts(counts), nil
+}
+
+// premise counts the interleavings in which the property has something to judge at
+// quiescence.
+func (g *graph) premise(order []uint32) (*big.Int, error) {
+	is := g.sys.Property.Premise
+	if is == nil {
+		return nil, nil
+	}
+	counts, err := g.values(order, func(v sim.View) string { return strconv.FormatBool(is(v)) })
+	n := new(big.Int)
+	for _, c := range counts {
+		if c.Value == "true" {
+			n = c.Interleavings
+		}
+	}
+	return n, err
 }
 
 // longest returns a number of steps that no execution exceeds, with what is known

@@ -63,6 +63,9 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 		if want.violating > 0 && !slices.Equal(r.Counterexample.Schedule, want.minimal) {
 			t.Errorf("seed %d: %s: counterexample %v, want %v", seed, name, r.Counterexample.Schedule, want.minimal)
 		}
+		if r.Premise.Cmp(big.NewInt(want.premise)) != 0 {
+			t.Errorf("seed %d: %s: the premise occurs in %s, want %d", seed, name, r.Premise, want.premise)
+		}
 		final := map[string]int64{}
 		for _, v := range r.Values {
 			final[v.Value] = v.Interleavings.Int64()

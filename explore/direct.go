@@ -37,7 +37,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	r := &Result{Engine: "direct"}
 	var best Schedule
 	var impossible *ImpossibleError
-	interleavings, violating := 0, 0
+	interleavings, violating, premise := 0, 0, 0
 	values := map[string]*big.Int{}
 	for {
 		if ctx.Err() != nil {
@@ -79,6 +79,9 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 			}
 			values[v].Add(values[v], big.NewInt(1))
 		}
+		if is := sys.Property.Premise; is != nil && !d.deadlock && is(view) {
+			premise++
+		}
 		if opts.Progress != nil && interleavings%1024 == 0 {
 			opts.Progress(interleavings)
 		}
@@ -88,6 +91,9 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	}
 	r.Interleavings = big.NewInt(int64(interleavings))
 	r.Violating = big.NewInt(int64(violating))
+	if sys.Property.Premise != nil {
+		r.Premise = big.NewInt(int64(premise))
+	}
 	if opts.Values != nil {
 		r.Values = valueCounts(values)
 	}

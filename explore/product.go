@@ -128,6 +128,9 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 			return nil, err
 		}
 	}
+	if r.Premise, err = g.premise(order); err != nil {
+		return nil, err
+	}
 	if r.Reason == "" {
 		for _, m := range opts.Measures {
 			total, err := g.total(order, m)

@@ -51,6 +51,10 @@ type Result struct {
 	// nil if none was.
 	Values []ValueCount
 
+	// Premise is the number of interleavings in which the property had something to
+	// judge; nil if it does not say when that is.
+	Premise *big.Int
+
 	Measured []Measured // of the measures that were asked for, in their order
 	Stale    *Window    // nil if nothing stale was looked for
 

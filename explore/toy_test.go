@@ -222,7 +222,7 @@ func (task *toyTask) result(memory int) string {
 
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
-	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Violation: func(v sim.View) string {
+	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Premise: odd, Violation: func(v sim.View) string {
 		if t.violates(storeStates(v), v.Results, v.Memories, v.Monitor) {
 			return "a bad view"
 		}
@@ -365,6 +365,7 @@ type answer struct {
 	minimal                  Schedule
 	final                    map[string]int64 // views at quiescence, and in how many interleavings
 	probability              *big.Rat
+	premise                  int64 // interleavings that end with the first store odd
 	measured                 Measured
 	stale                    Window
 }
@@ -733,6 +734,9 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		isBad = true // a deadlock
 	} else {
 		a.final[t.viewName(w.stores, results, memories, false)]++
+		if w.stores[0]%2 == 1 {
+			a.premise++
+		}
 		if !t.always && t.violates(w.stores, results, memories, w.watch) {
 			isBad = true
 		}

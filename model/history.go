@@ -18,7 +18,7 @@ var historical = []string{"eventual", "no-silent-staleness", "available", "no-de
 // a server keeps in its memory does not expire.
 func eventual(s Strategy, w Workload) sim.Property {
 	stale := coherent(s, w).Violation
-	return sim.Property{Name: "eventual", Violation: func(v sim.View) string {
+	return sim.Property{Name: "eventual", Premise: cached(w), Violation: func(v sim.View) string {
 		v.Contents = slices.Clone(v.Contents)
 		v.Contents[cacheStore] = slices.DeleteFunc(slices.Clone(v.Contents[cacheStore]), func(it sim.Item) bool { return it.TTL > 0 })
 		return stale(v)
@@ -27,8 +27,10 @@ func eventual(s Strategy, w Workload) sim.Property {
 
 func noSilentStaleness(s Strategy, w Workload) sim.Property {
 	stale := coherent(s, w).Violation
-	return sim.Property{Name: "no-silent-staleness", Violation: func(v sim.View) string {
-		if count(v, sim.Failed)+count(v, sim.Crashed) > 0 {
+	silent := func(v sim.View) bool { return count(v, sim.Failed)+count(v, sim.Crashed) == 0 }
+	holds := cached(w)
+	return sim.Property{Name: "no-silent-staleness", Premise: func(v sim.View) bool { return silent(v) && holds(v) }, Violation: func(v sim.View) string {
+		if !silent(v) {
 			return ""
 		}
 		if line := stale(v); line != "" {
@@ -42,13 +44,17 @@ func noSilentStaleness(s Strategy, w Workload) sim.Property {
 // crashed have not: nobody is there to be told. It says nothing of an execution in
 // which the database has failed.
 func available(_ Strategy, w Workload) sim.Property {
+	const struck, databaseDown = "struck", "the database has failed"
 	return sim.Property{Name: "available", Monitor: &sim.Monitor{After: func(state string, e sim.Event) string {
-		if e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Request.Store == "db" {
-			return "the database has failed"
+		switch {
+		case e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Request.Store == "db":
+			return databaseDown
+		case state == "" && e.Strikes():
+			return struck
 		}
 		return state
-	}}, Violation: func(v sim.View) string {
-		if n := count(v, sim.Failed); n > 0 && v.Monitor == "" {
+	}}, Premise: func(v sim.View) bool { return v.Monitor == struck }, Violation: func(v sim.View) string {
+		if n := count(v, sim.Failed); n > 0 && v.Monitor != databaseDown {
 			return fmt.Sprintf("%s failed although the database is up", plural(n, "operation"))
 		}
 		return ""
@@ -160,6 +166,17 @@ func boundedStaleness(p *Property, value string) error {
 				watch(&st, e)
 				return st.String()
 			},
+		}, Premise: func(v sim.View) bool {
+			var st staleness
+			if err := json.Unmarshal([]byte(v.Monitor), &st); err != nil {
+				panic(err) // we wrote it
+			}
+			for _, old := range st.Begun {
+				if len(old) > 0 {
+					return true
+				}
+			}
+			return false
 		}, Violation: func(v sim.View) string {
 			var st staleness
 			if err := json.Unmarshal([]byte(v.Monitor), &st); err != nil {

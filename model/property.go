@@ -102,7 +102,7 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 }
 
 func coherent(_ Strategy, w Workload) sim.Property {
-	return sim.Property{Name: "coherent", Violation: func(v sim.View) string {
+	return sim.Property{Name: "coherent", Premise: cached(w), Violation: func(v sim.View) string {
 		for id := int64(1); id <= int64(w.Keys); id++ {
 			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
 			if line := differs("the cache", v.Contents[cacheStore], id, row); line != "" {
@@ -116,6 +116,20 @@ func coherent(_ Strategy, w Workload) sim.Property {
 		}
 		return ""
 	}}
+}
+
+// cached says whether any cache holds a product.
+func cached(w Workload) func(sim.View) bool {
+	return func(v sim.View) bool {
+		for id := int64(1); id <= int64(w.Keys); id++ {
+			for _, c := range append(slices.Clone(v.Memories), v.Contents[cacheStore]) {
+				if _, ok := c.Lookup(productKey(id)); ok {
+					return true
+				}
+			}
+		}
+		return false
+	}
 }
 
 // differs returns the line that says how what a cache holds of a product differs

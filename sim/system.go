@@ -42,6 +42,11 @@ type Property struct {
 	// seen in the view: for a property of histories. It tells processes apart.
 	Monitor *Monitor
 
+	// Premise, if not nil, says whether the property has anything to judge in a view
+	// at quiescence. Where it never has, that it holds means nothing. Like Violation
+	// it is a function of the view.
+	Premise func(View) bool
+
 	// Violation returns the line that shows how the property is violated, and
 	// "" if it holds. It is a function of the view alone. A replay asks it in every
 	// state, to say since when the violation stands.

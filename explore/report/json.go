@@ -54,6 +54,7 @@ type jsonResult struct {
 	Violating     string          `json:"violating"`
 	States        int             `json:"states,omitempty"`
 	Transitions   int             `json:"transitions,omitempty"`
+	Premise       string          `json:"premise,omitempty"`
 }
 
 type jsonValues struct {
@@ -176,7 +177,11 @@ func jsonCause(cause []explore.Order) *[]jsonOrder {
 }
 
 func newJSONResult(r *explore.Result) jsonResult {
-	return jsonResult{r.Verdict, r.Interleavings.String(), r.Violating.String(), r.Statistics.States, r.Statistics.Transitions}
+	j := jsonResult{Verdict: r.Verdict, Interleavings: r.Interleavings.String(), Violating: r.Violating.String(), States: r.Statistics.States, Transitions: r.Statistics.Transitions}
+	if r.Premise != nil {
+		j.Premise = r.Premise.String()
+	}
+	return j
 }
 
 // decimal returns x with six significant digits at least.

@@ -98,6 +98,13 @@ func counts(r *explore.Result) []line {
 		n += "; a random scheduler fails " + oncein(r.Probability)
 	}
 	lines := []line{{"interleavings", n}}
+	switch {
+	case r.Premise == nil:
+	case r.Premise.Sign() == 0 && r.Verdict != explore.Incomplete:
+		lines = append(lines, line{"premise", "warning: in no interleaving is there anything to judge, so the verdict says nothing"})
+	default:
+		lines = append(lines, line{"premise", "there is something to judge in " + interleavings(r.Premise)})
+	}
 	if r.Engine == "direct" {
 		return append(lines, line{"engine", "direct: every interleaving was run for real"})
 	}
