@@ -55,6 +55,10 @@ type Strategy struct {
 	// means that the claim names a weakness, or nothing that is asked here.
 	Promises bool
 
+	// Tables is SQL: what the database of a strategy with a cache has beside the
+	// products.
+	Tables []string
+
 	// New builds the service of a strategy that keeps a cache; nil if Race is not.
 	// It only keeps the clients, which are nil where the service is built to see
 	// what it can do.
