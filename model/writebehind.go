@@ -68,6 +68,10 @@ func (s *writeBehind) flush(ctx context.Context) error {
 	streams, err := s.cache.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: flushers, Consumer: "flusher", Streams: []string{writeQueue, ">"}, Count: 1, NoAck: true,
 	}).Result()
+	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
+		s.grouped = false // the queue was evicted
+		return nil
+	}
 	if err != nil {
 		return err
 	}
