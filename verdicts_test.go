@@ -72,7 +72,8 @@ type pinned struct {
 // number), one by one by the direct engine, and, where all tasks take the same
 // steps in every order, by the multinomial coefficient. That is so with one
 // reader and a cold cache if no writer fills the cache: the reader misses.
-// Strategies with work in the background are in TestLocalCaches.
+// Strategies with work in the background are in TestLocalCaches and TestMessages;
+// of in-transaction, whose writers wait for each other, TestInTransaction counts.
 func TestVerdicts(t *testing.T) {
 	workloads := []model.Workload{
 		{Readers: 1, Writers: 1}, {Readers: 2, Writers: 1}, {Readers: 1, Writers: 2},
@@ -92,6 +93,7 @@ func TestVerdicts(t *testing.T) {
 		"lease-shared-token":           {{10, 0, 0, 0}, {262, 4, 8, 4}, {210, 0, 0, 0}, {3, 0, 0, 0}, {22, 0, 0, 0}, {52, 0, 0, 0}},
 		"event-bus":                    {{2, 1, 2, 1}, {6, 4, 3, 2}, {6, 4, 3, 2}, {1, 1, 1, 0}, {1, 1, 1, 0}, {2, 2, 2, 1}},
 		"read-modify-write-from-cache": {{35, 0, 0, 0}, {3876, 0, 0, 0}, {11330, 5988, 9, 3}, {4, 0, 0, 0}, {38, 0, 0, 0}, {268, 192, 7, 3}},
+		"in-transaction":               {{35, 20, 7, 2}, {3960, 2676, 8, 3}, {1650, 720, 11, 3}, {7, 2, 7, 2}, {172, 74, 8, 3}, {470, 240, 11, 3}},
 		"versioned":                    {{10, 0, 0, 0}, {476, 0, 0, 0}, {188, 0, 0, 0}, {3, 0, 0, 0}, {12, 0, 0, 0}, {30, 0, 0, 0}},
 	}
 	// Steps of a reader that misses, and of a writer.
@@ -153,18 +155,30 @@ func merges(steps ...int64) *big.Int {
 // workers with 2 steps each, 3! keep the steps of each worker together and end
 // with 3. Those of stock-naive: 3! 3! in which all see the last piece, 3! 2 2 in
 // which the third comes after the first sale, 3! in which one worker is alone.
+//
+// A transaction that begins with its lock is one step to the others: 3! orders of
+// counter-for-update, and the counts of counter-naive if the UPDATE is outside. Of
+// dirty-read there are 9! / (3! 3! 3!) interleavings. What deadlocks, in
+// counter-serializable, leaves no value; see TestDeadlock.
 func TestRaces(t *testing.T) {
 	table := map[string]struct {
 		violated int // with so many workers; 0 is never
 		schedule string
 		values   string
 	}{
-		"counter-naive":      {2, "worker-1:1,worker-2:2,worker-1:1", "1:48 2:36 3:6"},
-		"counter-atomic":     {0, "", "3:6"},
-		"counter-optimistic": {0, "", "3:498"},
-		"seat-naive":         {2, "worker-1:1,worker-2:2,worker-1:1", "1:66"},
-		"stock-naive":        {2, "worker-1:1,worker-2:2,worker-1:1", "0:6 -1:24 -2:36"},
-		"stock-guarded":      {0, "", "0:6"},
+		"counter-naive":                     {2, "worker-1:1,worker-2:2,worker-1:1", "1:48 2:36 3:6"},
+		"counter-atomic":                    {0, "", "3:6"},
+		"counter-optimistic":                {0, "", "3:498"},
+		"counter-for-update":                {0, "", "3:6"},
+		"counter-for-update-no-transaction": {2, "worker-1:3,worker-2:4,worker-1:1", "1:48 2:36 3:6"},
+		"counter-snapshot":                  {0, "", "3:279810"},
+		"counter-serializable":              {2, "worker-1:3,worker-2:2", "3:270"},
+		"dirty-read":                        {2, "worker-1:2,worker-2:3,worker-1:1", "0:1680"},
+		"committed-read":                    {0, "", "0:1680"},
+		"seat-for-update":                   {0, "", "1:6"},
+		"seat-naive":                        {2, "worker-1:1,worker-2:2,worker-1:1", "1:66"},
+		"stock-naive":                       {2, "worker-1:1,worker-2:2,worker-1:1", "0:6 -1:24 -2:36"},
+		"stock-guarded":                     {0, "", "0:6"},
 	}
 	for _, s := range model.Races() {
 		want, ok := table[s.Name]
@@ -186,13 +200,20 @@ func TestRaces(t *testing.T) {
 		of := model.Values(s, load).Of
 		sys := coherent(t, w, load)
 		p := product(t, sys, explore.ProductOptions{Values: of})
+		if got := values(p); got != want.values {
+			t.Errorf("%s: values %s, want %s", s.Name, got, want.values)
+		}
+		if p.Interleavings.Int64() > 2000 {
+			sys = coherent(t, w, model.Workload{Workers: 2}) // 3 take minutes to be run one by one
+			p = product(t, sys, explore.ProductOptions{Values: of})
+		}
 		d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{Values: of})
 		if err != nil {
 			t.Fatal(err)
 		}
 		same(t, s.Name, p, d)
-		if got := values(p); got != want.values || got != values(d) {
-			t.Errorf("%s: values %s, by the direct engine %s, want %s", s.Name, got, values(d), want.values)
+		if values(p) != values(d) {
+			t.Errorf("%s: values %s, by the direct engine %s", s.Name, values(p), values(d))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"maps"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -81,10 +82,20 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	}
 	var states [2]int
 	for i, noSymmetry := range []bool{false, true} {
-		r, err := Product(ctx, toy.system(), ProductOptions{NoSymmetry: noSymmetry, Audit: 3, Values: toy.view})
+		r, err := Product(ctx, toy.system(), ProductOptions{NoSymmetry: noSymmetry, Audit: 3, Values: toy.view, Measures: []Measure{{"odd", toyMeasure}}, Stale: odd})
 		check([]string{"product with symmetry", "product"}[i], r, err)
 		if t.Failed() {
 			return
+		}
+		got := r.Measured[0]
+		if toy.faults == nil && toy.stall == 0 && !toy.watched {
+			if math.Abs(got.Mean-want.measured.Mean) > 1e-9 {
+				t.Errorf("seed %d: the mean is %v, want %v", seed, got.Mean, want.measured.Mean)
+			}
+		}
+		got.Mean = 0
+		if least := (Measured{"odd", want.measured.Least, want.measured.Most, 0}); got != least || *r.Stale != want.stale {
+			t.Errorf("seed %d: measured %+v, stale %+v; want %+v, %+v", seed, got, *r.Stale, want.measured, want.stale)
 		}
 		states[i] = r.Statistics.States
 	}

@@ -36,6 +36,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
 	r := &Result{Engine: "direct"}
 	var best Schedule
+	var impossible *ImpossibleError
 	interleavings, violating := 0, 0
 	values := map[string]*big.Int{}
 	for {
@@ -58,7 +59,14 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 		if violation != "" {
 			violating++
 			if s := d.schedule(); best == nil || s.compare(best) < 0 {
-				best = s
+				_, err := pauses(sys, s)
+				switch {
+				case errors.As(err, &impossible):
+				case err != nil:
+					return nil, err
+				default:
+					best = s
+				}
 			}
 		}
 		if opts.Quiescent != nil && !d.deadlock {
@@ -82,6 +90,9 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	r.Violating = big.NewInt(int64(violating))
 	if opts.Values != nil {
 		r.Values = valueCounts(values)
+	}
+	if best == nil && violating > 0 {
+		r.Reason = impossible.Error()
 	}
 	r.decide()
 	if best == nil {

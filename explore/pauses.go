@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"quiesce/sim"
@@ -23,6 +24,7 @@ type Pause struct {
 	AtLeast       time.Duration
 }
 
+// String returns the pause in words.
 func (p Pause) String() string {
 	return fmt.Sprintf("%s pauses for at least %s between steps %d and %d", p.Task, p.AtLeast, p.After, p.Before)
 }
@@ -86,20 +88,36 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 		return nil, &ImpossibleError{schedule.Format(sys)}
 	}
 	var all []Pause
-	clear(last)
-	for i, m := range schedule {
-		step := i + 1
-		before, begun := last[m.Task]
-		last[m.Task] = step
-		if m.Task == sim.Environment || !begun {
-			continue
+	for task, t := range steps {
+		var own []int // steps
+		for i, m := range schedule {
+			if m.Task == task {
+				own = append(own, i+1)
+			}
 		}
-		times, _ := c.longest(before, len(schedule))
-		if d := times[step]; d > requests[i] {
-			all = append(all, Pause{steps[m.Task].Name, before, step, d})
-		}
+		all = append(all, c.pausesOf(t.Name, own, requests)...)
 	}
 	return all, nil
+}
+
+// pausesOf returns between which of its own steps a task has to pause, the closest
+// ones, and for how long beside its sleeps. slept is by step, from 0.
+func (c constraints) pausesOf(task string, own []int, slept []time.Duration) (all []Pause) {
+	for apart := 1; apart < len(own); apart++ {
+		for i := 0; i+apart < len(own); i++ {
+			from, to := own[i], own[i+apart]
+			times, _ := c.longest(from, len(slept))
+			least := times[to]
+			for _, step := range own[i+1 : i+apart+1] {
+				least -= slept[step-1]
+			}
+			inside := slices.ContainsFunc(all, func(p Pause) bool { return from <= p.After && p.Before <= to && p.AtLeast >= least })
+			if least > 0 && !inside {
+				all = append(all, Pause{task, from, to, least})
+			}
+		}
+	}
+	return all
 }
 
 // passes says whether time has to pass in a schedule.

@@ -36,6 +36,13 @@ type ProductOptions struct {
 	// apart.
 	Values func(sim.View) string
 
+	// Measures are counted along all interleavings, if the search was complete.
+	Measures []Measure
+
+	// Stale, if not nil, says whether something is stale in a view. The longest
+	// stretch of an interleaving in which it is so is looked for.
+	Stale func(sim.View) bool
+
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
 }
@@ -113,6 +120,19 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	if opts.Values != nil {
 		if r.Values, err = g.values(order, opts.Values); err != nil {
 			return nil, err
+		}
+	}
+	if r.Reason == "" {
+		for _, m := range opts.Measures {
+			total, err := g.total(order, m)
+			if err != nil {
+				return nil, err
+			}
+			r.Measured = append(r.Measured, total)
+		}
+		if opts.Stale != nil {
+			w := g.window(order, opts.Stale)
+			r.Stale = &w
 		}
 	}
 	r.decide()

@@ -42,6 +42,9 @@ type Result struct {
 	// nil if none was.
 	Values []ValueCount
 
+	Measured []Measured // of the measures that were asked for, in their order
+	Stale    *Window    // nil if nothing stale was looked for
+
 	// Audited is the number of random schedules that were run for real and
 	// compared with what had been learned.
 	Audited int

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -364,6 +365,29 @@ type answer struct {
 	minimal                  Schedule
 	final                    map[string]int64 // views at quiescence, and in how many interleavings
 	probability              *big.Rat
+	measured                 Measured
+	stale                    Window
+}
+
+// A toyTally is what has come together along a path.
+type toyTally struct {
+	sum         int
+	share       float64 // of all runs of a uniform scheduler
+	steps, time int     // since the first store is odd
+}
+
+// odd is so of views in which the first store is in an odd state.
+func odd(v sim.View) bool { return storeStates(v)[0]%2 == 1 }
+
+// toyMeasure counts the moves of the environment, and 2 for steps in odd states.
+func toyMeasure(s sim.Step, before sim.View) (n int) {
+	if s.Task == sim.Environment {
+		n++
+	}
+	if odd(before) {
+		n += 2
+	}
+	return n
 }
 
 // see is the monitor: a random automaton.
@@ -439,7 +463,8 @@ func (t *toy) enumerate() *answer {
 			}
 		}
 	}
-	a.probability = t.walk(a, w, nil, false)
+	a.measured = Measured{Name: "odd", Least: math.MaxInt, Most: -1}
+	a.probability = t.walk(a, w, nil, false, toyTally{share: 1})
 	return a
 }
 
@@ -630,7 +655,7 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 }
 
 // walk returns the probability of a violation from here.
-func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
+func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTally) *big.Rat {
 	results := make([]string, len(w.tasks))
 	unfinished := false
 	for i, p := range w.tasks {
@@ -646,13 +671,15 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 	if t.always && t.violates(w.stores, results, memories, w.watch) {
 		isBad = true
 	}
-	sum, enabled := new(big.Rat), int64(0)
+	var moves []sim.Move
+	var worlds []toyWorld
 	on := func(m sim.Move, next toyWorld) {
 		if t.watched {
 			next.watch = t.see(w.watch, m, m.Task != sim.Environment && next.tasks[m.Task].done())
 		}
-		sum.Add(sum, t.walk(a, next, append(slices.Clone(path), m), isBad))
+		moves, worlds = append(moves, m), append(worlds, next)
 	}
+	enabled := int64(0)
 	for i := range w.tasks {
 		if next, ok := t.step(w, i, ""); ok {
 			enabled++
@@ -675,10 +702,33 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool) *big.Rat {
 		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}}, next)
 	}
 	t.others(w, func(f sim.Fault, next toyWorld) { on(sim.Move{Task: sim.Environment, Fault: f}, next) })
+	sum := new(big.Rat)
+	for i, m := range moves {
+		further := tally
+		further.share /= float64(enabled)
+		if m.Task == sim.Environment {
+			further.sum++
+		}
+		if w.stores[0]%2 == 1 {
+			further.sum += 2
+			further.steps++
+			if m.Fault.Kind == sim.Tick {
+				further.time++
+			}
+		}
+		a.stale.Steps = max(a.stale.Steps, further.steps)
+		a.stale.Time = max(a.stale.Time, time.Duration(further.time)*time.Second)
+		if worlds[i].stores[0]%2 == 0 {
+			further.steps, further.time = 0, 0
+		}
+		sum.Add(sum, t.walk(a, worlds[i], append(slices.Clone(path), m), isBad, further))
+	}
 	if enabled > 0 {
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
 	a.interleavings++
+	a.measured.Least, a.measured.Most = min(a.measured.Least, tally.sum), max(a.measured.Most, tally.sum)
+	a.measured.Mean += tally.share * float64(tally.sum)
 	if unfinished {
 		isBad = true // a deadlock
 	} else {

@@ -20,9 +20,7 @@ func init() {
 type polling struct{ localCache }
 
 func (s polling) Write(ctx context.Context, id, price int64) error {
-	_, err := s.db.ExecContext(ctx,
-		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
-	return err
+	return updateVersion(ctx, s.db, id, price)
 }
 
 // Background returns the poller. A poller that never ends would never leave the

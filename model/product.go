@@ -63,7 +63,33 @@ func selectProduct(ctx context.Context, db *sql.DB, id int64) (Product, error) {
 	return scanProduct(db.QueryRowContext(ctx, "SELECT "+columns+" FROM products WHERE product_id = ?", id))
 }
 
-func updatePrice(ctx context.Context, db *sql.DB, id, price int64) error {
+// An execer is a database or a transaction.
+type execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func updatePrice(ctx context.Context, db execer, id, price int64) error {
 	_, err := db.ExecContext(ctx, "UPDATE products SET price = ?, updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
 	return err
+}
+
+// updateVersion is updatePrice, and counts the version up.
+func updateVersion(ctx context.Context, db execer, id, price int64) error {
+	_, err := db.ExecContext(ctx,
+		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
+	return err
+}
+
+// transact calls do in a transaction, which it commits if do returns no error and
+// rolls back otherwise.
+func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing after Commit
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
 }

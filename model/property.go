@@ -41,6 +41,10 @@ func Properties() []Property {
 		Summary: "the stock is never below zero",
 		of:      stockNeverNegative,
 	}, {
+		Name:    "no-dirty-read",
+		Summary: "at quiescence no worker was told a value that was never committed",
+		of:      noDirtyRead,
+	}, {
 		Name:    "eventual",
 		Summary: "coherent after everything has expired that can: a violation does not heal by itself",
 		of:      eventual,
@@ -155,6 +159,9 @@ const (
 	toldSoldOut = "sold out"
 	toldGaveUp  = "gave up"
 	toldRaised  = "raised"
+
+	toldRolledBack = "rolled back"
+	toldRead       = "read " // and the value
 )
 
 func noLostUpdate(s Strategy, w Workload) sim.Property {
@@ -202,6 +209,20 @@ func stockNeverNegative(s Strategy, _ Workload) sim.Property {
 	return sim.Property{Name: "stock-never-negative", Always: true, Violation: func(v sim.View) string {
 		if n := s.Race.column(v); n < 0 {
 			return fmt.Sprintf("the stock is %d", n)
+		}
+		return ""
+	}}
+}
+
+// noDirtyRead is about workers of whom none commits a change, so the value at the
+// end is the only one that ever was committed.
+func noDirtyRead(s Strategy, _ Workload) sim.Property {
+	return sim.Property{Name: "no-dirty-read", Violation: func(v sim.View) string {
+		committed := fmt.Sprint(s.Race.column(v))
+		for _, r := range v.Results {
+			if read, ok := strings.CutPrefix(r, toldRead); ok && read != committed {
+				return fmt.Sprintf("a worker was told %s, which was never committed: the value has always been %s", read, committed)
+			}
 		}
 		return ""
 	}}

@@ -109,7 +109,8 @@ func (w *World) operations(load Workload, told bool) (ops []operation) {
 func serverName(i int) string { return fmt.Sprintf("server-%d", i+1) }
 
 // servers returns the servers of a workload, each with the work of the service in
-// the background. Their local caches hold these products when they begin.
+// the background, and behind them the processes of what is done apart. The local
+// caches hold these products when they begin.
 func (w *World) servers(load Workload, local map[int64]Product, told bool) (programs []sim.Program) {
 	ops := w.operations(load, told)
 	service := w.strategy.Prototype()
@@ -123,15 +124,21 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 		for j := i; j < len(ops); j += n {
 			own = append(own, ops[j])
 		}
+		var beside []sim.TaskSpec
+		for _, b := range background(service, false) {
+			beside = append(beside, b.spec(fmt.Sprintf("%s-%d", b.Name, i+1)))
+		}
 		name := serverName(i)
-		if load.Servers == 0 && !remembers && background(service) == nil {
+		if load.Servers == 0 && !remembers && beside == nil {
 			name = own[0].name
 		}
-		var beside []sim.TaskSpec
-		for _, b := range background(service) {
-			beside = append(beside, sim.TaskSpec{Name: fmt.Sprintf("%s-%d", b.Name, i+1), Background: true})
-		}
 		programs = append(programs, w.server(name, own, beside, local, load.Delay))
+	}
+	for i, b := range background(service, true) {
+		programs = append(programs, sim.Program{Name: b.Name, Tasks: []sim.TaskSpec{b.spec(b.Name)}, New: func(p *sim.Process) []sim.Task {
+			s := w.strategy.build(w.cache.Client(p), w.db.Open(p), sim.Clock{}.For(p), load.Delay)
+			return []sim.Task{background(s, true)[i].run}
+		}})
 	}
 	return programs
 }
@@ -146,8 +153,13 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 	}
 	p.Tasks = append(p.Tasks, beside...)
 	p.New = func(p *sim.Process) (tasks []sim.Task) {
-		s := server{race: w.strategy.Race, db: w.db.Open(p)}
-		if w.strategy.Race == nil {
+		s := server{race: w.strategy.Race}
+		if s.race != nil && s.race.Immediate {
+			s.db = w.db.OpenImmediate(p)
+		} else {
+			s.db = w.db.Open(p)
+		}
+		if s.race == nil {
 			s.Service = w.strategy.build(w.cache.Client(p), s.db, sim.Clock{}.For(p), delay)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
@@ -158,7 +170,7 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
 		}
 		if beside != nil {
-			for _, b := range background(s.Service) {
+			for _, b := range background(s.Service, false) {
 				tasks = append(tasks, b.run)
 			}
 		}

@@ -1,6 +1,11 @@
 package model
 
-import "context"
+import (
+	"context"
+
+	"quiesce/sim"
+	"quiesce/sim/sqlite"
+)
 
 // A Service reads and writes products through a cache and a database.
 type Service interface {
@@ -34,32 +39,66 @@ type LocalCacher interface {
 
 // A Backgrounder is a service that has to work beside its operations.
 type Backgrounder interface {
-	// Background returns what every server does, always the same list.
+	// Background returns the work, always the same list.
 	Background() []Background
 }
 
-// Background is work that goes on in a task of its own, on every server.
+// Background is work that goes on in a task of its own, on every server. The zero
+// value of whatever is not Name and Round asks for nothing more.
 type Background struct {
-	Name   string // of the task, without the number of the server
-	Rounds int    // how often Round is called; 0 means again and again
+	Name string // of the task, without the number of the server
+
+	// Apart says that the work is done once, by a process of its own beside all
+	// servers, such as a relay.
+	Apart bool
+
+	// Boot is what has to be in place before any server serves, such as a
+	// subscription. It is called once, and then Round up to where that is blocked.
+	Boot func(context.Context) error
+
+	Rounds int // how often Round is called; 0 means again and again
+
+	// Polls says that a round begins with a SELECT and does nothing if that has no
+	// row. Such a round is never run: the SELECT is blocked instead, see
+	// [sqlite.Await].
+	Polls bool
 
 	// Round does the work once. An error ends the run, like that of any task.
 	Round func(context.Context) error
 }
 
+// spec returns the task that does the work, called name.
+func (b Background) spec(name string) sim.TaskSpec {
+	return sim.TaskSpec{Name: name, Background: true, Boot: b.Boot != nil}
+}
+
 func (b Background) run(ctx context.Context) (string, error) {
+	if b.Boot != nil {
+		if err := b.Boot(ctx); err != nil {
+			return "", err
+		}
+	}
 	for n := 0; b.Rounds == 0 || n < b.Rounds; n++ {
-		if err := b.Round(ctx); err != nil {
+		round := ctx
+		if b.Polls {
+			round = sqlite.Await(ctx)
+		}
+		if err := b.Round(round); err != nil {
 			return "", err
 		}
 	}
 	return "", nil
 }
 
-// background returns the work of a service, nil if there is none.
-func background(s Service) []Background {
+// background returns the work of a service that is done apart, or on every server;
+// nil if there is none.
+func background(s Service, apart bool) (work []Background) {
 	if b, ok := s.(Backgrounder); ok {
-		return b.Background()
+		for _, b := range b.Background() {
+			if b.Apart == apart {
+				work = append(work, b)
+			}
+		}
 	}
-	return nil
+	return work
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"quiesce/sim/sqlite"
 )
 
 // A Group is what some strategies have in common.
@@ -55,6 +57,10 @@ type Strategy struct {
 	// means that the claim names a weakness, or nothing that is asked here.
 	Promises bool
 
+	// Mode is that of the database. The zero value is in memory, where every
+	// statement commits by itself.
+	Mode sqlite.Mode
+
 	// Tables is SQL: what the database of a strategy with a cache has beside the
 	// products.
 	Tables []string
@@ -92,8 +98,9 @@ type Race struct {
 	Row      string   // the item of the content that is the row
 	Column   string   // whose values -values shows
 
-	Work     Work
-	Numbered bool // what a worker does depends on its number
+	Work      Work
+	Numbered  bool // what a worker does depends on its number
+	Immediate bool // a transaction begins with its lock, as by SELECT ... FOR UPDATE
 }
 
 // Work is what one worker does, numbered from 1. It returns what it is told.

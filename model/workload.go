@@ -100,7 +100,7 @@ func NewWorld(s Strategy, keys int) (*World, error) {
 	for id := 1; id <= keys && s.Race == nil && !creates; id++ {
 		setup = append(setup, insertProduct(id))
 	}
-	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup})
+	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup, Mode: s.Mode})
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,10 @@ func init() {
 	register(Strategy{
 		Name:    "write-behind",
 		Group:   TimeAndFaults,
-		Summary: "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher on every server takes an entry out of the queue, then UPDATE",
+		Summary: "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
 		Claim:   "fast writes",
 		New: func(cache *redis.Client, db *sql.DB) Service {
-			return &writeBehind{naive: newNaive(cache, db)}
+			return writeBehind{newNaive(cache, db)}
 		},
 	})
 }
@@ -29,12 +29,9 @@ const (
 
 // writeBehind has a stream for a queue, since a read of it can wait, and reads it
 // without acknowledgments: as with LPOP, what is taken out is gone.
-type writeBehind struct {
-	naive
-	grouped bool // the group is there
-}
+type writeBehind struct{ naive }
 
-func (s *writeBehind) Write(ctx context.Context, id, price int64) error {
+func (s writeBehind) Write(ctx context.Context, id, price int64) error {
 	p, err := s.get(ctx, id)
 	if errors.Is(err, redis.Nil) {
 		p, err = selectProduct(ctx, s.db, id)
@@ -51,26 +48,27 @@ func (s *writeBehind) Write(ctx context.Context, id, price int64) error {
 	return err
 }
 
-// Background returns the flusher. It ends with the first error, which in production
-// would have to be noticed.
-func (s *writeBehind) Background() []Background {
-	return []Background{{Name: "flusher", Round: s.flush}}
+// Background returns the flusher, one for all servers. It ends with the first error,
+// which in production would have to be noticed.
+func (s writeBehind) Background() []Background {
+	return []Background{{Name: "flusher", Apart: true, Boot: s.group, Round: s.flush}}
 }
 
-func (s *writeBehind) flush(ctx context.Context) error {
-	if !s.grouped {
-		err := s.cache.XGroupCreateMkStream(ctx, writeQueue, flushers, "0").Err()
-		if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
-			return err
-		}
-		s.grouped = true
+// group makes the consumer group, unless it is there.
+func (s writeBehind) group(ctx context.Context) error {
+	err := s.cache.XGroupCreateMkStream(ctx, writeQueue, flushers, "0").Err()
+	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
+		return nil
 	}
+	return err
+}
+
+func (s writeBehind) flush(ctx context.Context) error {
 	streams, err := s.cache.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: flushers, Consumer: "flusher", Streams: []string{writeQueue, ">"}, Count: 1, NoAck: true,
 	}).Result()
 	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
-		s.grouped = false // the queue was evicted
-		return nil
+		return s.group(ctx) // the queue was evicted
 	}
 	if err != nil {
 		return err

@@ -4,15 +4,26 @@ import "context"
 
 type awaitKey struct{}
 
-// Await returns a context with which a query outside a transaction is blocked while
-// it has no row. It stands for a loop that polls with any period: a poll that
-// finds nothing changes nothing and tells its task nothing, so to leave it out loses
-// no state, and the one that finds something can be at any later time. What the loop
-// does between its polls is not run.
+// Await returns a context for one poll: the first query with it is blocked while it
+// has no row, and whatever follows is as without it. It stands for a loop that polls
+// with any period: a poll that finds nothing changes nothing and tells its task
+// nothing, so to leave it out loses no state, and the one that finds something can
+// be at any later time. What the loop does around a poll that finds nothing is not
+// run.
 //
-// It panics to use the context for anything but a SELECT, or in a transaction.
-func Await(ctx context.Context) context.Context { return context.WithValue(ctx, awaitKey{}, true) }
+// It panics if the first use of the context is not a SELECT outside a transaction.
+func Await(ctx context.Context) context.Context {
+	return context.WithValue(ctx, awaitKey{}, new(bool))
+}
 
-func awaits(ctx context.Context) bool { return ctx.Value(awaitKey{}) != nil }
+// awaits says whether it is called for the first time with a context of Await.
+func awaits(ctx context.Context) bool {
+	used, ok := ctx.Value(awaitKey{}).(*bool)
+	if !ok || *used {
+		return false
+	}
+	*used = true
+	return true
+}
 
-const misusedAwait = "sqlite: a context of Await is for a SELECT outside a transaction"
+const misusedAwait = "sqlite: a context of Await is first used for a SELECT outside a transaction"

@@ -360,6 +360,25 @@ func TestAwait(t *testing.T) {
 		}
 	}
 	s := newStoreIn(t, WAL, counter...)
+	// A context is for one poll: what follows neither waits for a row nor is refused.
+	once := func(ctx context.Context, db *sql.DB) (string, error) {
+		ctx = Await(ctx)
+		var id int
+		if err := db.QueryRowContext(ctx, `SELECT id FROM t WHERE n = 0`).Scan(&id); err != nil {
+			return "", err
+		}
+		if _, err := db.ExecContext(ctx, `UPDATE t SET n = 1 WHERE id = ?`, id); err != nil {
+			return "", err
+		}
+		if err := db.QueryRowContext(ctx, `SELECT id FROM t WHERE n > 1`).Scan(&id); err != sql.ErrNoRows {
+			return "", fmt.Errorf("the second query waited: %v", err)
+		}
+		return "", nil
+	}
+	sys := &sim.System{Stores: []sim.Store{s}, Programs: workers(s.Open, once), Property: sim.Property{Violation: func(sim.View) string { return "" }}}
+	if d, _ := both(t, sys); d.Verdict != explore.Holds || d.Interleavings.String() != "1" {
+		t.Errorf("%s in %s interleavings", d.Verdict, d.Interleavings)
+	}
 	for name, f := range map[string]work{
 		"exec": func(ctx context.Context, db *sql.DB) (string, error) {
 			_, err := db.ExecContext(Await(ctx), `UPDATE t SET n = 1`)

@@ -1,0 +1,123 @@
+package explore
+
+import (
+	"math"
+	"time"
+
+	"quiesce/sim"
+)
+
+// A Measure counts something along an interleaving: of a step, and of the view
+// before it, how much it adds. It does not tell interchangeable processes apart.
+type Measure struct {
+	Name string
+	Of   func(s sim.Step, before sim.View) int
+}
+
+// A Measured is what a [Measure] comes to over all complete interleavings.
+type Measured struct {
+	Name        string
+	Least, Most int
+
+	// Mean is the expected value if every decision of the scheduler is uniform
+	// among the enabled tasks; it is NaN if the environment decides as well.
+	Mean float64
+}
+
+// A Window is the longest stretch of one interleaving in which something is so.
+type Window struct {
+	Steps int           // taken while it is so, the one that ends it included
+	Time  time.Duration // that passes meanwhile, in a timed system; of the window that takes longest
+}
+
+// total returns what a measure comes to. It is a sum along paths in a graph
+// without cycles, so one pass from the end suffices.
+func (g *graph) total(order []uint32, m Measure) (Measured, error) {
+	least, most, mean := make([]int32, g.set.n), make([]int32, g.set.n), make([]float64, g.set.n)
+	for i := len(order) - 1; i >= 0; i-- {
+		s := order[i]
+		lo, hi, sum, ways := int32(math.MaxInt32), int32(math.MinInt32), 0.0, 0
+		if g.ends(s) {
+			lo, hi = 0, 0
+		}
+		err := g.stepsFrom(s, func(e edge, step sim.Step, before sim.View) {
+			w := int32(m.Of(step, before))
+			lo, hi = min(lo, w+least[e.to]), max(hi, w+most[e.to])
+			sum += float64(e.many) * (float64(w) + mean[e.to])
+			ways += int(e.many)
+		})
+		if err != nil {
+			return Measured{}, err
+		}
+		least[s], most[s] = lo, hi
+		if ways > 0 {
+			mean[s] = sum / float64(ways)
+		}
+	}
+	r := Measured{m.Name, int(least[0]), int(most[0]), mean[0]}
+	if g.moody {
+		r.Mean = math.NaN()
+	}
+	return r, nil
+}
+
+// stepsFrom calls f for every edge of a state, with the step that it is for one of
+// the tasks that can take it.
+func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error {
+	if int(state) >= g.expanded {
+		return nil
+	}
+	values := make([]uint32, g.fields())
+	g.layout.unpack(g.set.key(int(state)), values)
+	before := g.view(values)
+	begin, n := g.span(state)
+	for i := range n {
+		e := *g.edges.at(begin + i)
+		slot := g.slots[e.slot]
+		m := sim.Move{Task: sim.Environment, Fault: g.label(begin + i)}
+		if e.task != aside {
+			m.Task = g.base(slot.program) + int(e.task)
+		} else if m.Fault.Kind == sim.Crash {
+			m.Fault.Target = g.sys.Programs[slot.program].Name
+		}
+		s, _, err := g.do(values, int(e.slot), m)
+		if err != nil {
+			return err
+		}
+		f(e, s.step, before)
+	}
+	return nil
+}
+
+// window returns the longest stretch in which something is so, from the first step
+// that makes it so.
+func (g *graph) window(order []uint32, is func(sim.View) bool) Window {
+	values := make([]uint32, g.fields())
+	so := make([]bool, g.set.n)
+	for s := range so {
+		g.layout.unpack(g.set.key(s), values)
+		so[s] = is(g.view(values))
+	}
+	steps, ticks := make([]int32, g.set.n), make([]int32, g.set.n) // from a state that is so, on
+	var w Window
+	for i := len(order) - 1; i >= 0; i-- {
+		s := order[i]
+		if !so[s] || int(s) >= g.expanded {
+			continue
+		}
+		begin, n := g.span(s)
+		for j, e := range g.edges.slice(begin, n) {
+			var tick int32
+			if g.label(begin+j).Kind == sim.Tick {
+				tick = 1
+			}
+			steps[s] = max(steps[s], 1+steps[e.to])
+			ticks[s] = max(ticks[s], tick+ticks[e.to])
+		}
+		w.Steps = max(w.Steps, int(steps[s]))
+		if g.sys.Timing != nil {
+			w.Time = max(w.Time, time.Duration(ticks[s])*g.sys.Timing.Tick)
+		}
+	}
+	return w
+}

@@ -1,0 +1,33 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func init() {
+	register(Strategy{
+		Name:    "event-stream-warm",
+		Group:   LocalCaches,
+		Summary: "as event-stream, but the consumer warms the cache: XREADGROUP, SELECT, SET with TTL, XACK",
+		Claim:   "decoupled; warms after invalidation",
+		New: func(cache *redis.Client, db *sql.DB) Service {
+			return eventStreamWarm{eventStream{newNaive(cache, db)}}
+		},
+	})
+}
+
+type eventStreamWarm struct{ eventStream }
+
+// Background returns the consumer.
+func (s eventStreamWarm) Background() []Background { return []Background{s.consumer(s.warm)} }
+
+func (s eventStreamWarm) warm(ctx context.Context, id int64) error {
+	p, err := selectProduct(ctx, s.db, id)
+	if err != nil {
+		return err
+	}
+	return s.set(ctx, p)
+}

@@ -1,0 +1,109 @@
+package model
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// A Measure counts something along an interleaving.
+type Measure struct {
+	Name string
+	Of   func(s sim.Step, before sim.View) int
+}
+
+// cachedProduct finds a product in a reply of the cache, also where a script has
+// returned it beside something else.
+var cachedProduct = regexp.MustCompile(`\{"product_id":[^{}]*\}`)
+
+// Measures returns what is counted of the interleavings of a system that keeps a
+// cache. What a server finds in its own memory is no request, so it is not counted.
+func Measures(sys *sim.System) []Measure {
+	tasks := sys.Tasks()
+	reads := func(s sim.Step, store string) bool {
+		return s.Task != sim.Environment && strings.HasPrefix(tasks[s.Task].Name, "reader-") && s.Request.Store == store
+	}
+	loads := func(s sim.Step) bool {
+		return s.Task != sim.Environment && s.Request.Store == "db" && strings.Contains(s.Request.Body, "SELECT")
+	}
+	hit := func(s sim.Step) string {
+		if !reads(s, "cache") {
+			return ""
+		}
+		return cachedProduct.FindString(string(s.Reply))
+	}
+	one := func(is bool) int {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	return []Measure{
+		{"hits", func(s sim.Step, _ sim.View) int { return one(hit(s) != "") }},
+		{"stale hits", func(s sim.Step, before sim.View) int {
+			p, err := decode(hit(s))
+			if err != nil {
+				return 0
+			}
+			row, _ := before.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", p.ID))
+			r, err := decode(row)
+			return one(err != nil || r != p)
+		}},
+		{"misses", func(s sim.Step, _ sim.View) int { return one(reads(s, "db") && loads(s)) }},
+		{"database loads", func(s sim.Step, _ sim.View) int { return one(loads(s)) }},
+		{"expired", func(s sim.Step, _ sim.View) int { return one(s.Fault.Kind == sim.Expire) }},
+	}
+}
+
+// Stale returns what says whether a cache holds something else than the database.
+func Stale(s Strategy, w Workload) func(sim.View) bool {
+	stale := coherent(s, w).Violation
+	return func(v sim.View) bool { return stale(v) != "" }
+}
+
+// RoundTrips are how many requests an operation makes if nothing else happens.
+type RoundTrips struct{ Hit, Miss, Write int }
+
+// RoundTrips runs a read of a cached product, a read of one that is not, and a write,
+// each alone. They make no sense for a race.
+func (w *World) RoundTrips() (r RoundTrips, err error) {
+	for _, op := range []struct {
+		load Workload
+		into *int
+	}{
+		{Workload{Readers: 1, Warm: true}, &r.Hit}, {Workload{Readers: 1}, &r.Miss}, {Workload{Writers: 1}, &r.Write},
+	} {
+		sys, err := w.System(op.load, Property{of: coherent})
+		if err != nil {
+			return r, err
+		}
+		if *op.into, err = requests(sys); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// requests runs the first task of a system to its end and returns how many requests
+// it makes.
+func requests(sys *sim.System) (n int, err error) {
+	e, err := sys.Start()
+	if err != nil {
+		return 0, err
+	}
+	defer e.Stop()
+	for {
+		req, ok := e.Pending(0)
+		if !ok {
+			return n, nil
+		}
+		if err := e.Step(0); err != nil {
+			return 0, err
+		}
+		if _, sleeps := req.Sleeps(); !req.Local() && !sleeps {
+			n++
+		}
+	}
+}
