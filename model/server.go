@@ -163,7 +163,9 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			s.Service = w.strategy.build(w.cache.Client(p), s.db, sim.Clock{}.For(p), delay)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
-			maps.Copy(c.Local(), local)
+			if !p.Restarted() {
+				maps.Copy(c.Local(), local)
+			}
 			p.Show(func() sim.Content { return content(c.Local()) })
 		}
 		for _, op := range ops {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -57,7 +56,7 @@ func (s writeBehind) Background() []Background {
 // group makes the consumer group, unless it is there.
 func (s writeBehind) group(ctx context.Context) error {
 	err := s.cache.XGroupCreateMkStream(ctx, writeQueue, flushers, "0").Err()
-	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
+	if redis.HasErrorPrefix(err, "BUSYGROUP") {
 		return nil
 	}
 	return err
@@ -67,7 +66,7 @@ func (s writeBehind) flush(ctx context.Context) error {
 	streams, err := s.cache.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: flushers, Consumer: "flusher", Streams: []string{writeQueue, ">"}, Count: 1, NoAck: true,
 	}).Result()
-	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
+	if redis.HasErrorPrefix(err, "NOGROUP") {
 		return s.group(ctx) // the queue was evicted
 	}
 	if err != nil {
