@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"quiesce/explore"
 	"quiesce/model"
@@ -179,5 +180,46 @@ func TestLargerFaults(t *testing.T) {
 		if got := violated(t, open(t, c.strategy, 1), c.property, load); got != c.violated {
 			t.Errorf("%s, %s, %v: violated %v, want %v", c.strategy, c.property, load, got, c.violated)
 		}
+	}
+}
+
+// TestTimed has what depends on how long things take, at both sides of the limit.
+//
+//   - delayed-double-delete: the fill comes at most a stall after the SELECT, which is
+//     before the UPDATE, so a longer pause is over after it; one as long is not.
+//   - ttl: the entry is filled at most a stall after the SELECT and there for 5 s. A read
+//     after 1 s + 5 s finds it in the last moment, and none finds it later.
+//   - lock: from the lock to the SET of the reader are 3 requests, and the lease is 10 s:
+//     3 stalls of 3 s are shorter, 3 of 4 s are not. The fence does not care.
+//   - versioned-tombstone: the fill comes at most a stall after the SELECT, and the
+//     tombstone is there for 10 s.
+//   - refresh-ahead: from a warm cache it is cache-aside with a second way to fill. With
+//     neither does a reader that finds the entry far from its end do any harm.
+func TestTimed(t *testing.T) {
+	for _, c := range []struct {
+		strategy, property string
+		load               model.Workload
+		violated           bool
+	}{
+		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: time.Second}, true},
+		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: 2 * time.Second}, false},
+		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second}, true},
+		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, true},
+		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, false},
+		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 3 * time.Second}, false},
+		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, true},
+		{"lock-fenced", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, false},
+		{"versioned-tombstone", "coherent", model.Workload{Readers: 1, MaxStall: 5 * time.Second}, false},
+		{"versioned-tombstone", "coherent", model.Workload{Readers: 1, MaxStall: 10 * time.Second}, true},
+		{"cache-aside", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
+		{"refresh-ahead", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
+	} {
+		c.load.Writers = 1
+		t.Run(c.strategy+"/"+c.load.String(), func(t *testing.T) {
+			if got := violated(t, open(t, c.strategy, 1), c.property, c.load); got != c.violated {
+				t.Errorf("%s: violated %v, want %v", c.property, got, c.violated)
+			}
+		})
 	}
 }

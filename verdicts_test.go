@@ -130,7 +130,7 @@ func TestVerdicts(t *testing.T) {
 				if got != want {
 					t.Errorf("%v: %+v, want %+v", load, got, want)
 				}
-				if want.interleavings > 12_000 {
+				if want.interleavings > 4_000 {
 					continue // more than the direct engine does in about 2 s
 				}
 				d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
