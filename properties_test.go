@@ -15,7 +15,7 @@ import (
 )
 
 // sound are the strategies that keep cache and database equal.
-var sound = []string{"lease", "outbox-versioned", "versioned", "watch-marker"}
+var sound = []string{"lease", "outbox-versioned", "versioned", "watch-marker", "lock", "lock-fenced", "versioned-tombstone"}
 
 // worlds opens the stores of all strategies for 1 to 3 products.
 func worlds(t *testing.T) map[string][]*model.World {

@@ -14,7 +14,7 @@ import (
 	"quiesce/sim"
 )
 
-var explained = flag.Int("explained", 2500, "of how many random toy systems the explanation is compared with an enumeration")
+var explained = flag.Int("explained", 1000, "of how many random toy systems the explanation is compared with an enumeration")
 
 // An enumerated interleaving is one that the direct engine has run.
 type enumerated struct {
@@ -224,6 +224,9 @@ func TestExplanationOfToys(t *testing.T) {
 // TestExplanationOfStrategies explains every strategy that fails at one reader and
 // one writer, or at two readers, or two workers.
 func TestExplanationOfStrategies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every interleaving of every strategy")
+	}
 	explained := 0
 	for _, s := range model.Strategies() {
 		w, err := model.NewWorld(s, 1)

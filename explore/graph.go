@@ -489,15 +489,15 @@ func (g *graph) span(state uint32) (begin, n int) {
 	return int(s >> 8), int(s & 0xff)
 }
 
-// ends says whether nothing happens any more in a state unless by a fault: it is
-// quiescent or a deadlock.
+// ends says whether nothing happens any more in a state unless by a fault, or to a key
+// that lapses: it is quiescent or a deadlock.
 func (g *graph) ends(state uint32) bool {
 	if int(state) >= g.expanded || !g.moody {
 		return int(state) < g.expanded && len(g.from(state)) == 0
 	}
 	begin, n := g.span(state)
 	for i := begin; i < begin+n; i++ {
-		if !(sim.Move{Fault: g.label(i)}).Strikes() {
+		if f := g.label(i); f.Kind != sim.Lapse && !(sim.Move{Fault: f}).Strikes() {
 			return false
 		}
 	}

@@ -46,14 +46,22 @@ func (s eventStream) consumer(handle func(ctx context.Context, id int64) error) 
 		Name:  consumerName,
 		Apart: true,
 		Boot: func(ctx context.Context) error {
-			err := s.cache.XGroupCreateMkStream(ctx, changes, consumerGroup, "0").Err()
-			if err != nil && !redis.HasErrorPrefix(err, "BUSYGROUP") {
+			if err := s.group(ctx); err != nil {
 				return err
 			}
 			return s.consume(ctx, "0", handle) // what it got in an earlier life, and did not acknowledge
 		},
 		Round: func(ctx context.Context) error { return s.consume(ctx, ">", handle) },
 	}
+}
+
+// group makes the group, unless it is there.
+func (s eventStream) group(ctx context.Context) error {
+	err := s.cache.XGroupCreateMkStream(ctx, changes, consumerGroup, "0").Err()
+	if redis.HasErrorPrefix(err, "BUSYGROUP") {
+		return nil
+	}
+	return err
 }
 
 // consume handles the entries that XREADGROUP has from that ID on.
@@ -63,6 +71,9 @@ func (s eventStream) consume(ctx context.Context, from string, handle func(ctx c
 		args.Block = -1 // what is pending is there or not
 	}
 	streams, err := s.cache.XReadGroup(ctx, &args).Result()
+	if redis.HasErrorPrefix(err, "NOGROUP") {
+		return s.group(ctx) // the stream was evicted
+	}
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}

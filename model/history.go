@@ -12,7 +12,7 @@ import (
 )
 
 // historical are the properties that can be asked of every strategy with a cache.
-var historical = []string{"eventual", "no-silent-staleness", "available", "no-deadlock", "db-load", "bounded-staleness"}
+var historical = []string{"eventual", "no-silent-staleness", "available", "no-lost-write", "no-deadlock", "db-load", "bounded-staleness"}
 
 // eventual is coherent of what is left when everything has expired that can. What
 // a server keeps in its memory does not expire.
@@ -40,7 +40,7 @@ func noSilentStaleness(s Strategy, w Workload) sim.Property {
 	}}
 }
 
-// available looks at operations that have failed. Those of a process that has
+// available looks at operations that have failed or have given up. Those of a process that has
 // crashed have not: nobody is there to be told. It says nothing of an execution in
 // which the database has failed.
 func available(_ Strategy, w Workload) sim.Property {
@@ -54,8 +54,14 @@ func available(_ Strategy, w Workload) sim.Property {
 		}
 		return state
 	}}, Premise: func(v sim.View) bool { return v.Monitor == struck }, Violation: func(v sim.View) string {
-		if n := count(v, sim.Failed); n > 0 && v.Monitor != databaseDown {
+		if v.Monitor == databaseDown {
+			return ""
+		}
+		if n := count(v, sim.Failed); n > 0 {
 			return fmt.Sprintf("%s failed although the database is up", plural(n, "operation"))
+		}
+		if n := count(v, toldGaveUp); n > 0 {
+			return fmt.Sprintf("%s gave up although the database is up", plural(n, "operation"))
 		}
 		return ""
 	}}
@@ -114,13 +120,9 @@ func boundedStaleness(p *Property, value string) error {
 		limit := int(bound / s.tick(w))
 		watch := func(st *staleness, e sim.Event) {
 			for id := int64(1); id <= int64(w.Keys); id++ {
-				row, _ := e.View.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-				product, err := decode(row)
-				if err != nil {
-					panic(err) // the row is of our own table
-				}
-				if before := st.Prices[id]; before != product.Price {
-					st.Prices[id], st.Old[before] = product.Price, &replaced{Writer: e.Name}
+				price := rowPrice(e.View, id)
+				if before := st.Prices[id]; before != price {
+					st.Prices[id], st.Old[before] = price, &replaced{Writer: e.Name}
 				}
 			}
 			if e.Fault.Kind == sim.Tick {
@@ -155,6 +157,9 @@ func boundedStaleness(p *Property, value string) error {
 		begin := staleness{Prices: map[int64]int64{}, Old: map[int64]*replaced{}, Begun: map[string][]int64{}}
 		for id := int64(1); id <= int64(w.Keys); id++ {
 			begin.Prices[id] = initialPrice
+			if _, ok := s.Prototype().(Creator); ok {
+				begin.Prices[id] = 0
+			}
 		}
 		return sim.Property{Name: p.Name, Monitor: &sim.Monitor{
 			Start: begin.String(),
@@ -186,6 +191,19 @@ func boundedStaleness(p *Property, value string) error {
 		}}
 	}
 	return nil
+}
+
+// rowPrice returns the price of a product in the database, 0 if it has none.
+func rowPrice(v sim.View, id int64) int64 {
+	row, ok := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+	if !ok {
+		return 0
+	}
+	p, err := decode(row)
+	if err != nil {
+		panic(err) // the row is of our own table
+	}
+	return p.Price
 }
 
 // String returns the state in one form: JSON sorts the keys of a map.

@@ -67,15 +67,22 @@ func (s *localPubSub) subscribe(ctx context.Context) error {
 	return err
 }
 
+// listen drops what has changed. When the subscription has failed, go-redis makes it
+// again by the next Receive; what was published meanwhile is unknown, so all is dropped.
 func (s *localPubSub) listen(ctx context.Context) error {
-	m, err := s.messages.ReceiveMessage(ctx)
+	m, err := s.messages.Receive(ctx)
 	if err != nil {
-		return err
+		return nil
 	}
-	id, err := strconv.ParseInt(m.Payload, 10, 64)
-	if err != nil {
-		return err
+	switch m := m.(type) {
+	case *redis.Subscription:
+		clear(s.products)
+	case *redis.Message:
+		id, err := strconv.ParseInt(m.Payload, 10, 64)
+		if err != nil {
+			return err
+		}
+		delete(s.products, id)
 	}
-	delete(s.products, id)
 	return nil
 }

@@ -57,6 +57,10 @@ func Properties() []Property {
 		Summary: "no operation fails, unless the database does",
 		of:      available,
 	}, {
+		Name:    "no-lost-write",
+		Summary: "a price whose writer was told that it is set has been in the database at some time, at the latest at quiescence",
+		of:      noLostWrite,
+	}, {
 		Name:    "no-deadlock",
 		Summary: "every task finishes",
 		of:      noDeadlock,
@@ -137,11 +141,14 @@ func cached(w Workload) func(sim.View) bool {
 func differs(cache string, c sim.Content, id int64, row string) string {
 	key := productKey(id)
 	cached, ok := c.Lookup(key)
-	if !ok {
+	if !ok || cached == noProduct && row == "" {
 		return ""
 	}
 	if row == "" {
 		return fmt.Sprintf("%s: %s holds %s, the database has no such row", key, cache, cached)
+	}
+	if cached == noProduct {
+		return fmt.Sprintf("%s: %s says that there is none, the database holds %s", key, cache, row)
 	}
 	p, err := decode(cached)
 	if err != nil {
@@ -295,8 +302,11 @@ func Values(s Strategy, w Workload) Expression {
 	}}
 }
 
-// price returns the price of a product as JSON, or a dash.
+// price returns the price of a product as JSON, noProduct as it is, or a dash.
 func price(s string) string {
+	if s == noProduct {
+		return s
+	}
 	p, err := decode(s)
 	if err != nil {
 		return "-"

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,20 +35,37 @@ func read(i, keys int, told bool) operation {
 	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
 		p, err := s.Read(ctx, id)
 		if !told {
-			return "", err // one result is one state
+			return outcome("", err) // one result is one state
 		}
-		return fmt.Sprint(p.Price), err
+		return outcome(fmt.Sprint(p.Price), err)
 	}}
 }
 
-// write sets a price that no other writer sets.
-func write(i, keys int) operation {
-	id, price := int64(i%keys+1), int64(7900+i)
+// outcome returns what the caller of an operation is told. An error ends the run
+// unless a fault was there before it; to give up is no error.
+func outcome(result string, err error) (string, error) {
+	if errors.Is(err, errGaveUp) {
+		return toldGaveUp, nil
+	}
+	return result, err
+}
+
+// writerPrice returns the price that the i-th writer sets, and no other writer does.
+func writerPrice(i int) int64 {
+	price := int64(7900 + i)
 	if price >= initialPrice {
 		price += initialPrice // skips the initial price
 	}
+	return price
+}
+
+func write(i, keys int) operation {
+	id, price := int64(i%keys+1), writerPrice(i)
 	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s server) (string, error) {
-		return "", s.Write(ctx, id, price)
+		if c, ok := s.Service.(Creator); ok {
+			return outcome("", c.Create(ctx, id, price))
+		}
+		return outcome("", s.Write(ctx, id, price))
 	}}
 }
 
@@ -145,7 +163,9 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			s.Service = w.strategy.build(w.cache.Client(p), s.db, sim.Clock{}.For(p), delay)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
-			maps.Copy(c.Local(), local)
+			if !p.Restarted() {
+				maps.Copy(c.Local(), local)
+			}
 			p.Show(func() sim.Content { return content(c.Local()) })
 		}
 		for _, op := range ops {

@@ -23,6 +23,13 @@ type Raiser interface {
 	Raise(ctx context.Context, id, by int64) error
 }
 
+// A Creator is a service of products that are not there at first. Its writers create
+// them: they call Create instead of Write.
+type Creator interface {
+	// Create adds the product, or sets its price if another was faster.
+	Create(ctx context.Context, id, price int64) error
+}
+
 // A LocalCacher is a service that keeps products in the memory of its server.
 type LocalCacher interface {
 	// Local returns the cache itself. The properties see what is in it, and it is

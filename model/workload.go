@@ -90,13 +90,14 @@ type World struct {
 }
 
 // NewWorld opens the stores: an empty cache, and a database of that many
-// products.
+// products, or of none if the writers create them.
 func NewWorld(s Strategy, keys int) (*World, error) {
-	setup := append([]string{createProducts}, s.Tables...)
+	setup := slices.Concat([]string{createProducts}, s.Tables)
+	_, creates := s.Prototype().(Creator)
 	if s.Race != nil {
-		setup, keys = s.Race.Setup, 0
+		setup = s.Race.Setup
 	}
-	for id := 1; id <= keys; id++ {
+	for id := 1; id <= keys && s.Race == nil && !creates; id++ {
 		setup = append(setup, insertProduct(id))
 	}
 	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup, Mode: s.Mode})
@@ -106,6 +107,9 @@ func NewWorld(s Strategy, keys int) (*World, error) {
 	cache, err := redis.NewStore("cache", redis.Options{})
 	if err != nil {
 		return nil, err
+	}
+	if s.Race != nil {
+		keys = 0
 	}
 	return &World{s, cache, db, keys}, nil
 }

@@ -133,7 +133,7 @@ func (m Move) Compare(n Move) int {
 
 // Strikes says whether the move spends one of the faults of the system.
 func (m Move) Strikes() bool {
-	return m.Fault.Kind != "" && m.Fault.Kind != RedisUp && m.Fault.Kind != Tick
+	return m.Fault.Kind != "" && m.Fault.Kind != RedisUp && m.Fault.Kind != Tick && m.Fault.Kind != Lapse
 }
 
 // A Weather is what the environment can still do: it is the state of a machine
@@ -166,7 +166,7 @@ func (w Weather) Left() (n int) {
 // Allows says whether a fault of the kind can happen.
 func (w Weather) Allows(kind FaultKind) bool {
 	switch kind {
-	case "", Tick:
+	case "", Tick, Lapse:
 		return true
 	case RedisUp:
 		return w.down
@@ -182,7 +182,7 @@ func (w Weather) Allows(kind FaultKind) bool {
 // After returns the state after a fault of the kind, which has to be allowed.
 func (w Weather) After(kind FaultKind) Weather {
 	switch kind {
-	case "", Tick:
+	case "", Tick, Lapse:
 		return w
 	case RedisUp:
 		w.down = false
@@ -209,7 +209,7 @@ type Fallible interface {
 	Fails(FaultKind, Request) bool
 
 	// Incidents returns what can happen to the content as it is now by a fault of
-	// the kind, which is Expire, Evict or DropMessage.
+	// the kind, which is Expire, Evict, DropMessage or Lapse.
 	Incidents(FaultKind) ([]Incident, error)
 
 	// Retries says whether the request is one of a client that tries again until it
@@ -237,8 +237,8 @@ type Incident struct {
 // struck are the kinds of faults of a request, in the order in which they are tried.
 var struck = []FaultKind{DBError, LostReply, LostRequest}
 
-// incidents are the kinds of faults in the content of a store.
-var incidents = []FaultKind{DropMessage, Evict, Expire}
+// incidents are the kinds of what happens in the content of a store.
+var incidents = []FaultKind{DropMessage, Evict, Expire, Lapse}
 
 const failurePrefix = "\x00failure "
 

@@ -88,6 +88,7 @@ type Process struct {
 
 	shown func() Content // what the memory holds; nil if nobody shows it
 	hurt  bool           // a fault has struck one of its requests
+	again bool           // it was started again after a crash
 	stray *atomic.Pointer[TaskError]
 }
 
@@ -143,7 +144,7 @@ type unwinding struct{}
 // request. After a crash only the background tasks start; results are those of the
 // other ones, which have ended.
 func start(prog Program, results []string, stray *atomic.Pointer[TaskError]) (*Process, error) {
-	p := &Process{name: prog.Name, stray: stray}
+	p := &Process{name: prog.Name, stray: stray, again: results != nil}
 	if err := p.construct(prog); err != nil {
 		p.end(false)
 		return nil, err
@@ -232,6 +233,10 @@ func (p *Process) end(clean bool) {
 
 // Name returns the name of the program.
 func (p *Process) Name() string { return p.name }
+
+// Restarted says whether the process was started again after a crash: what its memory
+// held before the workload began is gone.
+func (p *Process) Restarted() bool { return p.again }
 
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.

@@ -168,7 +168,7 @@ func (s *System) Refused(w Weather, req Request) bool {
 // in the content that it has now. A store that is down has none.
 func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request, err error) {
 	f := s.Fallible(i)
-	if len(s.Faults) == 0 || f == nil || w.down && i == s.Outage() {
+	if len(s.Faults) == 0 && s.Timing == nil || f == nil || w.down && i == s.Outage() {
 		return nil, nil, nil
 	}
 	for _, kind := range incidents {
@@ -341,7 +341,7 @@ func (e *Execution) Pending(task int) (Request, bool) {
 
 // Moves returns what can happen next: first the moves without a fault, of which
 // there are n, and of which those of tasks may turn out to be blocked; then the
-// faults, which need not happen.
+// faults, and what lapses, which need not happen.
 func (e *Execution) Moves() (moves []Move, n int, err error) {
 	passes, alive := e.sys.Timing != nil, false
 	for task := range e.tasks {
@@ -366,7 +366,7 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 		moves = append(moves, Move{Environment, Fault{Kind: Tick}})
 	}
 	n = len(moves)
-	if len(e.sys.Faults) == 0 {
+	if len(e.sys.Faults) == 0 && e.sys.Timing == nil {
 		return moves, n, nil
 	}
 	for task := range e.tasks {

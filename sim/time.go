@@ -26,8 +26,15 @@ type Timing struct {
 // MostTicks is how many ticks any duration of a timed system may be.
 const MostTicks = 500
 
-// Tick is the kind of the move that lets time pass. It is no fault.
-const Tick FaultKind = "tick"
+// What the environment does in a timed system. They are no faults.
+const (
+	Tick FaultKind = "tick" // lets time pass
+
+	// Lapse takes away what has reached the end of its TTL. Whatever happens at the
+	// same time happens before or after it, as with everything else that is due. So
+	// something whose time has come is there up to the lapse, or up to the next tick.
+	Lapse FaultKind = "lapse"
+)
 
 // A Timed store is one for which time matters.
 type Timed interface {

@@ -104,6 +104,7 @@ type counts struct {
 	Violating     string          `json:"violating"`
 	States        int             `json:"states"`
 	Transitions   int             `json:"transitions"`
+	Premise       string          `json:"premise"`
 }
 
 type trace struct {
@@ -182,6 +183,7 @@ func says(t *testing.T, text, pattern string) {
 func (d *document) agrees(t *testing.T, text string) {
 	plain := strings.ReplaceAll(text, ",", "") // no thousands separators
 	says(t, plain, `(?m)^interleavings (at least )?`+d.Interleavings+` violating `+d.Violating+`\b`)
+	says(t, plain, `(?m)^premise       there is something to judge in `+d.Premise+` interleavings?$`)
 	if d.Engine == "product" {
 		f := regexp.MustCompile(`(?m)^engine        product: (\d+) states (\d+) transitions; learned from (\d+) real store executions and (\d+) coroutine runs$`).FindStringSubmatch(plain)
 		want, _ := json.Marshal([]int{d.States, d.Transitions, d.Executed.Store, d.Executed.Task})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"sort"
 	"strconv"
+	"time"
 
 	"quiesce/sim"
 
@@ -75,7 +76,7 @@ func item(db *miniredis.RedisDB, key string) (sim.Item, error) {
 		if it.Note != "" {
 			it.Note += ", "
 		}
-		it.Note += "ttl " + ttl.String()
+		it.Note += "ttl " + ttl.Truncate(time.Millisecond).String() // without the moments of ticks
 		it.TTL = ttl
 	}
 	return it, nil

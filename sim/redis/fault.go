@@ -56,16 +56,17 @@ func (s *Store) Leave(process string) sim.Request {
 	return sim.Request{Store: s.name, Body: leaveVerb + " " + process}
 }
 
-// Incidents returns the keys with a TTL, each of which can expire; all keys, each
+// Incidents returns the keys with a TTL, each of which can expire; those that have
+// reached its end, each of which lapses; all keys, each
 // of which can be evicted; or the messages that are yet to be received, each of
 // which can be lost. Of equal messages in a row the first stands for all. The
 // entries of a stream are not lost.
 func (s *Store) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 	db := s.redis.DB(0)
 	switch kind {
-	case sim.Expire, sim.Evict:
+	case sim.Expire, sim.Evict, sim.Lapse:
 		for _, key := range db.Keys() {
-			if kind == sim.Evict || db.TTL(key) != 0 {
+			if ttl := db.TTL(key); kind == sim.Evict || ttl != 0 && (kind == sim.Expire || due(ttl)) {
 				all = append(all, sim.Incident{Target: key, Request: sim.Request{Store: s.name, Body: string(kind) + " " + key}})
 			}
 		}
@@ -108,7 +109,7 @@ func (s *Store) environment(req sim.Request) (ok bool, err error) {
 			return true, fmt.Errorf("quiesce: %s has no message %s", req.Conn, arg)
 		}
 		c.queue = slices.Delete(slices.Clone(c.queue), i-1, i)
-	case string(sim.Expire), string(sim.Evict):
+	case string(sim.Expire), string(sim.Evict), string(sim.Lapse):
 		// Both delete the key, and Redis tells those that watch it: EXEC fails, from
 		// Redis 6.0.9 on also if the key has expired.
 		if reply := s.ask(s.peer, "DEL", arg); reply != ":1\r\n" {
@@ -128,7 +129,7 @@ func describeEnvironment(req sim.Request) (text string, ok bool) {
 	switch verb {
 	case downVerb, leaveVerb, string(sim.DropMessage):
 		return req.Body, true
-	case string(sim.Expire), string(sim.Evict):
+	case string(sim.Expire), string(sim.Evict), string(sim.Lapse):
 		return verb + " " + quote(arg), true
 	}
 	return "", false

@@ -41,10 +41,22 @@ func (s *Store) Waits(req sim.Request) bool {
 	return blocks
 }
 
+// moment is by how much shorter a tick is for miniredis: so a key whose time has come
+// is still there, with some moments left, up to its lapse or the next tick. All TTLs
+// are whole milliseconds, and [sim.MostTicks] moments are far less, so no command sees
+// them.
+const moment = time.Nanosecond
+
+// due says whether a key with that TTL, which is not 0, has reached its end.
+func due(ttl time.Duration) bool { return ttl < time.Millisecond }
+
 func (s *Store) tick(body string) error {
 	d, err := time.ParseDuration(strings.TrimPrefix(body, tickBody))
 	if err != nil {
 		return err
+	}
+	if s.timed {
+		d -= moment
 	}
 	s.redis.FastForward(d)
 	if len(s.connections) > 0 {

@@ -1,0 +1,225 @@
+package quiesce_test
+
+import (
+	"context"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"quiesce/explore"
+	"quiesce/model"
+	"quiesce/sim"
+)
+
+// faultLetters are the letters of faultTable, in the order in which they stand there.
+var faultLetters = []struct {
+	letter string
+	kind   sim.FaultKind
+}{
+	{"x", sim.Expire}, {"v", sim.Evict}, {"q", sim.LostRequest}, {"r", sim.LostReply},
+	{"d", sim.RedisDown}, {"c", sim.Crash}, {"m", sim.DropMessage}, {"b", sim.DBError},
+}
+
+// faultTable has a line for every strategy with a cache: for a cold and then for a
+// warm cache what breaks coherent, no-silent-staleness and available of 1 reader and
+// 1 writer. "!" is nothing but the order of the steps; "." is no single fault; else
+// each letter is a fault that does, of which one happens.
+//
+// What may surprise:
+//
+//   - no order of warm readers and writers violates cache-aside at this size, and with
+//     a fault it needs no race: whatever keeps the DEL from the cache leaves the old
+//     entry. Its caller is told, but for x and v, where the reader misses and is slow;
+//   - r breaks coherent where only the database is written first, too: the UPDATE is
+//     executed, and the writer, who cannot know, does not go on to the DEL;
+//   - a writer that crashes is not silent: its caller has lost the connection;
+//   - lock is not available without a fault, since a caller who has waited in vain is
+//     told so. From a warm cache a reader that finds the lock taken has to miss first,
+//     for which it takes x or v; the other letters are failures;
+//   - a crash of the server is not silent in local-pubsub, and an outage is: a
+//     subscription that broke unnoticed misses the message that the writer published;
+//   - q, r, d and b break outbox, and c does not: its relay, like every task in the
+//     background, ends with the first error, and nothing but a crash starts it again.
+//     The entry is still in the outbox then;
+//   - write-behind is silent about c: the entry is taken out of the queue and the
+//     flusher crashes;
+//   - x does not break refresh-ahead from a warm cache in another way than cache-aside:
+//     untimed, an entry is never near its end. See TestTimed.
+const faultTable = `
+cache-aside                   !       !    qrd    xvqrdc  xv   qrd
+circuit-breaker               !       !    .      xvqrdc  xvqd .
+delayed-double-delete         !       !    qrd    !       !    qrd
+delete-first                  !       !    qrd    !       !    qrd
+double-delete                 !       !    qrd    !       !    qrd
+event-bus                     !       !    .      !       !    .
+event-stream                  !       !    qrd    xvqrdc  xv   qrd
+event-stream-warm             !       !    qrd    xvqrdcb xv   qrd
+in-transaction                !       !    qrd    !       !    qrd
+lease                         qrdc    .    qrd    qrdc    .    qrd
+lease-shared-token            qrdc    .    qrd    qrdc    .    qrd
+local-pubsub                  !       !    qrd    qrdcm   dm   qrd
+lock                          xvqrdc  xv   !      qrdc    .    xvqrd
+lock-fenced                   qrdc    .    !      qrdc    .    xvqrd
+lock-fill-only                !       !    qrd    xvqrdc  xv   qrd
+naive                         !       !    qrd    !       !    qrd
+negative-cache                !       !    qrd    xvqrdc  xv   qrd
+outbox                        !       !    qrd    xvqrdb  xv   qrd
+outbox-versioned              xvqrdb  xv   qrd    qrdb    .    qrd
+polling                       !       !    .      !       !    .
+read-modify-write-from-cache  !       !    qrd    xvqrdc  xv   qrd
+refresh-ahead                 !       !    qrd    xvqrdc  xv   qrd
+setnx-fill                    !       !    qrd    xvqrdc  xv   qrd
+stale-while-revalidate        !       !    qrd    xvqrdc  xv   qrd
+swallowed-delete              !       !    qrd    xvqrdc  xvqd qrd
+ttl                           !       !    qrd    !       !    qrd
+versioned                     xvqrdc  xv   qrd    qrdc    .    qrd
+versioned-tombstone           xvqrdc  xv   qrd    qrdc    .    qrd
+watch                         !       !    qrd    xvqrdc  xv   qrd
+watch-marker                  qrdc    .    qrd    qrdc    .    qrd
+write-behind                  !       !    qrd    xvqrdcb xvc  qrd
+write-through                 !       !    qrd    xvqrdcb xv   qrd
+`
+
+func TestFaults(t *testing.T) {
+	rows := map[string]string{}
+	for line := range strings.Lines(strings.TrimSpace(faultTable)) {
+		name, _, _ := strings.Cut(line, " ")
+		rows[name] = strings.Join(strings.Fields(line), " ")
+	}
+	for _, s := range model.Caches() {
+		t.Run(s.Name, func(t *testing.T) {
+			w := open(t, s.Name, 1)
+			row := []string{s.Name}
+			for _, warm := range []bool{false, true} {
+				for _, property := range []string{"coherent", "no-silent-staleness", "available"} {
+					row = append(row, breaks(t, w, property, model.Workload{Readers: 1, Writers: 1, Warm: warm}))
+				}
+			}
+			if got := strings.Join(row, " "); got != rows[s.Name] {
+				t.Errorf("%s\nwant\n%s", got, rows[s.Name])
+			}
+		})
+		delete(rows, s.Name)
+	}
+	for name := range rows {
+		t.Errorf("there is no strategy %s", name)
+	}
+}
+
+// breaks returns what breaks the property, as it stands in faultTable.
+func breaks(t *testing.T, w *model.World, property string, load model.Workload) string {
+	t.Helper()
+	if violated(t, w, property, load) {
+		return "!"
+	}
+	letters := ""
+	for _, f := range faultLetters {
+		load.Faults = sim.Faults{f.kind: 1}
+		if violated(t, w, property, load) {
+			letters += f.letter
+		}
+	}
+	if letters == "" {
+		return "."
+	}
+	return letters
+}
+
+// violated explores with the product engine, and with the direct one as well where
+// there are few interleavings.
+func violated(t *testing.T, w *model.World, property string, load model.Workload) bool {
+	t.Helper()
+	p, err := model.LookupProperty(property, w.Strategy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys, err := w.System(load, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := product(t, sys, explore.ProductOptions{})
+	if r.Verdict == explore.Incomplete {
+		t.Fatalf("%s, %v: %s", property, load, r.Verdict)
+	}
+	if r.Interleavings.Cmp(big.NewInt(*directLimit/8)) <= 0 {
+		d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, property+", "+load.String(), r, d)
+	}
+	return r.Verdict == explore.Violated
+}
+
+// TestLargerFaults has what takes more than a reader and a writer, or another
+// property than those of faultTable.
+func TestLargerFaults(t *testing.T) {
+	for _, c := range []struct {
+		strategy, property string
+		readers, writers   int
+		faults             sim.Faults
+		violated           bool
+	}{
+		// A second reader gets the token of the first again, once the counter is gone.
+		{"lease", "coherent", 2, 1, sim.Faults{sim.Evict: 1}, true},
+		{"lease", "coherent", 2, 1, sim.Faults{sim.Expire: 1}, false},
+		// A fence is enough for two holders of the lock, and for two leases that run out.
+		{"lock-fenced", "coherent", 2, 1, sim.Faults{sim.Expire: 1}, false},
+		{"lock-fenced", "coherent", 1, 2, sim.Faults{sim.Expire: 1}, false},
+		{"lock-fenced", "coherent", 1, 1, sim.Faults{sim.Expire: 2}, false},
+		{"lock", "coherent", 1, 1, sim.Faults{sim.Expire: 1}, true},
+		// What is taken out of the queue is nowhere else.
+		{"write-behind", "no-lost-write", 1, 1, nil, false},
+		{"write-behind", "no-lost-write", 1, 1, sim.Faults{sim.Crash: 1}, true},
+		{"cache-aside", "no-lost-write", 1, 2, sim.Faults{sim.AnyFault: 1}, false},
+		{"naive", "eventual", 1, 1, nil, false},
+		{"event-bus", "eventual", 1, 1, nil, true},
+	} {
+		load := model.Workload{Readers: c.readers, Writers: c.writers, Faults: c.faults}
+		if got := violated(t, open(t, c.strategy, 1), c.property, load); got != c.violated {
+			t.Errorf("%s, %s, %v: violated %v, want %v", c.strategy, c.property, load, got, c.violated)
+		}
+	}
+}
+
+// TestTimed has what depends on how long things take, at both sides of the limit.
+//
+//   - delayed-double-delete: the fill comes at most a stall after the SELECT, which is
+//     before the UPDATE, so a longer pause is over after it; one as long is not.
+//   - ttl: the entry is filled at most a stall after the SELECT and there for 5 s. A read
+//     after 1 s + 5 s finds it in the last moment, and none finds it later.
+//   - lock: from the lock to the SET of the reader are 3 requests, and the lease is 10 s:
+//     3 stalls of 3 s are shorter, 3 of 4 s are not. The fence does not care.
+//   - versioned-tombstone: the fill comes at most a stall after the SELECT, and the
+//     tombstone is there for 10 s.
+//   - refresh-ahead: from a warm cache it is cache-aside with a second way to fill. With
+//     neither does a reader that finds the entry far from its end do any harm.
+func TestTimed(t *testing.T) {
+	for _, c := range []struct {
+		strategy, property string
+		load               model.Workload
+		violated           bool
+	}{
+		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: time.Second}, true},
+		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: 2 * time.Second}, false},
+		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second}, true},
+		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, true},
+		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, false},
+		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 3 * time.Second}, false},
+		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, true},
+		{"lock-fenced", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, false},
+		{"versioned-tombstone", "coherent", model.Workload{Readers: 1, MaxStall: 5 * time.Second}, false},
+		{"versioned-tombstone", "coherent", model.Workload{Readers: 1, MaxStall: 10 * time.Second}, true},
+		{"cache-aside", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
+		{"refresh-ahead", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
+	} {
+		c.load.Writers = 1
+		t.Run(c.strategy+"/"+c.load.String(), func(t *testing.T) {
+			if got := violated(t, open(t, c.strategy, 1), c.property, c.load); got != c.violated {
+				t.Errorf("%s: violated %v, want %v", c.property, got, c.violated)
+			}
+		})
+	}
+}

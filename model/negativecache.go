@@ -1,0 +1,54 @@
+package model
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// noProduct is what the cache holds of a product that is not there.
+const noProduct = "none"
+
+func init() {
+	register(Strategy{
+		Name:    "negative-cache",
+		Group:   TimeAndFaults,
+		Summary: "no product is there at first; read: as naive, but SET NX \"none\" if there is no row; write: INSERT, then DEL",
+		Claim:   "protects the database against reads of what is not there",
+		New:     func(cache *redis.Client, db *sql.DB) Service { return negativeCache{cacheAside{newNaive(cache, db)}} },
+	})
+}
+
+type negativeCache struct{ cacheAside }
+
+// Read returns the zero value for a product that is not there.
+func (s negativeCache) Read(ctx context.Context, id int64) (Product, error) {
+	cached, err := s.cache.Get(ctx, productKey(id)).Result()
+	switch {
+	case err == nil && cached == noProduct:
+		return Product{}, nil
+	case err == nil:
+		return decode(cached)
+	case !errors.Is(err, redis.Nil):
+		return Product{}, err
+	}
+	p, err := selectProduct(ctx, s.db, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Product{}, s.cache.SetNX(ctx, productKey(id), noProduct, productTTL).Err()
+	}
+	if err != nil {
+		return p, err
+	}
+	return p, s.set(ctx, p)
+}
+
+func (s negativeCache) Create(ctx context.Context, id, price int64) error {
+	_, err := s.db.ExecContext(ctx,
+		"INSERT INTO products (product_id, name, price, stock) VALUES (?, 'Desk lamp', ?, 7) ON CONFLICT (product_id) DO UPDATE SET price = excluded.price", id, price)
+	if err != nil {
+		return err
+	}
+	return s.del(ctx, id)
+}
