@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"quiesce/explore"
+	"quiesce/explore/report"
 	"quiesce/model"
 	"quiesce/sim"
 	simredis "quiesce/sim/redis"
@@ -364,6 +365,50 @@ func Example() {
 	// writer DEL price -> 0
 	// reader SET price 9900 -> OK
 	// the cache holds 9900, the database {"id":1,"cents":7900}
+}
+
+// Example_regression keeps a race fixed: the trace file is what explore -format json
+// -o wrote when the race was found.
+func Example_regression() {
+	f, err := os.Open("docs/testdata/cache-aside.json")
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	found, err := report.Read(f)
+	if err != nil {
+		panic(err)
+	}
+	sys, closer := fixed(found.Workload)
+	defer closer()
+	r, err := explore.Reproduce(sys, found.Trace)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(r.Outcome, "- the first difference is step", r.Step)
+	// Output:
+	// no longer violates - the first difference is step 3
+}
+
+// fixed returns the system of a workload as the service is now.
+func fixed(w report.Workload) (sys *sim.System, closer func() error) {
+	strategy, err := model.LookupStrategy("versioned")
+	if err != nil {
+		panic(err)
+	}
+	property, err := model.LookupProperty("coherent", strategy)
+	if err != nil {
+		panic(err)
+	}
+	world, err := model.NewWorld(strategy, w.Keys)
+	if err != nil {
+		panic(err)
+	}
+	sys, err = world.System(model.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys}, property)
+	if err != nil {
+		panic(err)
+	}
+	return sys, world.Close
 }
 
 // TestVersionedNeedsTheEntry backs what README.md says of a strategy that

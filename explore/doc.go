@@ -20,8 +20,14 @@
 //     each value of an expression.
 //   - minimal.go finds the violating schedule with the fewest context switches, a
 //     shortest path over pairs of state and last task.
+//   - cause.go finds the orders of steps that make it violate, and closest.go the
+//     passing schedule next to it, if a report asks for them.
 //   - [Replay] runs that schedule for real before anybody sees it, and audit.go
 //     runs random ones if there was none.
+//
+// Two questions are about one story instead of all: [Reproduce] runs the schedule of
+// an earlier trace again, and [CheckClaim] looks for an interleaving that is as
+// somebody tells it. [Graph] shows the states and steps to who wants to draw them.
 //
 // Nothing is thinned out by a partial-order reduction: that would lose minimal
 // schedules, counts and, together with a set of visited states, violations.

@@ -36,6 +36,18 @@ func (g *graph) weather(values []uint32) sim.Weather {
 	return g.weathers[values[g.weatherAt()]]
 }
 
+// move returns the move of an edge with this label, if a process of the program
+// makes it.
+func (g *graph) move(e edge, label sim.Fault, program int) sim.Move {
+	switch {
+	case e.task != aside:
+		return sim.Move{Task: g.base(program) + int(e.task), Fault: label}
+	case label.Kind == sim.Crash:
+		label.Target = g.sys.Programs[program].Name
+	}
+	return sim.Move{Task: sim.Environment, Fault: label}
+}
+
 // A step is what happens in one step from a state: the values after it, in which
 // interchangeable processes are not in order.
 type step struct {

@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -183,6 +184,25 @@ func (g *graph) boot() error {
 		g.begins[g.monitorAt()] = 0
 	}
 	return nil
+}
+
+// apart returns a graph of the same system and tables, yet to be searched, in
+// which no processes are interchangeable: a state stands for itself alone.
+func (g *graph) apart() *graph {
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody}
+	a.monitors, a.byMonitor = slices.Clone(g.monitors), maps.Clone(g.byMonitor)
+	a.weathers, a.byWeather = slices.Clone(g.weathers), maps.Clone(g.byWeather)
+	a.causes, a.byCause = slices.Clone(g.causes), maps.Clone(g.byCause)
+	a.slots, a.begins = slices.Clone(g.slots), slices.Clone(g.begins)
+	slices.SortFunc(a.slots, func(s, t slot) int { return s.program - t.program })
+	for i := range a.slots {
+		s := &a.slots[i]
+		s.group, s.last, s.first = i, i, g.base(s.program)
+		a.begins[i] = g.begins[g.slot(s.program)]
+	}
+	a.relayout()
+	a.set.add(a.key(a.begins))
+	return a
 }
 
 // fields returns how many numbers a state is.

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"math"
+	"slices"
 
 	"quiesce/sim"
 )
@@ -43,98 +44,104 @@ func (w ways) of(state uint32) []cost {
 // and needs no queue. Neither may run on a graph that a partial-order reduction
 // has thinned out: that would lose minimal schedules.
 func (g *graph) minimal(order []uint32, violates []badness) Schedule {
-	var afterwards ways // once the property has been violated, on to any end
-	if g.sys.Property.Always {
-		afterwards = g.ways(order, nil, ways{})
-	}
-	best := g.ways(order, violates, afterwards)
+	best, afterwards := g.violent(order, violates)
 	if best.of(0)[0] >= hopeless {
 		return nil
 	}
+	w := g.walk()
+	for {
+		if violates[w.state] == bad {
+			best = afterwards
+		}
+		if best.of(w.state)[0] == 0 {
+			return w.schedule
+		}
+		w.take(w.cheapest(best))
+	}
+}
 
-	// Walk from the initial state, with the states of the labelled processes,
-	// and take the first move whose way is as cheap as the cheapest.
-	w := walk{g: g, nodes: make([]uint32, len(g.slots)), values: make([]uint32, g.fields())}
+// violent returns the ways to a violation, and those on to any end once a property
+// that has to hold always has been violated.
+func (g *graph) violent(order []uint32, violates []badness) (best, afterwards ways) {
+	if g.sys.Property.Always {
+		afterwards = g.ways(order, nil, fine, ways{})
+	}
+	return g.ways(order, violates, badEnd, afterwards), afterwards
+}
+
+// A walk goes from the initial state along a schedule, with the states of the
+// labelled processes: those of the graph are merged.
+type walk struct {
+	g        *graph
+	state    uint32
+	values   []uint32 // of the state
+	nodes    []uint32 // by program
+	schedule Schedule
+}
+
+func (g *graph) walk() *walk {
+	w := &walk{g: g, values: make([]uint32, g.fields()), nodes: make([]uint32, len(g.slots)), schedule: Schedule{}}
 	for i, s := range g.slots {
 		w.nodes[s.program] = g.begins[i]
 	}
-	schedule := Schedule{}
-	for state := uint32(0); ; {
-		if violates[state] == bad {
-			best = afterwards
-		}
-		if g.ends(state) && best.of(state)[0] == 0 {
-			return schedule
-		}
-		least := hopeless
-		var take sim.Move
-		var along edge
-		w.moves(state, func(m sim.Move, e edge, f sim.Fault) {
-			c := g.along(best, e, f)
-			if n := len(schedule); n > 0 && schedule[n-1].Task != m.Task {
-				c += aSwitch
-			}
-			if c < least || c == least && m.Compare(take) < 0 {
-				least, take, along = c, m, e
-			}
-		})
-		w.take(take, along)
-		state = along.to
-		schedule = append(schedule, take)
-	}
+	g.layout.unpack(g.set.key(0), w.values)
+	return w
 }
 
-// A walk goes through the graph with labelled processes.
-type walk struct {
-	g      *graph
-	nodes  []uint32 // of the processes, by program
-	values []uint32
+// clone returns a walk that goes on by itself.
+func (w *walk) clone() *walk {
+	return &walk{w.g, w.state, slices.Clone(w.values), slices.Clone(w.nodes), slices.Clone(w.schedule)}
 }
 
-// moves calls f for every move of labelled processes from a state, with its edge
-// and fault.
-func (w *walk) moves(state uint32, f func(sim.Move, edge, sim.Fault)) {
-	g := w.g
-	g.layout.unpack(g.set.key(int(state)), w.values)
-	slots := make([]int, len(g.slots)) // by program
-	for program := range slots {
-		slots[program] = g.find(program, w.nodes[program], w.values)
-	}
-	begin, n := g.span(state)
-	for i := range n {
-		e, fault := *g.edges.at(begin + i), g.label(begin+i)
-		switch {
-		case e.task != aside:
-			for task, ref := range g.tasks {
-				if e.covers(slots[ref.Program], ref.Index) {
-					f(sim.Move{Task: task, Fault: fault}, e, fault)
-				}
+// A pace is a move of labelled processes, and its edge.
+type pace struct {
+	sim.Move
+	edge edge
+}
+
+// paces returns every move from the state; one may be there more than once.
+func (w *walk) paces() (all []pace) {
+	begin, n := w.g.span(w.state)
+	for program, node := range w.nodes {
+		slot := w.g.find(program, node, w.values)
+		for i, e := range w.g.edges.slice(begin, n) {
+			if e.covers(slot) {
+				all = append(all, pace{w.g.move(e, w.g.label(begin+i), program), e})
 			}
-		case fault.Kind == sim.Crash:
-			for program, slot := range slots {
-				if e.covers(slot, aside) {
-					f(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Crash, Target: g.sys.Programs[program].Name}}, e, fault)
-				}
-			}
-		default:
-			f(sim.Move{Task: sim.Environment, Fault: fault}, e, fault)
 		}
 	}
+	return all
 }
 
-// take makes a move along an edge.
-func (w *walk) take(m sim.Move, e edge) {
-	w.g.layout.unpack(w.g.set.key(int(e.to)), w.values)
+// cheapest returns the first move whose way on is as cheap as the cheapest; there
+// has to be a way.
+func (w *walk) cheapest(best ways) (take pace) {
+	least := hopeless
+	for _, p := range w.paces() {
+		c := w.g.along(best, p.edge, p.Fault)
+		if n := len(w.schedule); n > 0 && w.schedule[n-1].Task != p.Task {
+			c += aSwitch
+		}
+		if c < least || c == least && p.Compare(take.Move) < 0 {
+			least, take = c, p
+		}
+	}
+	return take
+}
+
+// take makes a move.
+func (w *walk) take(p pace) {
+	w.state = p.edge.to
+	w.g.layout.unpack(w.g.set.key(int(w.state)), w.values)
 	switch {
-	case m.Task != sim.Environment:
-		w.nodes[w.g.tasks[m.Task].Program] = w.values[e.at]
-	case m.Fault.Kind == sim.Crash:
-		w.nodes[w.g.slots[w.g.mover(m)].program] = w.values[e.at]
-	case m.Fault.Kind == sim.Tick:
+	case p.Task != sim.Environment || p.Fault.Kind == sim.Crash:
+		w.nodes[w.g.slots[w.g.mover(p.Move)].program] = w.values[p.edge.at]
+	case p.Fault.Kind == sim.Tick:
 		for _, s := range w.g.slots {
 			w.nodes[s.program], _, _, _ = w.g.codes[s.code].tick(w.nodes[s.program]) // known by now
 		}
 	}
+	w.schedule = append(w.schedule, p.Move)
 }
 
 // along returns the cost of an edge and the cheapest way on from its end.
@@ -159,9 +166,10 @@ func (g *graph) column(slot, task uint8) int {
 	return 1 + g.slots[slot].first + int(task)
 }
 
-// covers says whether it is a step of this task of the process in a slot.
-func (e edge) covers(slot, task int) bool {
-	return int(e.task) == task && int(e.slot) <= slot && slot < int(e.slot)+int(e.many)
+// covers says whether it can be a step of the process in a slot. One of the
+// environment that is of no process goes by the first slot.
+func (e edge) covers(slot int) bool {
+	return int(e.slot) <= slot && slot < int(e.slot)+int(e.many)
 }
 
 // find returns a slot of the group of a program whose process is in the state
@@ -181,10 +189,10 @@ func (g *graph) find(program int, node uint32, values []uint32) int {
 	panic("explore: a process is in no slot")
 }
 
-// ways returns the costs of the ways to a violation: to the end of an
-// interleaving that comes through a state in violates, from where on only the
-// cost in afterwards counts. Without violates it is the cost to any end.
-func (g *graph) ways(order []uint32, violates []badness, afterwards ways) ways {
+// ways returns the costs of the ways to the ends that are wanted; without violates
+// that is any. From a bad state on only the cost in afterwards counts: there is no
+// way if it is the zero value.
+func (g *graph) ways(order []uint32, violates []badness, wanted badness, afterwards ways) ways {
 	record := 1 + len(g.tasks)
 	if g.moody {
 		record++
@@ -193,14 +201,16 @@ func (g *graph) ways(order []uint32, violates []badness, afterwards ways) ways {
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
 		costs := w.of(s)
-		if violates != nil && violates[s] == bad {
-			copy(costs, afterwards.of(s))
-			continue
-		}
 		for j := range costs {
 			costs[j] = hopeless
 		}
-		if g.ends(s) && (violates == nil || violates[s] == badEnd) {
+		if violates != nil && violates[s] == bad {
+			if afterwards.flat != nil {
+				copy(costs, afterwards.of(s))
+			}
+			continue
+		}
+		if g.ends(s) && (violates == nil || violates[s] == wanted) {
 			costs[0] = 0
 		}
 		if int(s) >= g.expanded {

@@ -43,6 +43,12 @@ type ProductOptions struct {
 	// stretch of an interleaving in which it is so is looked for.
 	Stale func(sim.View) bool
 
+	// Explain asks for [Result.Cause] and [Result.Closest] of a violation.
+	Explain bool
+
+	// Graph asks for [Result.Graph], which keeps all states and steps in memory.
+	Graph bool
+
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
 }
@@ -135,9 +141,20 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 			r.Stale = &w
 		}
 	}
+	if opts.Graph {
+		r.Graph = &Graph{g, violates}
+	}
 	r.decide()
 	if r.Violating.Sign() > 0 {
-		r.Counterexample, err = confirm(sys, g.minimal(order, violates))
+		r.Counterexample, err = g.possible(order, violates)
+		var impossible *ImpossibleError
+		if errors.As(err, &impossible) {
+			r.Reason, err = impossible.Error(), nil
+			r.decide()
+		}
+		if err == nil && opts.Explain && r.Verdict == Violated {
+			err = g.explain(ctx, r, order, violates)
+		}
 	} else if r.Verdict == Holds {
 		if r.Audited, err = g.audit(ctx, opts.Audit); r.Audited < opts.Audit {
 			r.Reason = "interrupted during the audit"
@@ -149,6 +166,17 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	}
 	r.Statistics = g.statistics()
 	return r, err
+}
+
+// explain says of a violation why it happens and how it would not have happened.
+func (g *graph) explain(ctx context.Context, r *Result, order []uint32, violates []badness) (err error) {
+	if schedule := g.closest(order, violates, r.Counterexample.Schedule); schedule != nil {
+		if r.Closest, err = confirmPassing(g.sys, schedule); err != nil {
+			return err
+		}
+	}
+	r.Cause, err = g.cause(ctx, r.Counterexample)
+	return err
 }
 
 // limit returns which limit has been reached, "" if none.
@@ -183,8 +211,9 @@ func (g *graph) statistics() Statistics {
 type badness uint8
 
 const (
-	badEnd badness = 1 + iota // those that end there
-	bad                       // all
+	fine   badness = iota // none
+	badEnd                // those that end there
+	bad                   // all
 )
 
 // evaluate returns for every state whether the property is violated there: in

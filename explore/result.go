@@ -34,6 +34,15 @@ type Result struct {
 	Violating      *big.Int
 	Counterexample *Trace // nil if no violation was found
 
+	// Cause is the root cause: every interleaving that keeps these orders, with no
+	// more faults than Counterexample, violates. It is nil if unknown: no violation,
+	// an incomplete search, the direct engine, a bound reached, or not asked for.
+	Cause []Order
+
+	// Closest is the passing interleaving that shares the longest prefix with
+	// Counterexample and has no more faults; nil if there is none or it is unknown.
+	Closest *Trace
+
 	// Probability is that of a violation if every decision of the scheduler is
 	// uniform among the enabled tasks. It is nil in a direct search.
 	Probability *big.Rat
@@ -50,7 +59,11 @@ type Result struct {
 	Audited int
 
 	Statistics Statistics // of a product search
+	Graph      *Graph     // of a product search, if it was asked for
 }
+
+// An Order says that one step of the counterexample comes before another; both are indices into Counterexample.Steps.
+type Order struct{ Before, After int }
 
 // A ValueCount says in how many interleavings an expression has a value at
 // quiescence. Interleavings that end in a deadlock have none.

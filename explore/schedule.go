@@ -135,17 +135,20 @@ func parsePart(tasks []sim.TaskRef, part string, steps int) (Schedule, error) {
 func taskNamed(tasks []sim.TaskRef, name string, steps int) (int, error) {
 	task := slices.IndexFunc(tasks, func(t sim.TaskRef) bool { return t.Name == name })
 	if task < 0 {
-		var names []string
-		for _, t := range tasks {
-			names = append(names, t.Name)
-		}
-		return 0, fmt.Errorf("step %d cannot be taken: there is no task %q in this workload (tasks: %s)", steps+1, name, strings.Join(names, ", "))
+		return 0, fmt.Errorf("step %d cannot be taken: there is no task %q in this workload (tasks: %s)", steps+1, name, strings.Join(taskNames(tasks), ", "))
 	}
 	return task, nil
 }
 
 // unstruck are the kinds of moves of the environment that are no faults.
 var unstruck = []sim.FaultKind{sim.RedisUp, sim.Tick, sim.Lapse}
+
+func taskNames(tasks []sim.TaskRef) (names []string) {
+	for _, t := range tasks {
+		names = append(names, t.Name)
+	}
+	return names
+}
 
 func faultNames() string {
 	var names []string

@@ -18,8 +18,15 @@ type Trace struct {
 	Places    []string      // names of the stores, then of those processes
 	Initial   []sim.Content // of every place
 	Steps     []TraceStep
-	Violation string  // how the property is violated at the end; "" if it holds
-	Pauses    []Pause // that tasks have to make for it to be possible, in an untimed system
+	Violation string // how the property is violated at the end; "" if it holds
+
+	// Fatal is the step, from 1, after which the violation stands: of a property
+	// that has to hold always the first after which it does not, of another the
+	// first after which it would not hold if this were the end, up to the end; of a
+	// deadlock the last. 0 if there is no such step.
+	Fatal int
+
+	Pauses []Pause // that tasks have to make for it to be possible, in an untimed system
 }
 
 // A TraceStep is one step of a [Trace].
@@ -74,8 +81,8 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t.Initial = contents(view)
 	watch := watcher{judge: newJudge(&sys.Property)}
 	watch.see(view)
-	tasks := sys.Tasks()
-	replies := make([]string, len(tasks)) // the last one to each task
+	bad := watch.violates(view) != ""
+	replies := map[string]string{} // the last one to each task
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
 			return nil, err
@@ -83,28 +90,44 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		if view, err = e.View(); err != nil {
 			return nil, err
 		}
+		before := bad || watch.violation != ""
 		watch.see(view)
+		if bad = watch.violates(view) != ""; bad && !before {
+			t.Fatal = i + 1
+		}
 		took := e.Trace()[i]
 		step := TraceStep{Store: took.Request.Store, Fault: m.Fault, Contents: contents(view)}
-		if m.Task == sim.Environment {
-			step.Task, step.Request = environmentName, m.Fault.String()
-		} else {
-			step.Task = tasks[m.Task].Name
-			step.Request, step.Reply = sys.Describe(took.Request, took.Reply)
-			if took.Request == sim.Arrive {
-				step.Reply = replies[m.Task]
-			}
-			replies[m.Task] = step.Reply
+		step.Task, step.Request, step.Reply = described(sys, took)
+		if took.Request == sim.Arrive {
+			step.Reply = replies[step.Task]
 		}
+		replies[step.Task] = step.Reply
 		t.Steps = append(t.Steps, step)
 	}
 	waiting, err := unfinished(sys, e)
 	if err != nil {
 		return nil, err
 	}
-	t.Violation = watch.end(view, waiting)
+	switch t.Violation = watch.end(view, waiting); {
+	case t.Violation == "":
+		t.Fatal = 0
+	case len(waiting) > 0 && watch.violation == "":
+		t.Fatal = len(t.Steps)
+	}
 	t.Pauses, err = pauses(sys, schedule)
 	return t, err
+}
+
+// described returns who takes a step, and its request and reply, each in one line.
+func described(sys *sim.System, s sim.Step) (task, request, reply string) {
+	switch {
+	case s.Fault.Kind == sim.Tick:
+		return environmentName, sys.Timing.Tick.String() + " passes", ""
+	case s.Task == sim.Environment:
+		return environmentName, s.Fault.String(), ""
+	}
+	request, reply = sys.Describe(s.Request, s.Reply)
+	return sys.Tasks()[s.Task].Name, request, reply
 }
 
 // take makes a move of a schedule. One that cannot be made is a [*ScheduleError].
@@ -201,14 +224,9 @@ func obstacle(sys *sim.System, err error, request string) string {
 // transcript returns the steps of an execution, each in one line.
 func transcript(sys *sim.System, steps []sim.Step) []string {
 	lines := make([]string, len(steps))
-	tasks := sys.Tasks()
 	for i, s := range steps {
-		if s.Task == sim.Environment {
-			lines[i] = s.Fault.String()
-			continue
-		}
-		request, reply := sys.Describe(s.Request, s.Reply)
-		lines[i] = fmt.Sprintf("%s: %s -> %s", tasks[s.Task].Name, request, reply)
+		task, request, reply := described(sys, s)
+		lines[i] = fmt.Sprintf("%s: %s -> %s", task, request, reply)
 	}
 	return lines
 }

@@ -155,6 +155,14 @@ func (f Faults) weather() (w Weather) {
 // Down says whether the cache is down.
 func (w Weather) Down() bool { return w.down }
 
+// Left returns how many faults can still happen.
+func (w Weather) Left() (n int) {
+	for _, many := range w.left {
+		n += int(many)
+	}
+	return n
+}
+
 // Allows says whether a fault of the kind can happen.
 func (w Weather) Allows(kind FaultKind) bool {
 	switch kind {

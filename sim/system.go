@@ -43,7 +43,8 @@ type Property struct {
 	Monitor *Monitor
 
 	// Violation returns the line that shows how the property is violated, and
-	// "" if it holds. It is a function of the view alone.
+	// "" if it holds. It is a function of the view alone. A replay asks it in every
+	// state, to say since when the violation stands.
 	Violation func(View) string
 }
 

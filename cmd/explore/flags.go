@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -40,6 +42,10 @@ type options struct {
 	width       int
 	values      bool
 	threshold   bool // look for the smallest delay for which the property holds
+	explain     bool
+	recorded    string // the trace file to run again; "" is none
+	claim       string // the file with the claim to judge; "" is none
+	output      string // the file to write; "" is stdout
 }
 
 // parse reads the arguments. Its errors are one line that says what is allowed.
@@ -63,15 +69,19 @@ func parse(args []string) (options, error) {
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
+	f.BoolVar(&o.explain, "explain", false, "find the root cause of a violation and the passing interleaving next to it (product engine)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
+	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run")
+	f.StringVar(&o.claim, "claim", "", "say whether any interleaving of the workload is as this `file` claims, - is stdin: one step a line, such as\nreader-1 SELECT ... → {9900}")
 	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
 	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
 	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "the `name` of the format: text or json")
-	f.IntVar(&o.width, "width", 100, "the `columns` that the text report may fill")
+	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine)")
+	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
+	f.IntVar(&o.width, "width", 0, "the `columns` that the text report may fill; 0 means those of the terminal, or 100 if stdout is none")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -88,10 +98,23 @@ func parse(args []string) (options, error) {
 	if err := o.checkNumbers(); err != nil {
 		return o, err
 	}
+	for _, name := range []string{"o", "replay", "claim"} {
+		if given[name] && f.Lookup(name).Value.String() == "" {
+			return o, fmt.Errorf("-%s must be followed by the name of a file", name)
+		}
+	}
+	if o.recorded != "" {
+		return o, onlyWith("replay", given, "width", "o")
+	}
+	if o.claim != "" {
+		if err := onlyWith("claim", given, "strategy", "property", "readers", "writers", "workers", "servers", "keys", "cache", "width", "o"); err != nil {
+			return o, err
+		}
+	}
 	for _, name := range []struct {
 		flag, value string
 		allowed     []string
-	}{{"format", o.format, []string{"text", "json"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+	}{{"format", o.format, []string{"text", "json", "markdown", "html", "dot"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
 		if !slices.Contains(name.allowed, name.value) {
 			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
 		}
@@ -99,12 +122,12 @@ func parse(args []string) (options, error) {
 	o.workload.Warm = cache == "warm"
 	o.replay = given["schedule"]
 	explicit := given["readers"] || given["writers"] || given["workers"]
-	o.grow = !explicit && !o.replay
+	o.grow = !explicit && !o.replay && o.claim == ""
 	if given["max-tasks"] && !o.grow {
 		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
 	}
 	if o.replay {
-		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values"} {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "explain"} {
 			if given[name] {
 				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
 			}
@@ -112,6 +135,9 @@ func parse(args []string) (options, error) {
 	}
 	if err := o.setEngine(given); err != nil {
 		return o, err
+	}
+	if o.format == "dot" && (o.replay || o.engine != "product") {
+		return o, errors.New("-format dot draws the graph of the product engine; it goes neither with -engine direct nor with -limit or -schedule")
 	}
 	var err error
 	if o.limitMemory, err = parseBytes(memory); err != nil {
@@ -133,6 +159,16 @@ func parse(args []string) (options, error) {
 		return o, err
 	}
 	return o, o.setTime(given, faults, threshold)
+}
+
+// onlyWith refuses flags that the flag called name would not look at.
+func onlyWith(name string, given map[string]bool, with ...string) error {
+	for _, other := range slices.Sorted(maps.Keys(given)) {
+		if other != name && !slices.Contains(with, other) {
+			return fmt.Errorf("-%s does not go with -%s; only %s", other, name, "-"+strings.Join(with, ", -"))
+		}
+	}
+	return nil
 }
 
 // setTasks refuses tasks that the strategy does not have.
@@ -191,7 +227,7 @@ func (o *options) checkNumbers() error {
 		{"readers", o.workload.Readers, 0, mostTasks}, {"writers", o.workload.Writers, 0, mostTasks},
 		{"keys", o.workload.Keys, 1, mostTasks}, {"workers", o.workload.Workers, 1, mostTasks}, {"servers", o.workload.Servers, 0, mostTasks}, {"max-tasks", o.maxTasks, 2, mostTasks},
 		{"audit", o.audit, 0, math.MaxInt}, {"limit", o.limit, 0, math.MaxInt}, {"limit-states", o.limitStates, 0, math.MaxInt},
-		{"width", o.width, 40, math.MaxInt},
+		{"width", cmp.Or(o.width, 40), 40, math.MaxInt},
 	} {
 		switch {
 		case n.value >= n.least && n.value <= n.most:
@@ -213,7 +249,7 @@ func (o *options) setEngine(given map[string]bool) error {
 		o.engine = "direct"
 	}
 	other := map[string][]string{
-		"direct":  {"symmetry", "audit", "limit-states", "limit-memory"},
+		"direct":  {"symmetry", "audit", "limit-states", "limit-memory", "explain"},
 		"product": {"limit"},
 	}
 	for _, name := range other[o.engine] {
@@ -284,7 +320,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()
@@ -293,8 +329,8 @@ func usage(f *flag.FlagSet) string {
 
 // replayCommand returns the command line that replays a schedule of a workload.
 func (o options) replayCommand(w model.Workload, token string) string {
-	if token == "" {
-		token = "''" // for the shell
+	if token == "" || strings.ContainsAny(token, "!'") { // which mean something to a shell
+		token = "'" + strings.ReplaceAll(token, "'", `'\''`) + "'"
 	}
 	more := ""
 	if w.Servers > 0 {
@@ -308,9 +344,6 @@ func (o options) replayCommand(w model.Workload, token string) string {
 	}
 	if w.MaxStall > 0 {
 		more += " -max-stall " + w.MaxStall.String()
-	}
-	if strings.ContainsAny(token, "!(") {
-		token = "'" + strings.ReplaceAll(token, "'", `'\''`) + "'" // for the shell
 	}
 	tasks := fmt.Sprintf("-readers %d -writers %d -keys %d -cache %s", w.Readers, w.Writers, w.Keys, w.Cache())
 	if o.strategy.Race != nil {

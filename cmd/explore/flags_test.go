@@ -14,7 +14,7 @@ func TestParse(t *testing.T) {
 			w := o.workload
 			return o.strategy.Name == "naive" && o.property.Name == "coherent" && o.grow && o.maxTasks == 4 &&
 				w.Keys == 1 && !w.Warm && o.engine == "product" && o.symmetry && o.audit == 100 &&
-				o.limit+o.limitStates+int(o.limitMemory) == 0 && o.format == "text" && o.width == 100 && !o.replay
+				o.limit+o.limitStates+int(o.limitMemory) == 0 && o.format == "text" && o.width == 0 && !o.replay
 		}},
 		// One of -readers and -writers is enough to fix the workload; the other is 1.
 		{"-strategy naive -readers 2", func(o options) bool { return !o.grow && o.workload.Readers == 2 && o.workload.Writers == 1 }},

@@ -43,7 +43,7 @@ func TestDeterminism(t *testing.T) {
 		"-strategy versioned -readers 5 -writers 2 -limit-states 1500",
 		"-strategy cache-aside -schedule reader-1:2,writer-1:2,reader-1:1",
 	} {
-		for _, format := range []string{"text", "json"} {
+		for _, format := range []string{"text", "json", "markdown", "html"} {
 			args := append(strings.Fields(args), "-format", format)
 			var want string
 			for i, cores := range []int{1, 2} {
@@ -83,7 +83,12 @@ type document struct {
 		counts
 	} `json:"workloads"`
 	Counterexample *trace `json:"counterexample"`
-	Replay         *trace `json:"replay"`
+	Cause          []struct {
+		Before int `json:"before"`
+		After  int `json:"after"`
+	} `json:"cause"`
+	Closest *trace `json:"closest"`
+	Replay  *trace `json:"replay"`
 }
 
 type workload struct {
@@ -106,6 +111,7 @@ type trace struct {
 	Steps     int               `json:"steps"`
 	Switches  int               `json:"switches"`
 	Violation string            `json:"violation"`
+	Fatal     int               `json:"fatal"`
 	Cache     map[string]string `json:"cache"`
 	DB        map[string]string `json:"db"`
 	Trace     []struct {
@@ -218,6 +224,9 @@ func (c *trace) agrees(t *testing.T, text string) {
 	says(t, text, `(?m)^replay        go run ./cmd/explore .* -schedule `+c.Schedule+`$`)
 	if c.Violation != "" {
 		says(t, text, `(?m)^difference    `+regexp.QuoteMeta(model.Brief(c.Violation))+`$`)
+	}
+	if (c.Fatal > 0) != (c.Violation != "") || c.Fatal > c.Steps {
+		t.Errorf("step %d of %d is fatal, and the violation is %q", c.Fatal, c.Steps, c.Violation)
 	}
 	if c.Steps != len(c.Trace) || c.Switches != strings.Count(c.Schedule, ",") {
 		t.Errorf("steps %d, switches %d of %s with %d steps", c.Steps, c.Switches, c.Schedule, len(c.Trace))

@@ -21,10 +21,10 @@ const (
 )
 
 // run is the whole command. What it writes to stdout is a function of args
-// alone, unless ctx is canceled.
+// alone, unless ctx is canceled or stdout is a terminal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := bufio.NewWriter(stdout)
-	verdict, err := execute(ctx, args, out, stderr)
+	status, err := execute(ctx, args, out, newScreen(stdout), stderr)
 	if err == nil {
 		err = out.Flush()
 	}
@@ -32,49 +32,112 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "explore:", err)
 		return exitError
 	}
-	switch verdict {
-	case explore.Violated:
-		return exitViolated
-	case explore.Incomplete:
-		return exitIncomplete
-	}
-	return exitHolds
+	return status
 }
 
-func execute(ctx context.Context, args []string, stdout, stderr io.Writer) (explore.Verdict, error) {
+// execute does what args ask for and returns the exit status.
+func execute(ctx context.Context, args []string, stdout io.Writer, on screen, stderr io.Writer) (int, error) {
 	o, err := parse(args)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	if o.help != "" {
 		_, err := io.WriteString(stdout, o.help)
-		return explore.Holds, err
+		return exitHolds, err
 	}
 	if o.list {
-		return explore.Holds, list(stdout, o.width)
+		return exitHolds, list(stdout, o.width)
+	}
+	var in input
+	if o.recorded != "" {
+		if in.recorded, err = o.open(); err != nil {
+			return 0, fileError("-replay", o.recorded, err)
+		}
+	}
+	if o.claim != "" {
+		if in.claim, in.lines, err = openClaim(o.claim); err != nil {
+			return 0, fileError("-claim", o.claim, err)
+		}
 	}
 	world, err := model.NewWorld(o.strategy, o.workload.Keys)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer world.Close()
+	out, err := create(o.output)
+	if err != nil {
+		return 0, err
+	}
+	defer out.abandon()
 	progress := newProgress(stderr)
-	r, err := o.explore(ctx, world, progress)
+	r, err := o.explore(ctx, world, in, progress)
 	progress.stop()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
-	if o.format == "json" {
-		err = r.JSON(stdout)
-	} else {
-		err = r.Text(stdout, report.TextOptions{Width: o.width, Brief: model.Brief})
+	status, word := answer(r)
+	if out == nil {
+		return status, o.write(stdout, on, r)
 	}
-	return r.Verdict(), err
+	if err := o.write(out, screen{}, r); err != nil {
+		return 0, err
+	}
+	if err := out.finish(); err != nil {
+		return 0, err
+	}
+	_, err = fmt.Fprintf(stdout, "%s: %s\n", word, r.Property)
+	return status, err
 }
 
-// explore does what the options ask for and reports it.
-func (o options) explore(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
-	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Grown: o.grow}
+// input is what files say.
+type input struct {
+	recorded *explore.Trace // to run again; nil if none
+	claim    explore.Claim  // to judge; nil if none
+	lines    []string       // of the claim
+}
+
+// answer returns the exit status and the word for what a report says.
+func answer(r *report.Report) (status int, word string) {
+	switch {
+	case r.Claim != nil && r.Claim.Trace != nil:
+		return exitHolds, "possible"
+	case r.Claim != nil:
+		return exitViolated, "impossible"
+	case r.Reproduction != nil:
+		word = string(r.Reproduction.Outcome)
+		if r.Reproduction.Outcome == explore.NoLongerViolates {
+			return exitHolds, word
+		}
+	default:
+		word = string(r.Verdict())
+	}
+	switch r.Verdict() {
+	case explore.Violated:
+		return exitViolated, word
+	case explore.Incomplete:
+		return exitIncomplete, word
+	}
+	return exitHolds, word
+}
+
+// write writes the report in the format that was asked for.
+func (o options) write(w io.Writer, on screen, r *report.Report) error {
+	switch o.format {
+	case "json":
+		return r.JSON(w)
+	case "dot":
+		return r.Dot(w)
+	case "markdown":
+		return r.Markdown(w)
+	case "html":
+		return r.HTML(w)
+	}
+	return r.Text(w, on.options(o.width))
+}
+
+// explore does what the options and files ask for and reports it.
+func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (*report.Report, error) {
+	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Meaning: o.property.Summary, Brief: model.Brief, Grown: o.grow, Explained: o.explain}
 	workloads := []model.Workload{o.workload}
 	if o.grow {
 		workloads = o.workload.Smallest(o.maxTasks)
@@ -90,13 +153,21 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 			}
 		}
 	}
-	if o.replay {
+	if o.replay || in.recorded != nil || in.claim != nil {
 		sys, err := world.System(o.workload, o.property)
 		if err != nil {
 			return nil, err
 		}
 		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.workload, token) })
-		r.Replay, err = replay(sys, o.schedule)
+		switch {
+		case in.recorded != nil:
+			r.Reproduction, err = explore.Reproduce(sys, in.recorded)
+		case in.claim != nil:
+			r.ClaimLines = in.lines
+			r.Claim, err = explore.CheckClaim(ctx, sys, in.claim, claimStates)
+		default:
+			r.Replay, err = replay(sys, o.schedule)
+		}
 		return r, err
 	}
 	var values func(sim.View) string
@@ -104,6 +175,7 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 		e := model.Values(o.strategy, o.workload)
 		r.Expression, values = e.Name, e.Of
 	}
+	explain := o.explain || o.format == "markdown" || o.format == "html" // which have a place for it
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
 		progress.begin()
@@ -116,6 +188,8 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
 			Values:      values,
+			Explain:     explain,
+			Graph:       o.format == "dot",
 			Progress:    progress.product,
 		})
 	})
@@ -123,7 +197,14 @@ func (o options) explore(ctx context.Context, world *model.World, progress *prog
 }
 
 func words(w model.Workload) report.Workload {
-	return report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Words: w.String()}
+	words := report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Faults: w.Faults.String(), Words: w.String()}
+	if w.Delay > 0 {
+		words.Delay = w.Delay.String()
+	}
+	if w.MaxStall > 0 {
+		words.MaxStall = w.MaxStall.String()
+	}
+	return words
 }
 
 func replay(sys *sim.System, token string) (*explore.Trace, error) {

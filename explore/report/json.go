@@ -10,9 +10,9 @@ import (
 	"quiesce/sim"
 )
 
-// version is that of the JSON object; it changes when a reader of the object
+// currentVersion is that of the JSON object; it changes when a reader of the object
 // has to.
-const version = 1
+const currentVersion = 1
 
 type jsonReport struct {
 	Version  int      `json:"version"`
@@ -29,7 +29,23 @@ type jsonReport struct {
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
 	Values         *jsonValues    `json:"values,omitempty"`
 	Counterexample object         `json:"counterexample"`
+	Cause          *[]jsonOrder   `json:"cause,omitempty"`
+	Closest        object         `json:"closest,omitempty"`
 	Replay         object         `json:"replay,omitempty"`
+}
+
+// A jsonOrder is an explore.Order by the numbers of the steps, from 1.
+type jsonOrder struct {
+	Before int `json:"before"`
+	After  int `json:"after"`
+}
+
+// A jsonPause is an explore.Pause; its duration is as time.ParseDuration reads it.
+type jsonPause struct {
+	Task    string `json:"task"`
+	After   int    `json:"after"`
+	Before  int    `json:"before"`
+	AtLeast string `json:"at_least"`
 }
 
 type jsonResult struct {
@@ -94,7 +110,7 @@ func (o object) MarshalJSON() ([]byte, error) {
 
 // JSON writes the report as one JSON object.
 func (r *Report) JSON(w io.Writer) error {
-	j := jsonReport{Version: version, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
+	j := jsonReport{Version: currentVersion, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
 	if r.Replay != nil {
 		r.jsonReplay(&j)
 	} else {
@@ -138,6 +154,25 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	if t := res.Counterexample; t != nil {
 		j.Counterexample = jsonTrace(t)
 	}
+	if r.Explained && res.Verdict == explore.Violated {
+		j.Cause = jsonCause(res.Cause)
+		if res.Closest != nil {
+			j.Closest = jsonTrace(res.Closest)
+		}
+	}
+}
+
+// jsonCause keeps apart that every interleaving violates, which is an empty array,
+// and that the cause is unknown, which is null.
+func jsonCause(cause []explore.Order) *[]jsonOrder {
+	var orders []jsonOrder
+	if cause != nil {
+		orders = []jsonOrder{}
+	}
+	for _, o := range cause {
+		orders = append(orders, jsonOrder{o.Before + 1, o.After + 1})
+	}
+	return &orders
 }
 
 func newJSONResult(r *explore.Result) jsonResult {
@@ -159,13 +194,24 @@ func decimal(x *big.Rat) string {
 func jsonTrace(t *explore.Trace) object {
 	steps := []object{}
 	for i, s := range t.Steps {
-		steps = append(steps, append(object{
-			{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply},
-		}, jsonContents(t.Places, s.Contents)...))
+		step := object{{"step", i + 1}, {"task", s.Task}, {"store", s.Store}, {"request", s.Request}, {"reply", s.Reply}}
+		if s.Fault != (sim.Fault{}) {
+			step = append(step, field{"fault", s.Fault.String()})
+		}
+		steps = append(steps, append(step, jsonContents(t.Places, s.Contents)...))
 	}
-	return append(object{
-		{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}, {"trace", steps},
-	}, jsonContents(t.Places, t.Final())...)
+	o := object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"violation", t.Violation}}
+	if t.Fatal > 0 {
+		o = append(o, field{"fatal", t.Fatal})
+	}
+	if len(t.Pauses) > 0 {
+		var all []jsonPause
+		for _, p := range t.Pauses {
+			all = append(all, jsonPause{p.Task, p.After, p.Before, p.AtLeast.String()})
+		}
+		o = append(o, field{"pauses", all})
+	}
+	return append(append(o, field{"trace", steps}), jsonContents(t.Places, t.Final())...)
 }
 
 // jsonContents returns one field for every place: its content as an object of

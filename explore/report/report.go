@@ -1,6 +1,7 @@
-// Package report writes what an exploration found: for people as text, for
-// machines as JSON. What it writes is a function of the report alone; there are
-// no times, rates or paths in it.
+// Package report writes what an exploration found: for people as text, Markdown or
+// HTML, for machines as JSON, which it also reads back, and for Graphviz as a graph.
+// What it writes is a function of the report alone; there are no times, rates or
+// paths in it.
 package report
 
 import (
@@ -15,6 +16,13 @@ type Report struct {
 	Strategy string
 	Property string
 
+	// Meaning says in one line what the property is; "" if nobody needs to know.
+	Meaning string
+
+	// Brief shortens a request, a reply or a value for people; nil leaves them as
+	// they are.
+	Brief func(string) string
+
 	// Grown says that the workloads were explored from the smallest on, up to
 	// the first that does not hold.
 	Grown bool
@@ -22,6 +30,10 @@ type Report struct {
 	// Expression is the name of what explore.Result.Values are the values of; "" if
 	// none was asked for.
 	Expression string
+
+	// Explained says that the root cause of a violation and the closest passing
+	// interleaving were asked for.
+	Explained bool
 
 	// Results are what the searches found, in the order of Begin. It is nil if
 	// one schedule was replayed.
@@ -31,8 +43,18 @@ type Report struct {
 	// searched.
 	Replay *explore.Trace
 
+	// Reproduction is what came of a trace file that was run again; nil if there
+	// was none. Then there are neither Results nor Replay, and only Text is fit for it.
+	Reproduction *explore.Reproduction
+
+	// Claim is what became of a claim, and ClaimLines are its steps; nil if none
+	// was made. Then there is nothing else, and only Text is fit for it.
+	Claim      *explore.ClaimResult
+	ClaimLines []string
+
 	workloads []Workload
 	tasks     []string // names, of the last workload
+	faults    sim.Faults
 	command   func(token string) string
 }
 
@@ -44,7 +66,12 @@ type Workload struct {
 	Cache   string `json:"cache"`             // "cold" or "warm"
 	Servers int    `json:"servers,omitempty"` // 0: one for each task
 	Workers int    `json:"workers,omitempty"`
-	Words   string `json:"-"` // the same for people
+
+	Faults   string `json:"faults,omitempty"`    // as sim.ParseFaults reads them; "": none
+	Delay    string `json:"delay,omitempty"`     // as time.ParseDuration reads it; "": that of the strategy
+	MaxStall string `json:"max_stall,omitempty"` // the same; "": untimed
+
+	Words string `json:"-"` // the same for people
 }
 
 // Begin says which workload is explored next, as which system. replayCommand
@@ -52,9 +79,18 @@ type Workload struct {
 func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
 	r.workloads = append(r.workloads, w)
 	r.tasks, r.command = nil, replayCommand
+	r.faults = sys.Faults
 	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
 	}
+}
+
+// brief shortens text for people.
+func (r *Report) brief(s string) string {
+	if r.Brief == nil {
+		return s
+	}
+	return r.Brief(s)
 }
 
 // workload returns the last workload, which decided the verdict.
@@ -72,9 +108,9 @@ func (r *Report) result() *explore.Result {
 // property proves nothing, so its verdict is incomplete.
 func (r *Report) Verdict() explore.Verdict {
 	switch {
-	case r.Replay == nil:
+	case r.Results != nil:
 		return r.result().Verdict
-	case r.Replay.Violation != "":
+	case r.trace() != nil && r.trace().Violation != "":
 		return explore.Violated
 	}
 	return explore.Incomplete
@@ -82,8 +118,13 @@ func (r *Report) Verdict() explore.Verdict {
 
 // trace returns the trace to show, or nil.
 func (r *Report) trace() *explore.Trace {
-	if r.Replay != nil {
+	switch {
+	case r.Replay != nil:
 		return r.Replay
+	case r.Reproduction != nil:
+		return r.Reproduction.Trace
+	case r.Claim != nil:
+		return r.Claim.Trace
 	}
 	return r.result().Counterexample
 }

@@ -23,8 +23,9 @@ const narrowest = 10
 
 // A column has one cell for the initial state and one for every step.
 type column struct {
-	head  string
-	cells []string
+	head    string
+	cells   []string
+	colours map[int]text.Colors // by the index of the cell
 }
 
 // table writes the trace with one column for every task that takes a step and
@@ -36,6 +37,9 @@ func (t *textWriter) table(trace *explore.Trace) {
 		steps.cells = append(steps.cells, strconv.Itoa(i+1))
 	}
 	stores := t.storeColumns(trace)
+	if len(stores) > 2 && t.width/(1+len(stores)) < narrowest {
+		stores = []column{t.sharedPlaces(stores)}
+	}
 	tasks := t.taskColumns(trace)
 	left := func() int {
 		const border = 3
@@ -43,7 +47,7 @@ func (t *textWriter) table(trace *explore.Trace) {
 	}
 	widths, room := storeWidths(left(), stores)
 	if len(tasks) > 1 && room < len(tasks)*narrowest {
-		tasks = []column{sharedColumn(trace, tasks)}
+		tasks = []column{t.sharedColumn(trace, tasks)}
 		widths, room = storeWidths(left(), stores)
 	}
 	taskWidths := fill(room, tasks)
@@ -61,33 +65,46 @@ func (t *textWriter) table(trace *explore.Trace) {
 // taskColumns returns one column for every task that takes a step.
 func (t *textWriter) taskColumns(trace *explore.Trace) []column {
 	var columns []column
-	for _, name := range t.tasks {
-		c := column{head: printable(name), cells: make([]string, 1+len(trace.Steps))}
-		takes := false
+	for _, name := range t.lanes(trace) {
+		c := column{head: t.plain(name), cells: make([]string, 1+len(trace.Steps))}
 		for i, s := range trace.Steps {
 			if s.Task == name {
-				takes = true
-				c.cells[1+i] = printable(t.event(s))
+				c.cells[1+i] = t.plain(t.event(s))
 			}
 		}
-		if takes {
-			columns = append(columns, c)
+		if trace.Fatal > 0 {
+			c.colours = map[int]text.Colors{trace.Fatal: fatalColour}
 		}
+		columns = append(columns, c)
 	}
 	return columns
 }
 
-// event returns what a step is, in one line.
-func (t *textWriter) event(s explore.TraceStep) string {
-	if s.Request == sim.Start.Body && s.Store == "" {
-		return s.Request
+// lanes returns the names of the tasks that take a step, in the order of the
+// system, and then of the environment if it does.
+func (r *Report) lanes(trace *explore.Trace) (names []string) {
+	for _, name := range append(slices.Clone(r.tasks), environment) {
+		if slices.ContainsFunc(trace.Steps, func(s explore.TraceStep) bool { return s.Task == name }) {
+			names = append(names, name)
+		}
 	}
-	return t.brief(s.Request) + " → " + t.brief(s.Reply)
+	return names
 }
 
+// event returns what a step is, in one line.
+func (r *Report) event(s explore.TraceStep) string {
+	if s.Reply == "" && (s.Store == "" || s.Task == environment) {
+		return r.brief(s.Request)
+	}
+	return r.brief(s.Request) + " → " + r.answer(s)
+}
+
+// answer returns the reply, and the fault that struck the request if one did.
+func (r *Report) answer(s explore.TraceStep) string { return r.brief(s.Reply) + struck(s) }
+
 // sharedColumn returns one column that says what the tasks' columns say.
-func sharedColumn(trace *explore.Trace, tasks []column) column {
-	shared := column{head: "task: request → reply", cells: make([]string, 1+len(trace.Steps))}
+func (t *textWriter) sharedColumn(trace *explore.Trace, tasks []column) column {
+	shared := column{head: t.plain("task: request → reply"), cells: make([]string, 1+len(trace.Steps))}
 	for _, c := range tasks {
 		for i, cell := range c.cells {
 			if cell != "" {
@@ -102,25 +119,44 @@ func sharedColumn(trace *explore.Trace, tasks []column) column {
 func (t *textWriter) storeColumns(trace *explore.Trace) []column {
 	var columns []column
 	for i, name := range trace.Places {
-		c := column{head: printable(name), cells: []string{t.content(trace.Initial[i])}}
-		for _, s := range trace.Steps {
-			c.cells = append(c.cells, t.content(s.Contents[i]))
+		c := column{head: t.plain(name), cells: []string{t.plain(t.content(trace.Initial[i]))}, colours: map[int]text.Colors{}}
+		for j, s := range trace.Steps {
+			c.cells = append(c.cells, t.plain(t.content(s.Contents[i])))
+			if c.cells[j+1] != c.cells[j] {
+				c.colours[j+1] = changeColour
+			}
 		}
 		columns = append(columns, c)
 	}
 	return columns
 }
 
+// sharedPlaces returns one column that says what the columns of all places say.
+func (t *textWriter) sharedPlaces(places []column) column {
+	shared := column{head: "place: content", cells: make([]string, len(places[0].cells)), colours: map[int]text.Colors{}}
+	for i := range shared.cells {
+		var all []string
+		for _, c := range places {
+			all = append(all, c.head+": "+c.cells[i])
+			if c.colours[i] != nil {
+				shared.colours[i] = c.colours[i]
+			}
+		}
+		shared.cells[i] = strings.Join(all, "; ")
+	}
+	return shared
+}
+
 // content returns what a store holds in one line.
-func (t *textWriter) content(c sim.Content) string {
+func (r *Report) content(c sim.Content) string {
 	if len(c) == 0 {
 		return "-"
 	}
 	items := make([]string, len(c))
 	for i, it := range c {
-		items[i] = it.Name + " " + t.brief(it.Value)
+		items[i] = it.Name + " " + r.brief(it.Value)
 	}
-	return printable(strings.Join(items, ", "))
+	return strings.Join(items, ", ")
 }
 
 // natural returns the width that the column fills if nothing is wrapped.
@@ -176,18 +212,26 @@ func fill(width int, columns []column) []int {
 func (t *textWriter) draw(columns []column, widths []int) {
 	tw := table.NewWriter()
 	tw.SetStyle(table.StyleLight)
+	if t.ASCII {
+		tw.SetStyle(table.StyleDefault)
+	}
 	tw.Style().Format.Header = text.FormatDefault
 	tw.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}})
-	row := func(cell func(column) string) table.Row {
+	row := func(cell func(column) (string, text.Colors)) table.Row {
 		var r table.Row
 		for i, c := range columns {
-			r = append(r, strings.Join(wrap(cell(c), widths[i]), "\n"))
+			s, colours := cell(c)
+			lines := wrap(s, widths[i])
+			for i, l := range lines {
+				lines[i] = t.paint(colours, l)
+			}
+			r = append(r, strings.Join(lines, "\n"))
 		}
 		return r
 	}
-	tw.AppendHeader(row(func(c column) string { return c.head }))
+	tw.AppendHeader(row(func(c column) (string, text.Colors) { return c.head, labelColour }))
 	for i := range columns[0].cells {
-		tw.AppendRow(row(func(c column) string { return c.cells[i] }))
+		tw.AppendRow(row(func(c column) (string, text.Colors) { return c.cells[i], c.colours[i] }))
 	}
 	t.print(tw.Render() + "\n")
 }

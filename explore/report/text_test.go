@@ -113,9 +113,9 @@ func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
 				if column < 0 {
 					column, want = 1, s.Task+": "+want
 				}
-				w := &textWriter{Report: r, brief: func(s string) string { return s }}
+				w := &textWriter{Report: r}
 				for column, want := range map[int]string{
-					0: fmt.Sprint(i + 1), column: printable(want), len(row) - 2: w.content(s.Contents[0]), len(row) - 1: w.content(s.Contents[1]),
+					0: fmt.Sprint(i + 1), column: printable(want), len(row) - 2: printable(w.content(s.Contents[0])), len(row) - 1: printable(w.content(s.Contents[1])),
 				} {
 					if want = strings.ReplaceAll(want, " ", ""); row[column] != want {
 						t.Fatalf("%d tasks, width %d, step %d: %q, want %q", tasks, width, i+1, row[column], want)

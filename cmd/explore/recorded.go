@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"quiesce/explore"
+	"quiesce/explore/report"
+	"quiesce/model"
+)
+
+// open reads the trace file and makes the options those of the run that wrote it.
+func (o *options) open() (*explore.Trace, error) {
+	f, err := os.Open(o.recorded)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rec, err := report.Read(f)
+	if err != nil {
+		return nil, err
+	}
+	if o.strategy, err = model.LookupStrategy(rec.Strategy); err != nil {
+		return nil, err
+	}
+	if o.property, err = model.LookupProperty(rec.Property, o.strategy); err != nil {
+		return nil, err
+	}
+	// What the strategy does not have stays at its default, as if by flags.
+	w := rec.Workload
+	o.workload.Servers = w.Servers
+	if o.strategy.Race != nil {
+		o.workload.Workers = w.Workers
+	} else {
+		o.workload.Readers, o.workload.Writers, o.workload.Keys = w.Readers, w.Writers, w.Keys
+		o.workload.Warm = w.Cache == "warm"
+	}
+	for _, d := range []struct {
+		from string
+		into *time.Duration
+	}{{w.Delay, &o.workload.Delay}, {w.MaxStall, &o.workload.MaxStall}} {
+		if d.from == "" {
+			continue
+		}
+		if *d.into, err = time.ParseDuration(d.from); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.setTime(nil, w.Faults, ""); err != nil {
+		return nil, err
+	}
+	if err := o.checkNumbers(); err != nil {
+		return nil, err
+	}
+	if err := o.setTasks(nil); err != nil {
+		return nil, err
+	}
+	now := words(o.workload)
+	if now.Words = ""; now != w {
+		return nil, fmt.Errorf("%s has no such workload: %d readers, %d writers, %d keys, cache %q, %d servers, %d workers",
+			o.strategy.Name, w.Readers, w.Writers, w.Keys, w.Cache, w.Servers, w.Workers)
+	}
+	return rec.Trace, nil
+}

@@ -1,0 +1,324 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	cdppage "github.com/chromedp/cdproto/page"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"quiesce/explore"
+	"quiesce/sim"
+)
+
+// A tab is a page in a real Chromium, with all that it complains about.
+type tab struct {
+	*testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	complaints []string
+}
+
+// TestPage looks at pages in a real Chromium, which takes a while to start.
+func TestPage(t *testing.T) {
+	browser := browse(t)
+	for name, test := range map[string]func(*testing.T, func(*Report) *tab){
+		"shows what the JSON says": testPageShowsWhatTheJSONSays, "switch": testPageSwitch,
+		"executes no data": testPageExecutesNoData, "on a phone": testPageOnAPhone,
+	} {
+		t.Run(name, func(t *testing.T) {
+			test(t, func(r *Report) *tab { return newTab(t, browser, r) })
+		})
+	}
+}
+
+// browse starts the browser.
+func browse(t *testing.T) context.Context {
+	t.Helper()
+	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(tool(t, "chromium", "chromium-browser", "google-chrome")),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1280, 900),
+	)
+	timeout, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	allocator, cancel := chromedp.NewExecAllocator(timeout, opts...)
+	t.Cleanup(cancel)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatal(err)
+	}
+	return browser
+}
+
+// newTab opens a report in a tab of its own.
+func newTab(t *testing.T, browser context.Context, r *Report) *tab {
+	ctx, cancel := chromedp.NewContext(browser)
+	t.Cleanup(cancel)
+	b := &tab{T: t, ctx: ctx}
+	if err := errors.Join(chromedp.Do(ctx), chromedp.Listen(ctx, b.listen)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(file, []byte(htmlOf(t, r)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.run(chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
+	return b
+}
+
+// listen collects whatever should not happen: a message on the console, an
+// exception, a violation of the policy, a dialogue, a request for anything but the file.
+func (b *tab) listen(event any) {
+	complaint := ""
+	switch e := event.(type) {
+	case *cdpruntime.EventConsoleAPICalled:
+		complaint = fmt.Sprint("console: ", e.Args)
+	case *cdpruntime.EventExceptionThrown:
+		complaint = fmt.Sprintf("exception: %+v", e.ExceptionDetails)
+	case *log.EventEntryAdded:
+		complaint = e.Entry.Text
+	case *cdppage.EventJavascriptDialogOpening:
+		complaint = "dialogue: " + e.Message
+	case *network.EventRequestWillBeSent:
+		if !strings.HasPrefix(e.Request.URL, "file:") {
+			complaint = "request: " + e.Request.URL
+		}
+	}
+	if complaint != "" {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.complaints = append(b.complaints, complaint)
+	}
+}
+
+func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
+	b.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.complaints) > 0 {
+		b.Fatal(b.complaints)
+	}
+}
+
+// eval returns the value of an expression in the page.
+func eval[T any](b *tab, expression string) T {
+	b.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.run() // what it complained about
+	return value
+}
+
+func htmlOf(t *testing.T, r *Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// held reads what the page shows of the places: by place and item the value in
+// full. A JSON object is read from its table of columns.
+const held = `Object.fromEntries([...document.querySelectorAll(".place")].map(place => [place.querySelector("h3").textContent,
+	Object.fromEntries([...place.querySelectorAll(".item")].filter(item => !item.querySelector("del.value")).map(item => {
+		const rows = [...item.querySelectorAll(".columns tr")].map(tr => JSON.stringify(tr.cells[0].textContent) + ":" + tr.cells[1].textContent);
+		const full = rows.length ? "{" + rows.join(",") + "}" : item.querySelector("pre") ? item.querySelector("pre").textContent : item.querySelector(".value").textContent;
+		return [item.querySelector(".key").textContent, full];
+	}))]))`
+
+type places map[string]map[string]string
+
+// jsonSteps returns what the JSON of the same report says about a trace: the
+// places after every step.
+func jsonSteps(t *testing.T, r *Report) (steps []places) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.JSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Counterexample struct {
+			Trace []map[string]json.RawMessage
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range doc.Counterexample.Trace {
+		held := places{}
+		for name, field := range s {
+			if strings.HasPrefix(string(field), "{") { // no other field is an object
+				var items map[string]string
+				if err := json.Unmarshal(field, &items); err != nil {
+					t.Fatal(err)
+				}
+				held[name] = items
+			}
+		}
+		steps = append(steps, held)
+	}
+	return steps
+}
+
+// The keys go through the trace, and after each step the page shows the values of
+// the JSON of the same run.
+func testPageShowsWhatTheJSONSays(t *testing.T, open func(*Report) *tab) {
+	for _, r := range counterexamples(t) {
+		steps := jsonSteps(t, r)
+		if len(steps) != len(r.trace().Steps) || len(steps) == 0 {
+			t.Fatalf("%s: %d steps", r.Strategy, len(steps))
+		}
+		b := open(r)
+		b.run(chromedp.KeyEvent(kb.Home))
+		for i, want := range steps {
+			b.run(chromedp.KeyEvent(kb.ArrowRight))
+			if got := eval[places](b, held); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s, step %d: the page shows %v, the JSON %v", r.Strategy, i+1, got, want)
+			}
+			if now, want := eval[string](b, `document.getElementById("now").textContent`), fmt.Sprintf("Step %d of %d %s: ", i+1, len(steps), r.trace().Steps[i].Task); !strings.HasPrefix(now, want) {
+				t.Errorf("%s: the page says %q, want %q", r.Strategy, now, want)
+			}
+			if current := eval[string](b, `[...document.querySelectorAll("tr.current")].map(tr => tr.dataset.step).join()`); !strings.HasPrefix(current, fmt.Sprint(i+1)) {
+				t.Errorf("%s: current is %q, want %d", r.Strategy, current, i+1)
+			}
+		}
+		b.run(chromedp.KeyEvent(kb.ArrowRight)) // there is no further step
+		if at := eval[int](b, `Number(document.getElementById("scrubber").value)`); at != len(steps) {
+			t.Errorf("%s: after the last step it is at %d", r.Strategy, at)
+		}
+		fatal := eval[string](b, `document.querySelector(".trace:not([hidden]) tr.fatal").dataset.step`)
+		if want := fmt.Sprint(r.trace().Fatal); fatal != want {
+			t.Errorf("%s: step %s is marked as fatal, want %s", r.Strategy, fatal, want)
+		}
+	}
+}
+
+// The switch shows the closest passing interleaving, and the buttons and the
+// scrubber go through it.
+func testPageSwitch(t *testing.T, open func(*Report) *tab) {
+	r := race(t)
+	b := open(r)
+	requests := `[...document.querySelectorAll(".trace:not([hidden]) tr[data-step] td:not(.idle) > code")].map(e => e.textContent)`
+	shown := func(trace *explore.Trace) (texts []string) {
+		for _, s := range trace.Steps {
+			texts = append(texts, r.brief(s.Request))
+		}
+		return texts
+	}
+	if got, want := eval[[]string](b, requests), shown(r.trace()); !slices.Equal(got, want) {
+		t.Errorf("the counterexample is %q, want %q", got, want)
+	}
+	if n := eval[int](b, `document.querySelectorAll(".diagram:not([hidden])").length`); n != 1 {
+		t.Errorf("%d diagrams", n)
+	}
+	b.run(chromedp.Click(chromedp.CSS(`[data-view="1"]`)), chromedp.Click(chromedp.CSS("#first")), chromedp.Click(chromedp.CSS("#next")), chromedp.Click(chromedp.CSS("#next")), chromedp.Click(chromedp.CSS("#next")))
+	if got, want := eval[[]string](b, requests), shown(r.closest()); !slices.Equal(got, want) {
+		t.Errorf("the closest passing interleaving is %q, want %q", got, want)
+	}
+	if fork := eval[string](b, `[...document.querySelectorAll("tr.fork")].map(tr => tr.dataset.step).join()`); fork != "4,4" {
+		t.Errorf("the two part at %s, want step 4 in both", fork)
+	}
+	if got := eval[places](b, held); got["cache"]["product:1"] != "" || !strings.Contains(got["db"]["products/1"], `"price":7900`) {
+		t.Errorf("after the step 3 of it: %v", got)
+	}
+	if pressed := eval[string](b, `document.querySelector('[aria-pressed="true"]').textContent`); pressed != "closest passing" {
+		t.Errorf("%q is pressed", pressed)
+	}
+	b.run(chromedp.Evaluate[chromedp.Void](`scrubber.value = 4; scrubber.dispatchEvent(new Event("input")); undefined`))
+	if got := eval[places](b, held); !strings.Contains(got["cache"]["product:1"], `"price":9900`) {
+		t.Errorf("after step 4 of it: %v", got)
+	}
+	b.run(chromedp.Click(chromedp.CSS(`.trace:not([hidden]) tr[data-step="5"]`)))
+	if got := eval[places](b, held); len(got["cache"]) != 0 {
+		t.Errorf("after step 5 of it: %v", got)
+	}
+}
+
+// Whatever keys and values are, it is text.
+func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
+	evil := []string{
+		"</script><script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", `" onmouseover="window.pwned=1" x="`,
+		"'-window.pwned-'", "a\u2028b\u2029c", "<!--<script>", "]]>", "javascript:window.pwned=1", "{{.Script}}", "</title><svg onload=window.pwned=1>", "__proto__",
+	}
+	r := example(2, 2*len(evil))
+	r.Strategy, r.Property, r.Meaning = evil[0], evil[1], evil[0]
+	for i := range r.Replay.Steps {
+		s, text := &r.Replay.Steps[i], evil[i%len(evil)]
+		s.Request, s.Reply = text, text
+		s.Contents = []sim.Content{{{Name: text, Value: text, Note: text}}, {{Name: "row", Value: fmt.Sprintf(`{%q:%q}`, text, text)}}}
+	}
+	r.Replay.Violation, r.Replay.Fatal = strings.Join(evil, " "), len(evil)
+	r.Replay.Places[1] = evil[1]
+	b := open(r)
+	b.run(chromedp.KeyEvent(kb.Home))
+	for i := range r.Replay.Steps {
+		text := printable(evil[i%len(evil)])
+		b.run(chromedp.KeyEvent(kb.ArrowRight))
+		got := eval[places](b, held)
+		if v, ok := got["cache"][text]; !ok || v != text {
+			t.Errorf("step %d: the cache is %q, want %q", i+1, got["cache"], text)
+		}
+		if !strings.Contains(eval[string](b, `document.getElementById("now").textContent`), text) {
+			t.Errorf("step %d: it does not say %q", i+1, text)
+		}
+	}
+	if eval[bool](b, `"pwned" in window`) {
+		t.Error("data was executed")
+	}
+	if n := eval[int](b, `document.scripts.length + document.images.length`); n != 2 {
+		t.Errorf("%d scripts and images, want the data and the script", n)
+	}
+	// The policy is what it has to be: a script that gets in nevertheless is refused.
+	if err := chromedp.Do(b.ctx, chromedp.Evaluate[chromedp.Void](`{ const s = document.createElement("script"); s.textContent = "window.pwned = 1"; document.body.append(s); }; undefined`)); err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	b.complaints = nil
+	b.mu.Unlock()
+	if eval[bool](b, `"pwned" in window`) {
+		t.Error("the policy let another script in")
+	}
+}
+
+// On a phone nothing but the diagram has to be scrolled sideways.
+func testPageOnAPhone(t *testing.T, open func(*Report) *tab) {
+	long := example(5, 20)
+	long.Replay.Fatal = 3
+	for _, r := range append(counterexamples(t), long) {
+		b := open(r)
+		b.run(chromedp.EmulateViewport(390, 844))
+		if width := eval[int](b, `document.documentElement.scrollWidth`); width > 390 {
+			t.Errorf("%s: %d pixels wide", r.Strategy, width)
+		}
+		small := `[...document.querySelectorAll("button")].filter(e => e.offsetParent && (e.offsetWidth < 30 || e.offsetHeight < 30)).map(e => e.textContent).join()`
+		if buttons := eval[string](b, small); buttons != "" {
+			t.Errorf("%s: too small for a finger: %s", r.Strategy, buttons)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package report
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"quiesce/explore"
+	"quiesce/model"
+	"quiesce/sim"
+)
+
+// tool returns the path of the first of some programs that is installed. Without
+// any the test is skipped; where CI_REQUIRE is set, as in .ci/run, it fails.
+func tool(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	missing(t, names[0]+" is not installed")
+	return ""
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI_REQUIRE") != "" {
+		t.Fatal(what)
+	}
+	t.Skip(what + "; .ci/run installs it")
+}
+
+// explored returns the report of a search of the only workload, really explored.
+// closest is the schedule of a passing interleaving; "" for none.
+func explored(t *testing.T, strategy string, w model.Workload, closest string) *Report {
+	t.Helper()
+	return exploredWith(t, strategy, w, nil, explore.ProductOptions{}, closest)
+}
+
+// crashed is the report of a writer that crashes before it deletes the entry. With
+// no more than this one fault, the closest passing interleaving has none.
+func crashed(t *testing.T) *Report {
+	t.Helper()
+	return exploredWith(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
+}
+
+func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
+	t.Helper()
+	s, err := model.LookupStrategy(strategy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := model.LookupProperty("", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Keys = max(w.Keys, 1)
+	world, err := model.NewWorld(s, w.Keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer world.Close()
+	sys, err := world.System(w, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys.Faults = faults
+	r := &Report{Strategy: s.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief}
+	r.Begin(Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Words: w.String()}, sys,
+		func(token string) string { return "explore -schedule " + token })
+	res, err := explore.Product(t.Context(), sys, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if closest != "" {
+		schedule, err := explore.ParseSchedule(sys, closest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Closest, err = explore.Replay(sys, schedule); err != nil || res.Closest.Violation != "" {
+			t.Fatal(res.Closest, err)
+		}
+	}
+	r.Results = []*explore.Result{res}
+	return r
+}
+
+// race is cache-aside with its cause, and the passing interleaving in which the
+// reader stores its value one step earlier.
+func race(t *testing.T) *Report {
+	t.Helper()
+	r := explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1}, "reader-1:2,writer-1:1,reader-1:1,writer-1:1")
+	r.Explained, r.Results[0].Cause = true, []explore.Order{{Before: 1, After: 2}, {Before: 3, After: 4}}
+	return r
+}
+
+// counterexamples are reports about every strategy that has a counterexample, and
+// about servers with several tasks.
+func counterexamples(t *testing.T) []*Report {
+	t.Helper()
+	reports := []*Report{race(t), crashed(t), explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Servers: 1}, "")}
+	for _, s := range model.Strategies() {
+		w := model.Workload{Readers: 2, Writers: 1, Keys: 1}
+		if s.Race != nil {
+			w = model.Workload{Workers: 3}
+		}
+		if s.Group == model.LocalCaches {
+			w.Readers = 1 // background tasks make many states
+		}
+		if r := explored(t, s.Name, w, ""); r.Verdict() == explore.Violated {
+			reports = append(reports, r)
+		}
+	}
+	return reports
+}
+
+func step(task, request string) explore.TraceStep {
+	return explore.TraceStep{Task: task, Request: request, Contents: []sim.Content{nil, nil}}
+}

@@ -1,0 +1,245 @@
+package report
+
+import (
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"slices"
+
+	"quiesce/explore"
+	"quiesce/sim"
+)
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageScript string
+
+	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+)
+
+// HTML writes the report as one file that needs nothing else, not even a network.
+// A policy in it lets the browser execute its own script and nothing more.
+func (r *Report) HTML(w io.Writer) error {
+	return pageTemplate.Execute(w, r.page())
+}
+
+// A page is what the template shows.
+type page struct {
+	Policy          string
+	Style           template.CSS
+	Script          template.JS
+	Title, Sentence string
+	Verdict         explore.Verdict
+	Summary         []pageLine
+	Property        string
+	Meaning         string
+	Scope           string // of the cause
+	Known           bool   // whether the cause is
+	Cause, Instead  []string
+	Parting         string
+	Command         string
+	Views           []view
+	Data            any
+}
+
+type pageLine struct {
+	Label string
+	Texts []string
+}
+
+// A view is one trace: the counterexample, the closest passing interleaving or a
+// replay.
+type view struct {
+	Name      string
+	Lanes     []string
+	Rows      []laneRow
+	Diagram   svg
+	Violation string
+}
+
+// A laneRow is one step in the lane of its task.
+type laneRow struct {
+	Number  int
+	Task    string
+	Colour  int // of the task
+	Before  int // lanes to the left
+	After   int // lanes to the right
+	Span    int // lanes that the step is in: all, if it is the environment's
+	Request string
+	Reply   string
+	Fatal   bool
+	Other   string // where the two views part, what comes in the other one
+}
+
+// colours is how many the style has for tasks.
+const colours = 6
+
+func (r *Report) page() page {
+	p := page{
+		Policy: "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; script-src 'sha256-" + hash(pageScript) + "'; base-uri 'none'; form-action 'none'",
+		Style:  template.CSS(pageCSS), Script: template.JS(pageScript),
+		Title: printable(r.title()), Sentence: printable(r.sentence()), Verdict: r.Verdict(),
+		Meaning: printable(r.Meaning), Property: printable(r.Property), Parting: printable(r.parting()),
+	}
+	for _, l := range r.summary() {
+		if l.label != "" {
+			p.Summary = append(p.Summary, pageLine{Label: l.label})
+		}
+		last := &p.Summary[len(p.Summary)-1]
+		last.Texts = append(last.Texts, printable(l.text))
+	}
+	t := r.trace()
+	if t == nil {
+		return p
+	}
+	p.Command = r.command(t.Token)
+	is, instead := r.causes()
+	p.Scope, p.Known = r.scope(), is != nil
+	for i := range is {
+		p.Cause, p.Instead = append(p.Cause, printable(is[i])), append(p.Instead, printable(instead[i]))
+	}
+	name := "counterexample"
+	if r.Replay != nil {
+		name = "replay"
+	}
+	other := r.closest()
+	p.Views = []view{r.view(name, t, other)}
+	data := pageData{Places: t.Places, Traces: []pageTrace{r.pageTrace(t)}, Begin: cmp.Or(t.Fatal, len(t.Steps))}
+	if other != nil {
+		p.Views = append(p.Views, r.view("closest passing", other, t))
+		data.Traces = append(data.Traces, r.pageTrace(other))
+	}
+	p.Data = data
+	return p
+}
+
+// hash returns what a policy calls a script or a style.
+func hash(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// view returns what is shown of a trace, beside another one if that is not nil.
+func (r *Report) view(name string, t, other *explore.Trace) view {
+	parts, instead := -1, ""
+	if other != nil {
+		if n := fork(t, other); n < len(t.Steps) {
+			parts, instead = n, printable(goesOn(other, n))
+		}
+	}
+	v := view{Name: name, Diagram: r.draw(t, parts), Violation: printable(r.brief(t.Violation))}
+	lanes := slices.DeleteFunc(r.lanes(t), func(name string) bool { return name == environment })
+	for _, name := range lanes {
+		v.Lanes = append(v.Lanes, printable(name))
+	}
+	for i, s := range t.Steps {
+		row := laneRow{
+			Number: i + 1, Task: printable(s.Task), Span: 1, Fatal: i+1 == t.Fatal,
+			Request: printable(r.brief(s.Request)), Reply: printable(r.answer(s)),
+		}
+		if i == parts {
+			row.Other = instead
+		}
+		if lane := slices.Index(lanes, s.Task); lane >= 0 {
+			row.Before, row.After = lane, len(lanes)-lane-1
+			row.Colour = slices.Index(r.tasks, s.Task) % colours
+		} else {
+			row.Span = max(len(lanes), 1)
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return v
+}
+
+// pageData is what the script shows of the steps: the content at the start, and
+// what every step changes.
+type pageData struct {
+	Places []string    `json:"places"`
+	Traces []pageTrace `json:"traces"`
+	Begin  int         `json:"begin"` // the step that is shown first
+}
+
+type pageTrace struct {
+	Initial []pageItem `json:"initial"`
+	Steps   []pageStep `json:"steps"`
+}
+
+type pageStep struct {
+	Task    string     `json:"task"`
+	Request pageText   `json:"request"`
+	Reply   pageText   `json:"reply"`
+	Changes []pageItem `json:"changes"`
+	Fatal   string     `json:"fatal,omitempty"` // the violation, of the fatal step
+}
+
+// A pageText is a text for people, and in full if that is more.
+type pageText struct {
+	Brief string `json:"brief"`
+	Full  string `json:"full,omitempty"`
+}
+
+// A pageItem is an item of a place as it is now, or that is there no longer.
+type pageItem struct {
+	Place int      `json:"place"`
+	Name  string   `json:"name"`
+	Value pageText `json:"value"`
+	Note  string   `json:"note,omitempty"`
+	Gone  bool     `json:"gone,omitempty"`
+}
+
+func (r *Report) pageTrace(t *explore.Trace) pageTrace {
+	out := pageTrace{Initial: []pageItem{}, Steps: []pageStep{}}
+	before := t.Initial
+	for i, c := range t.Initial {
+		out.Initial = append(out.Initial, r.changes(i, nil, c)...)
+	}
+	for i, s := range t.Steps {
+		step := pageStep{Task: printable(s.Task), Request: r.pageText(s.Request), Reply: r.pageText(s.Reply + struck(s)), Changes: []pageItem{}}
+		for j := range s.Contents {
+			step.Changes = append(step.Changes, r.changes(j, before[j], s.Contents[j])...)
+		}
+		if i+1 == t.Fatal {
+			step.Fatal = printable(r.brief(t.Violation))
+		}
+		before = s.Contents
+		out.Steps = append(out.Steps, step)
+	}
+	return out
+}
+
+// changes returns the items of a place that are not as before, and those that are
+// there no longer.
+func (r *Report) changes(place int, before, after sim.Content) (items []pageItem) {
+	for _, it := range after {
+		if !slices.Contains(before, it) {
+			items = append(items, pageItem{Place: place, Name: printable(it.Name), Value: r.pageText(it.Value), Note: printable(it.Note)})
+		}
+	}
+	for _, it := range before {
+		if _, ok := after.Lookup(it.Name); !ok {
+			items = append(items, pageItem{Place: place, Name: printable(it.Name), Gone: true})
+		}
+	}
+	return items
+}
+
+func (r *Report) pageText(s string) pageText {
+	text := pageText{Brief: printable(r.brief(s)), Full: printable(s)}
+	if text.Full == text.Brief {
+		text.Full = ""
+	}
+	return text
+}
+
+// Repeat lets the template do something n times.
+func (page) Repeat(n int) []struct{} { return make([]struct{}, n) }
+
+// Sub is for places in the diagram.
+func (page) Sub(a, b int) int { return a - b }

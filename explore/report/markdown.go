@@ -1,0 +1,194 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+
+	"quiesce/explore"
+)
+
+// Markdown writes the report as GitHub flavoured Markdown with a Mermaid diagram,
+// to be attached to a review.
+func (r *Report) Markdown(w io.Writer) error {
+	m := &markdownWriter{Report: r}
+	m.report()
+	_, err := io.WriteString(w, m.String())
+	return err
+}
+
+type markdownWriter struct {
+	*Report
+	strings.Builder
+}
+
+func (m *markdownWriter) printf(format string, args ...any) { fmt.Fprintf(m, format, args...) }
+
+func (m *markdownWriter) report() {
+	m.printf("# %s\n\n%s\n", prose(m.title()), prose(m.sentence()))
+	m.summaryTable()
+	t := m.trace()
+	if t == nil {
+		return
+	}
+	m.printf("\n## Sequence\n\n```mermaid\n%s```\n", m.mermaid(t))
+	m.printf("\n## Steps\n\n")
+	m.steps(t)
+	m.printf("\n")
+	m.inFull(t)
+	m.why()
+	m.printf("## Replay\n\n%s\n", fence("sh", m.command(t.Token)))
+}
+
+// summaryTable writes the lines that the text report begins with.
+func (m *markdownWriter) summaryTable() {
+	m.printf("\n| | |\n| --- | --- |\n")
+	lines := m.summary()
+	for i := 0; i < len(lines); {
+		texts := []string{prose(lines[i].text)}
+		label := lines[i].label
+		for i++; i < len(lines) && lines[i].label == ""; i++ {
+			texts = append(texts, prose(lines[i].text))
+		}
+		m.printf("| %s | %s |\n", label, strings.Join(texts, "<br>"))
+	}
+}
+
+// steps writes one row for every step, and one for the state at the start.
+func (m *markdownWriter) steps(t *explore.Trace) {
+	m.printf("| step | task | request | reply |")
+	for _, name := range t.Places {
+		m.printf(" %s |", prose(name))
+	}
+	m.printf("\n| ---: | --- | --- | --- |%s\n", strings.Repeat(" --- |", len(t.Places)))
+	m.printf("| | | | |")
+	before := make([]string, len(t.Places))
+	for i, c := range t.Initial {
+		before[i] = m.content(c)
+		m.printf(" %s |", code(before[i]))
+	}
+	m.printf("\n")
+	for i, s := range t.Steps {
+		number := fmt.Sprint(i + 1)
+		if i+1 == t.Fatal {
+			number = "**" + number + "**"
+		}
+		m.printf("| %s | %s | %s | %s |", number, prose(s.Task), code(m.brief(s.Request)), code(m.answer(s)))
+		for j, c := range s.Contents {
+			cell := m.content(c)
+			text := code(cell)
+			if cell != before[j] {
+				text = "**" + text + "**"
+			}
+			before[j] = cell
+			m.printf(" %s |", text)
+		}
+		m.printf("\n")
+	}
+	m.printf("\nWhat a step changed is bold.")
+	if t.Fatal > 0 {
+		m.printf(" So is the step after which the violation stands.")
+	}
+	m.printf("\n")
+}
+
+// inFull writes the steps with nothing shortened, if anything was.
+func (m *markdownWriter) inFull(t *explore.Trace) {
+	if !slices.ContainsFunc(t.Steps, func(s explore.TraceStep) bool { return m.brief(s.Request) != s.Request || m.brief(s.Reply) != s.Reply }) {
+		return
+	}
+	var b strings.Builder
+	for i, s := range t.Steps {
+		fmt.Fprintf(&b, "%d %s: %s\n", i+1, printable(s.Task), printable(s.Request))
+		if s.Reply != "" {
+			fmt.Fprintf(&b, "  → %s\n", printable(s.Reply+struck(s)))
+		}
+	}
+	m.printf("<details>\n<summary>Requests and replies in full</summary>\n\n%s\n</details>\n\n", fence("text", strings.TrimSuffix(b.String(), "\n")))
+}
+
+// why writes the root cause and what would have to hold instead.
+func (m *markdownWriter) why() {
+	is, instead := m.causes()
+	parting := m.parting()
+	if m.trace().Violation == "" || is == nil && parting == "" && m.Meaning == "" {
+		return
+	}
+	if is != nil {
+		m.printf("## Root cause\n\n")
+	}
+	switch {
+	case is == nil:
+	case len(is) == 0:
+		m.printf("Every %s violates %s.\n\n", m.scope(), prose(m.Property))
+	default:
+		m.printf("Every %s with\n\n", m.scope())
+		for i, order := range is {
+			m.printf("- %s%s\n", prose(order), conjunction(i, len(is), ", and"))
+		}
+		m.printf("\nviolates %s.\n\n", prose(m.Property))
+	}
+	m.printf("## What would have to hold instead\n\n")
+	if m.Meaning != "" {
+		m.printf("%s means: %s.\n\n", prose(m.Property), prose(m.Meaning))
+	}
+	if len(is) > 0 {
+		m.printf("An interleaving that keeps it needs\n\n")
+		for i, order := range instead {
+			m.printf("- %s%s\n", prose(order), conjunction(i, len(is), ", or"))
+		}
+		m.printf("\nor is one in which such a step is not taken.\n\n")
+	}
+	if parting != "" {
+		m.printf("%s\n\n", prose(parting))
+	}
+}
+
+// conjunction returns what comes after the i-th of n items.
+func conjunction(i, n int, word string) string {
+	if i == n-1 {
+		return ""
+	}
+	return word
+}
+
+// markdownEscaper has the signs that mean something inside a line, and those that
+// make a link of an address.
+var markdownEscaper = strings.NewReplacer("\\", `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "~", `\~`, "|", `\|`, "<", `\<`, ">", `\>`, "&", `\&`,
+	"[", `\[`, "]", `\]`, "#", `\#`, "$", `\$`, "!", `\!`, "@", `\@`, "://", `\://`, "www.", `www\.`)
+
+// prose returns s as text of which nothing is syntax, not even in a table.
+func prose(s string) string { return markdownEscaper.Replace(printable(s)) }
+
+// code returns s as code, in a table too. Where a code span would not do, every
+// sign is written as a character reference, which is never syntax.
+func code(s string) string {
+	s = printable(s)
+	switch {
+	case s == "":
+		return ""
+	case !strings.ContainsAny(s, "`|\\") && strings.TrimSpace(s) == s:
+		return "`" + s + "`"
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if r < 0x80 && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			fmt.Fprintf(&b, "&#%d;", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return "<code>" + b.String() + "</code>"
+}
+
+// fence returns s, of one or more lines, as a block of code that nothing in it can
+// end.
+func fence(language, s string) string {
+	ticks := "```"
+	for strings.Contains(s, ticks) {
+		ticks += "`"
+	}
+	return ticks + language + "\n" + s + "\n" + ticks
+}

@@ -1,0 +1,121 @@
+package report
+
+import (
+	"slices"
+	"strconv"
+
+	"quiesce/explore"
+)
+
+// Measures of the diagram, in pixels.
+const (
+	svgGutter   = 36  // for the numbers of the steps
+	svgColumn   = 208 // between two participants
+	svgHead     = 34
+	svgRow      = 32
+	svgMargin   = 84  // left and right of a lifeline
+	svgLetter   = 6.7 // the width of one, in the font of the labels
+	svgBaseline = 7   // of a label above its arrow
+)
+
+// An svg is a sequence diagram with everything in its place. The template draws it.
+type svg struct {
+	Width, Height int
+	Participants  []svgParticipant
+	Steps         []svgStep
+}
+
+type svgParticipant struct {
+	X         int
+	Name      string
+	Task      bool
+	Top, Foot int // of the lifeline
+}
+
+// An svgStep is what is drawn for one step: the arrows of the step, in a band.
+type svgStep struct {
+	Number      int
+	Top, Height int
+	Width       int
+	Fatal, Fork bool
+	Note        string // what is said of the fatal step
+	NoteY       int
+	Arrows      []svgArrow
+}
+
+type svgArrow struct {
+	Note, Reply  bool
+	X1, X2, Y    int
+	Tip          string // points of the arrowhead
+	LabelX       int
+	LabelY       int
+	Label, Title string // Title is the label in full; "" if Label is that
+}
+
+// draw lays out the diagram of a trace. Steps from the fork-th on, from 0, are not
+// those of the other trace; -1 if there is no other.
+func (r *Report) draw(t *explore.Trace, fork int) svg {
+	s := r.sequence(t)
+	x := func(participant int) int { return svgGutter + svgMargin + participant*svgColumn }
+	d := svg{Width: x(len(s.participants)-1) + svgMargin + svgMargin/2}
+	y := svgHead + 14
+	for i := range t.Steps {
+		step := svgStep{Number: i + 1, Top: y, Width: d.Width, Fatal: i+1 == t.Fatal, Fork: i == fork}
+		y += 4
+		for _, a := range s.arrows {
+			if a.step != i+1 {
+				continue
+			}
+			y += svgRow
+			arrow := svgArrow{Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
+			left := min(arrow.X1, arrow.X2)
+			switch {
+			case a.note && a.from == a.to: // around the lifeline
+				arrow.X1, arrow.X2 = left-70, left+70
+			case a.note:
+				arrow.X1, arrow.X2 = arrow.X1-70, arrow.X2+70
+			case arrow.X1 < arrow.X2:
+				arrow.Tip = tip(arrow.X2, arrow.Y, -1)
+			default:
+				arrow.Tip = tip(arrow.X2, arrow.Y, 1)
+			}
+			arrow.LabelX, arrow.LabelY = min(arrow.X1, arrow.X2)+9, arrow.Y-svgBaseline
+			room := d.Width - arrow.LabelX - 6
+			if a.note {
+				arrow.LabelY = arrow.Y + 1
+				room = arrow.X2 - arrow.X1 - 14
+			}
+			full := printable(r.brief(a.text))
+			if arrow.Label = elide(full, int(float64(room)/svgLetter)); arrow.Label != full {
+				arrow.Title = full
+			}
+			step.Arrows = append(step.Arrows, arrow)
+		}
+		if step.Fatal {
+			y += 22
+			step.NoteY = y - 8
+			step.Note = elide(printable(r.brief(t.Violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
+		}
+		y += 4
+		step.Height = y - step.Top
+		d.Steps = append(d.Steps, step)
+	}
+	d.Height = y + 12
+	for i, name := range s.participants {
+		d.Participants = append(d.Participants, svgParticipant{x(i), elide(printable(name), 20), s.tasks[name], svgHead, d.Height - 6})
+	}
+	return d
+}
+
+// tip returns the points of an arrowhead at x, y whose shaft goes in that direction.
+func tip(x, y, direction int) string {
+	points := []int{x, y, x + 8*direction, y - 4, x + 8*direction, y + 4}
+	var b []byte
+	for i, p := range slices.All(points) {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendInt(b, int64(p), 10)
+	}
+	return string(b)
+}
