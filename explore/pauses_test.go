@@ -46,7 +46,7 @@ func (l *locker) Tick(d time.Duration) sim.Request {
 
 func (l *locker) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 	for _, k := range l.keys() {
-		if kind == sim.Expire {
+		if kind == sim.Expire || kind == sim.Lapse && l.left[k] <= 0 {
 			all = append(all, sim.Incident{Target: k, Request: sim.Request{Store: "locker", Body: "del " + k}})
 		}
 	}
@@ -69,7 +69,11 @@ func (l *locker) Execute(r sim.Request) (sim.Reply, error) {
 	case "tick":
 		d, _ := time.ParseDuration(f[1])
 		for k := range l.left {
-			l.left[k] -= d
+			if l.left[k] <= 0 {
+				delete(l.left, k) // it has lapsed
+			} else {
+				l.left[k] -= d
+			}
 		}
 	}
 	return sim.Reply(fmt.Sprint(l.keys())), nil
