@@ -208,6 +208,8 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
 	case o.threshold && threshold != "delay":
 		return fmt.Errorf("unknown threshold %q; it is delay", threshold)
+	case o.threshold && o.format == "dot":
+		return errors.New("-format dot draws the graph of one delay; it does not go with -threshold")
 	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
 		return errors.New("-threshold delay goes with -max-stall, and with neither -delay nor -schedule")
 	case w.MaxStall > 0 && o.strategy.Race != nil:
@@ -320,7 +322,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

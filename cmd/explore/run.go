@@ -70,7 +70,12 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 	}
 	defer out.abandon()
 	progress := newProgress(stderr)
-	r, err := o.explore(ctx, world, in, progress)
+	var r *report.Report
+	if o.threshold {
+		r, err = o.findThreshold(ctx, world, progress)
+	} else {
+		r, err = o.explore(ctx, world, in, progress)
+	}
 	progress.stop()
 	if err != nil {
 		return 0, err
@@ -108,6 +113,8 @@ func answer(r *report.Report) (status int, word string) {
 		if r.Reproduction.Outcome == explore.NoLongerViolates {
 			return exitHolds, word
 		}
+	case r.Threshold != nil && r.Threshold.Delay > 0:
+		return exitHolds, "threshold: delay " + r.Threshold.Delay.String()
 	default:
 		word = string(r.Verdict())
 	}
