@@ -41,6 +41,7 @@ type options struct {
 	format      string
 	width       int
 	values      bool
+	metrics     bool
 	threshold   bool // look for the smallest delay for which the property holds
 	explain     bool
 	recorded    string // the trace file to run again; "" is none
@@ -69,6 +70,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
+	f.BoolVar(&o.metrics, "metrics", false, "print hits, misses, loads, round trips and the longest stale window of the last workload (product engine)")
 	f.BoolVar(&o.explain, "explain", false, "find the root cause of a violation and the passing interleaving next to it (product engine)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
 	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run")
@@ -127,7 +129,7 @@ func parse(args []string) (options, error) {
 		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
 	}
 	if o.replay {
-		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "explain"} {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "metrics", "explain"} {
 			if given[name] {
 				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
 			}
@@ -175,7 +177,7 @@ func onlyWith(name string, given map[string]bool, with ...string) error {
 func (o *options) setTasks(given map[string]bool) error {
 	has, none := "readers and writers", []string{"workers"}
 	if o.strategy.Race != nil {
-		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache"}
+		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache", "metrics"}
 		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers}
 	} else {
 		o.workload.Workers = 0
@@ -251,7 +253,7 @@ func (o *options) setEngine(given map[string]bool) error {
 		o.engine = "direct"
 	}
 	other := map[string][]string{
-		"direct":  {"symmetry", "audit", "limit-states", "limit-memory", "explain"},
+		"direct":  {"symmetry", "audit", "limit-states", "limit-memory", "metrics", "explain"},
 		"product": {"limit"},
 	}
 	for _, name := range other[o.engine] {

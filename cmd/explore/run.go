@@ -182,10 +182,26 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		e := model.Values(o.strategy, o.workload)
 		r.Expression, values = e.Name, e.Of
 	}
+	var measures []explore.Measure
+	var stale func(sim.View) bool
+	if o.metrics {
+		trips, err := world.RoundTrips()
+		if err != nil {
+			return nil, err
+		}
+		r.RoundTrips = (*report.RoundTrips)(&trips)
+		stale = model.Stale(o.strategy, o.workload)
+	}
 	explain := o.explain || o.format == "markdown" || o.format == "html" // which have a place for it
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
 		progress.begin()
+		if o.metrics {
+			measures = nil
+			for _, m := range model.Measures(sys) {
+				measures = append(measures, explore.Measure(m))
+			}
+		}
 		if o.engine == "direct" {
 			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Values: values, Progress: progress.direct})
 		}
@@ -195,6 +211,8 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
 			Values:      values,
+			Measures:    measures,
+			Stale:       stale,
 			Explain:     explain,
 			Graph:       o.format == "dot",
 			Progress:    progress.product,

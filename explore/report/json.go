@@ -28,6 +28,7 @@ type jsonReport struct {
 	Audit          *int           `json:"audit,omitempty"`
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
 	Threshold      *jsonThreshold `json:"threshold,omitempty"`
+	Metrics        *jsonMetrics   `json:"metrics,omitempty"`
 	Values         *jsonValues    `json:"values,omitempty"`
 	Counterexample object         `json:"counterexample"`
 	Cause          *[]jsonOrder   `json:"cause,omitempty"`
@@ -135,7 +136,7 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	if res.Probability != nil && res.Verdict != explore.Incomplete {
 		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
 	}
-	j.Threshold = newJSONThreshold(r.Threshold)
+	j.Threshold, j.Metrics = newJSONThreshold(r.Threshold), r.jsonMetrics()
 	if r.Expression != "" {
 		j.Values = &jsonValues{r.Expression, []jsonValue{}}
 		for _, v := range res.Values {

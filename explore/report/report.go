@@ -39,6 +39,10 @@ type Report struct {
 	// looked for.
 	Threshold *Threshold
 
+	// RoundTrips are those of the strategy. If they are not nil, what the searches
+	// measured is shown too.
+	RoundTrips *RoundTrips
+
 	// Results are what the searches found, in the order of Begin. It is nil if
 	// one schedule was replayed.
 	Results []*explore.Result

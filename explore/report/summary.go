@@ -84,6 +84,7 @@ func (r *Report) searched() []line {
 			lines = append(lines, line{"", fmt.Sprintf("%s: %s", v.Value, interleavings(v.Interleavings))})
 		}
 	}
+	lines = append(lines, r.metrics()...)
 	return append(lines, r.certificate(res)...)
 }
 
