@@ -28,7 +28,10 @@ type options struct {
 	strategy    model.Strategy
 	property    model.Property
 	workload    model.Workload
-	grow        bool // from the smallest workload on
+	compared    []model.Strategy // one after the other; nil if nothing is compared
+	properties  []string         // of a comparison
+	single      []options        // of a comparison: for each strategy
+	grow        bool             // from the smallest workload on
 	maxTasks    int
 	replay      bool
 	schedule    string
@@ -56,12 +59,12 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("explore", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
-	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list)")
-	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy)")
+	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list), or names with commas between them, or all that keep a cache: a comparison")
+	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy), or names with commas between them: a comparison")
 	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
 	f.IntVar(&o.workload.Workers, "workers", 1, "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks")
-	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to")
+	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to; of a comparison 3 by default")
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
@@ -79,7 +82,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
 	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
-	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
+	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit, which is the default except\nof a comparison: 2000000 (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
 	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine)")
 	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
@@ -150,6 +153,9 @@ func parse(args []string) (options, error) {
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
+	}
+	if strategy == "all" || strings.Contains(strategy+property, ",") {
+		return o, o.setComparison(strategy, property, given, faults)
 	}
 	if o.strategy, err = model.LookupStrategy(strategy); err != nil {
 		return o, err
@@ -324,7 +330,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

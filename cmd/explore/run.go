@@ -48,6 +48,9 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 	if o.list {
 		return exitHolds, list(stdout, o.width)
 	}
+	if o.compared != nil {
+		return o.executeComparison(ctx, stdout, on, stderr)
+	}
 	var in input
 	if o.recorded != "" {
 		if in.recorded, err = o.open(); err != nil {
@@ -81,17 +84,51 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 		return 0, err
 	}
 	status, word := answer(r)
-	if out == nil {
-		return status, o.write(stdout, on, r)
-	}
-	if err := o.write(out, screen{}, r); err != nil {
+	return status, deliver(stdout, on, out, func(w io.Writer, on screen) error { return o.write(w, on, r) }, word+": "+r.Property)
+}
+
+// executeComparison is execute of a comparison.
+func (o options) executeComparison(ctx context.Context, stdout io.Writer, on screen, stderr io.Writer) (int, error) {
+	out, err := create(o.output)
+	if err != nil {
 		return 0, err
+	}
+	defer out.abandon()
+	progress := newProgress(stderr)
+	c, err := o.compare(ctx, progress)
+	progress.stop()
+	if err != nil {
+		return 0, err
+	}
+	write := func(w io.Writer, on screen) error { return o.writeComparison(w, on, c) }
+	return exitStatus(c.Verdict()), deliver(stdout, on, out, write, c.Sentence())
+}
+
+// deliver writes to stdout; or to the file if there is one, and then only a line to
+// stdout.
+func deliver(stdout io.Writer, on screen, out *file, write func(io.Writer, screen) error, summary string) error {
+	if out == nil {
+		return write(stdout, on)
+	}
+	if err := write(out, screen{}); err != nil {
+		return err
 	}
 	if err := out.finish(); err != nil {
-		return 0, err
+		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s\n", word, r.Property)
-	return status, err
+	_, err := fmt.Fprintln(stdout, summary)
+	return err
+}
+
+// exitStatus returns the exit status of a verdict.
+func exitStatus(v explore.Verdict) int {
+	switch v {
+	case explore.Violated:
+		return exitViolated
+	case explore.Incomplete:
+		return exitIncomplete
+	}
+	return exitHolds
 }
 
 // input is what files say.
@@ -118,13 +155,7 @@ func answer(r *report.Report) (status int, word string) {
 	default:
 		word = string(r.Verdict())
 	}
-	switch r.Verdict() {
-	case explore.Violated:
-		return exitViolated, word
-	case explore.Incomplete:
-		return exitIncomplete, word
-	}
-	return exitHolds, word
+	return exitStatus(r.Verdict()), word
 }
 
 // write writes the report in the format that was asked for.
