@@ -72,6 +72,7 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 		if err := one.setTime(given, faults, ""); err != nil {
 			return err
 		}
+		o.workload.Faults = one.workload.Faults
 		o.single = append(o.single, one)
 	}
 	return nil
@@ -79,6 +80,9 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 
 // canBeAsked returns an error if the property cannot be asked of any strategy.
 func (o *options) canBeAsked(property string) error {
+	if property == "" { // which would be the default of each
+		return errors.New("-property: a name is missing")
+	}
 	var first error
 	for _, s := range o.compared {
 		_, err := model.LookupProperty(property, s)
@@ -88,9 +92,6 @@ func (o *options) canBeAsked(property string) error {
 		if first == nil {
 			first = err
 		}
-	}
-	if property == "" {
-		return errors.New("-property: a name is missing")
 	}
 	return first
 }
