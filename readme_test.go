@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,8 @@ var update = flag.Bool("update", false, "rewrite the outputs and the verdicts in
 //
 // A block that starts with ```console holds commands, each after "$ ", with
 // their whole output. A block that starts with ```go stands in this file. Rows
+// between <!-- gallery --> and <!-- /gallery --> show every counterexample, what is
+// between <!-- explore args --> and <!-- /explore --> is printed by that command, rows
 // between <!-- verdicts --> and <!-- /verdicts --> are those of verdictTable, those
 // between <!-- races --> and <!-- /races --> of raceTable,
 // and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
@@ -52,6 +55,8 @@ func TestDocuments(t *testing.T) {
 			is := replace(was, "```console\n", "```\n", func(block string) string { return rerun(t, binary, block) })
 			is = replace(is, "<!-- verdicts -->\n", "<!-- /verdicts -->", func(string) string { return verdictTable(t, binary) })
 			is = replace(is, "<!-- strategies -->\n", "<!-- /strategies -->", func(string) string { return strategySections(t, binary) })
+			is = replace(is, "<!-- gallery -->\n", "<!-- /gallery -->", func(string) string { return gallery(t, binary) })
+			is = embedded.ReplaceAllStringFunc(is, func(block string) string { return embed(t, binary, block) })
 			replace(is, "```go\n", "```\n", func(block string) string { checkCode(t, block); return block })
 			replace(is, "<!-- costs -->\n", "<!-- /costs -->", func(block string) string { checkCosts(t, binary, block); return block })
 			switch {
@@ -80,6 +85,60 @@ func replace(text, begin, end string, f func(string) string) string {
 		b.WriteString(begin + f(block) + end)
 		text = after
 	}
+}
+
+// embedded is a part of a document that a command prints as Markdown.
+var embedded = regexp.MustCompile(`(?s)<!-- explore ([^\n]*) -->\n.*?<!-- /explore -->`)
+
+// embed returns the part as the command prints it now, without the title.
+func embed(t *testing.T, binary, block string) string {
+	t.Helper()
+	args := embedded.FindStringSubmatch(block)[1]
+	out, status := run(t, binary, strings.Fields(args)...)
+	if status == 2 {
+		t.Fatal(out)
+	}
+	_, out, _ = strings.Cut(out, "\n\n")
+	return "<!-- explore " + args + " -->\n" + out + "<!-- /explore -->"
+}
+
+// gallery returns a section for every strategy that violates its property, from a
+// cold cache or else from a warm one: parts of what -format markdown prints. The
+// counterexample as a trace file is reproduced.
+func gallery(t *testing.T, binary string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, s := range model.Strategies() {
+		args := []string{"-strategy", s.Name}
+		out, status := run(t, binary, append(args, "-format", "markdown")...)
+		if status == 0 && s.Race == nil {
+			args = append(args, "-cache", "warm")
+			out, status = run(t, binary, append(args, "-format", "markdown")...)
+		}
+		switch status {
+		case 0:
+			continue
+		case 1:
+		default:
+			t.Fatalf("%v: exit status %d\n%s", args, status, out)
+		}
+		sentence := strings.Split(out, "\n\n")[1]
+		reason := "The root cause needs more orders of steps than are tried."
+		if _, cause, ok := strings.Cut(out, "## Root cause\n\n"); ok {
+			cause, _, _ = strings.Cut(cause, "\n\n## ")
+			reason = strings.Join(strings.Fields(strings.ReplaceAll(cause, "\n- ", " ")), " ")
+		}
+		_, diagram, _ := strings.Cut(out, "```mermaid\n")
+		diagram, _, _ = strings.Cut(diagram, "```\n")
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n\n```mermaid\n%s```\n", s.Name, reason, sentence, diagram)
+
+		file := filepath.Join(t.TempDir(), "trace.json")
+		run(t, binary, append(args, "-format", "json", "-o", file)...)
+		if out, status := run(t, binary, "-replay", file); status != 1 || !strings.HasPrefix(out, "outcome       reproduced: ") {
+			t.Errorf("%s: -replay: exit status %d\n%s", s.Name, status, out)
+		}
+	}
+	return b.String() + "\n"
 }
 
 // rerun returns the block with the outputs that its commands have now.

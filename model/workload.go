@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"quiesce/sim"
@@ -157,20 +156,32 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 
 // tick returns the greatest common divisor of all durations of a timed workload.
 func (s Strategy) tick(load Workload) time.Duration {
-	durations := s.TTLs
-	if durations == nil {
-		durations = []time.Duration{productTTL}
+	if s.NewTimed == nil {
+		return s.Tick(load)
 	}
-	if s.NewTimed != nil {
-		durations = append(slices.Clone(durations), cmp.Or(load.Delay, s.Delay))
+	return divisor(s.Tick(load), cmp.Or(load.Delay, s.Delay))
+}
+
+// Tick returns the greatest common divisor of all durations of a timed workload but
+// the delay, so that delays which are multiples of it have it for their tick.
+func (s Strategy) Tick(load Workload) time.Duration {
+	ttls := s.TTLs
+	if ttls == nil {
+		ttls = []time.Duration{productTTL}
 	}
 	tick := load.MaxStall
-	for _, d := range durations {
-		for d != 0 {
-			tick, d = d, tick%d
-		}
+	for _, ttl := range ttls {
+		tick = divisor(tick, ttl)
 	}
 	return tick
+}
+
+// divisor returns the greatest common divisor, by Euclid's algorithm.
+func divisor(a, b time.Duration) time.Duration {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // Smallest returns the workloads of at least one reader and one writer, or of at

@@ -28,7 +28,10 @@ type options struct {
 	strategy    model.Strategy
 	property    model.Property
 	workload    model.Workload
-	grow        bool // from the smallest workload on
+	compared    []model.Strategy // one after the other; nil if nothing is compared
+	properties  []string         // of a comparison
+	single      []options        // of a comparison: for each strategy
+	grow        bool             // from the smallest workload on
 	maxTasks    int
 	replay      bool
 	schedule    string
@@ -41,6 +44,7 @@ type options struct {
 	format      string
 	width       int
 	values      bool
+	metrics     bool
 	threshold   bool // look for the smallest delay for which the property holds
 	explain     bool
 	recorded    string // the trace file to run again; "" is none
@@ -55,12 +59,12 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("explore", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
-	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list)")
-	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy)")
+	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list), or names with commas between them, or all that keep a cache: a comparison")
+	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy), or names with commas between them: a comparison")
 	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
 	f.IntVar(&o.workload.Workers, "workers", 1, "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks")
-	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to")
+	f.IntVar(&o.maxTasks, "max-tasks", 4, "the largest `number` of tasks to grow to; of a comparison 3 by default")
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
@@ -69,6 +73,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
+	f.BoolVar(&o.metrics, "metrics", false, "print hits, misses, loads, round trips and the longest stale window of the last workload (product engine)")
 	f.BoolVar(&o.explain, "explain", false, "find the root cause of a violation and the passing interleaving next to it (product engine)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
 	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run")
@@ -77,7 +82,7 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
 	f.IntVar(&o.audit, "audit", 100, "the `number` of random schedules of a workload that holds that are run for real and compared (product engine)")
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
-	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit (product engine)")
+	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit, which is the default except\nof a comparison: 2000000 (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
 	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine)")
 	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
@@ -127,7 +132,7 @@ func parse(args []string) (options, error) {
 		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
 	}
 	if o.replay {
-		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "explain"} {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "metrics", "explain"} {
 			if given[name] {
 				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
 			}
@@ -148,6 +153,9 @@ func parse(args []string) (options, error) {
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
+	}
+	if strategy == "all" || strings.Contains(strategy+property, ",") {
+		return o, o.setComparison(strategy, property, given, faults)
 	}
 	if o.strategy, err = model.LookupStrategy(strategy); err != nil {
 		return o, err
@@ -175,7 +183,7 @@ func onlyWith(name string, given map[string]bool, with ...string) error {
 func (o *options) setTasks(given map[string]bool) error {
 	has, none := "readers and writers", []string{"workers"}
 	if o.strategy.Race != nil {
-		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache"}
+		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache", "metrics"}
 		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers}
 	} else {
 		o.workload.Workers = 0
@@ -208,6 +216,8 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
 	case o.threshold && threshold != "delay":
 		return fmt.Errorf("unknown threshold %q; it is delay", threshold)
+	case o.threshold && o.format == "dot":
+		return errors.New("-format dot draws the graph of one delay; it does not go with -threshold")
 	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
 		return errors.New("-threshold delay goes with -max-stall, and with neither -delay nor -schedule")
 	case w.MaxStall > 0 && o.strategy.Race != nil:
@@ -249,7 +259,7 @@ func (o *options) setEngine(given map[string]bool) error {
 		o.engine = "direct"
 	}
 	other := map[string][]string{
-		"direct":  {"symmetry", "audit", "limit-states", "limit-memory", "explain"},
+		"direct":  {"symmetry", "audit", "limit-states", "limit-memory", "metrics", "explain"},
 		"product": {"limit"},
 	}
 	for _, name := range other[o.engine] {
@@ -320,7 +330,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

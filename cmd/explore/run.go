@@ -48,6 +48,9 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 	if o.list {
 		return exitHolds, list(stdout, o.width)
 	}
+	if o.compared != nil {
+		return o.executeComparison(ctx, stdout, on, stderr)
+	}
 	var in input
 	if o.recorded != "" {
 		if in.recorded, err = o.open(); err != nil {
@@ -70,23 +73,62 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 	}
 	defer out.abandon()
 	progress := newProgress(stderr)
-	r, err := o.explore(ctx, world, in, progress)
+	var r *report.Report
+	if o.threshold {
+		r, err = o.findThreshold(ctx, world, progress)
+	} else {
+		r, err = o.explore(ctx, world, in, progress)
+	}
 	progress.stop()
 	if err != nil {
 		return 0, err
 	}
 	status, word := answer(r)
-	if out == nil {
-		return status, o.write(stdout, on, r)
-	}
-	if err := o.write(out, screen{}, r); err != nil {
+	return status, deliver(stdout, on, out, func(w io.Writer, on screen) error { return o.write(w, on, r) }, word+": "+r.Property)
+}
+
+// executeComparison is execute of a comparison.
+func (o options) executeComparison(ctx context.Context, stdout io.Writer, on screen, stderr io.Writer) (int, error) {
+	out, err := create(o.output)
+	if err != nil {
 		return 0, err
+	}
+	defer out.abandon()
+	progress := newProgress(stderr)
+	c, err := o.compare(ctx, progress)
+	progress.stop()
+	if err != nil {
+		return 0, err
+	}
+	write := func(w io.Writer, on screen) error { return o.writeComparison(w, on, c) }
+	return exitStatus(c.Verdict()), deliver(stdout, on, out, write, c.Sentence())
+}
+
+// deliver writes to stdout; or to the file if there is one, and then only a line to
+// stdout.
+func deliver(stdout io.Writer, on screen, out *file, write func(io.Writer, screen) error, summary string) error {
+	if out == nil {
+		return write(stdout, on)
+	}
+	if err := write(out, screen{}); err != nil {
+		return err
 	}
 	if err := out.finish(); err != nil {
-		return 0, err
+		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%s: %s\n", word, r.Property)
-	return status, err
+	_, err := fmt.Fprintln(stdout, summary)
+	return err
+}
+
+// exitStatus returns the exit status of a verdict.
+func exitStatus(v explore.Verdict) int {
+	switch v {
+	case explore.Violated:
+		return exitViolated
+	case explore.Incomplete:
+		return exitIncomplete
+	}
+	return exitHolds
 }
 
 // input is what files say.
@@ -108,16 +150,12 @@ func answer(r *report.Report) (status int, word string) {
 		if r.Reproduction.Outcome == explore.NoLongerViolates {
 			return exitHolds, word
 		}
+	case r.Threshold != nil && r.Threshold.Delay > 0:
+		return exitHolds, "threshold: delay " + r.Threshold.Delay.String()
 	default:
 		word = string(r.Verdict())
 	}
-	switch r.Verdict() {
-	case explore.Violated:
-		return exitViolated, word
-	case explore.Incomplete:
-		return exitIncomplete, word
-	}
-	return exitHolds, word
+	return exitStatus(r.Verdict()), word
 }
 
 // write writes the report in the format that was asked for.
@@ -175,10 +213,26 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		e := model.Values(o.strategy, o.workload)
 		r.Expression, values = e.Name, e.Of
 	}
+	var measures []explore.Measure
+	var stale func(sim.View) bool
+	if o.metrics {
+		trips, err := world.RoundTrips()
+		if err != nil {
+			return nil, err
+		}
+		r.RoundTrips = (*report.RoundTrips)(&trips)
+		stale = model.Stale(o.strategy, o.workload)
+	}
 	explain := o.explain || o.format == "markdown" || o.format == "html" // which have a place for it
 	var err error
 	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
 		progress.begin()
+		if o.metrics {
+			measures = nil
+			for _, m := range model.Measures(sys) {
+				measures = append(measures, explore.Measure(m))
+			}
+		}
 		if o.engine == "direct" {
 			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Values: values, Progress: progress.direct})
 		}
@@ -188,6 +242,8 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 			LimitStates: o.limitStates,
 			LimitMemory: o.limitMemory,
 			Values:      values,
+			Measures:    measures,
+			Stale:       stale,
 			Explain:     explain,
 			Graph:       o.format == "dot",
 			Progress:    progress.product,

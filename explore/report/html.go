@@ -16,12 +16,23 @@ import (
 var (
 	//go:embed page.html
 	pageHTML string
+	//go:embed diagram.html
+	diagramHTML string
+	//go:embed comparison.html
+	comparisonHTML string
 	//go:embed page.css
 	pageCSS string
 	//go:embed page.js
 	pageScript string
 
-	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+	// What the templates can call: something is repeated, and diagrams have places.
+	templates = template.Must(template.New("diagram").Funcs(template.FuncMap{
+		"repeat": func(n int) []struct{} { return make([]struct{}, n) },
+		"sub":    func(a, b int) int { return a - b },
+	}).Parse(diagramHTML))
+
+	pageTemplate       = template.Must(template.Must(templates.Clone()).New("page").Parse(pageHTML))
+	comparisonTemplate = template.Must(template.Must(templates.Clone()).New("comparison").Parse(comparisonHTML))
 )
 
 // HTML writes the report as one file that needs nothing else, not even a network.
@@ -83,7 +94,7 @@ const colours = 6
 
 func (r *Report) page() page {
 	p := page{
-		Policy: "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; script-src 'sha256-" + hash(pageScript) + "'; base-uri 'none'; form-action 'none'",
+		Policy: policy + "; script-src 'sha256-" + hash(pageScript) + "'",
 		Style:  template.CSS(pageCSS), Script: template.JS(pageScript),
 		Title: printable(r.title()), Sentence: printable(r.sentence()), Verdict: r.Verdict(),
 		Meaning: printable(r.Meaning), Property: printable(r.Property), Parting: printable(r.parting()),
@@ -119,6 +130,9 @@ func (r *Report) page() page {
 	p.Data = data
 	return p
 }
+
+// policy lets a browser apply the style, and do nothing else.
+var policy = "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; base-uri 'none'; form-action 'none'"
 
 // hash returns what a policy calls a script or a style.
 func hash(s string) string {
@@ -237,9 +251,3 @@ func (r *Report) pageText(s string) pageText {
 	}
 	return text
 }
-
-// Repeat lets the template do something n times.
-func (page) Repeat(n int) []struct{} { return make([]struct{}, n) }
-
-// Sub is for places in the diagram.
-func (page) Sub(a, b int) int { return a - b }

@@ -27,6 +27,8 @@ type jsonReport struct {
 	Fraction       string         `json:"probability_fraction,omitempty"`
 	Audit          *int           `json:"audit,omitempty"`
 	Workloads      []jsonWorkload `json:"workloads,omitempty"`
+	Threshold      *jsonThreshold `json:"threshold,omitempty"`
+	Metrics        *jsonMetrics   `json:"metrics,omitempty"`
 	Values         *jsonValues    `json:"values,omitempty"`
 	Counterexample object         `json:"counterexample"`
 	Cause          *[]jsonOrder   `json:"cause,omitempty"`
@@ -143,6 +145,7 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	if res.Probability != nil && res.Verdict != explore.Incomplete {
 		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
 	}
+	j.Threshold, j.Metrics = newJSONThreshold(r.Threshold), r.jsonMetrics()
 	if r.Expression != "" {
 		j.Values = &jsonValues{r.Expression, []jsonValue{}}
 		for _, v := range res.Values {

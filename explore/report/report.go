@@ -35,6 +35,14 @@ type Report struct {
 	// interleaving were asked for.
 	Explained bool
 
+	// Threshold is the smallest delay for which the property holds; nil if none was
+	// looked for.
+	Threshold *Threshold
+
+	// RoundTrips are those of the strategy. If they are not nil, what the searches
+	// measured is shown too.
+	RoundTrips *RoundTrips
+
 	// Results are what the searches found, in the order of Begin. It is nil if
 	// one schedule was replayed.
 	Results []*explore.Result

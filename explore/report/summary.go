@@ -78,7 +78,7 @@ func (r *Report) searched() []line {
 	if len(r.Results) > 1 {
 		last = fmt.Sprintf(" (the last of %d)", len(r.Results))
 	}
-	lines := []line{{"verdict", verdict}, {"strategy", r.Strategy}, {"workload", r.workload().Words + last}}
+	lines := append(r.threshold(), line{"verdict", verdict}, line{"strategy", r.Strategy}, line{"workload", r.workload().Words + last})
 	lines = append(lines, counts(res)...)
 	if r.Expression != "" {
 		lines = append(lines, line{"values", fmt.Sprintf("of %s at quiescence", r.Expression)})
@@ -86,6 +86,7 @@ func (r *Report) searched() []line {
 			lines = append(lines, line{"", fmt.Sprintf("%s: %s", v.Value, interleavings(v.Interleavings))})
 		}
 	}
+	lines = append(lines, r.metrics()...)
 	return append(lines, r.certificate(res)...)
 }
 

@@ -26,13 +26,14 @@ type column struct {
 	head    string
 	cells   []string
 	colours map[int]text.Colors // by the index of the cell
+	right   bool                // the cells are aligned to the right; of the first column
 }
 
 // table writes the trace with one column for every task that takes a step and
 // one for every store. Where that is too narrow to read, the tasks share a
 // column.
 func (t *textWriter) table(trace *explore.Trace) {
-	steps := column{head: "step", cells: []string{""}}
+	steps := column{head: "step", cells: []string{""}, right: true}
 	for i := range trace.Steps {
 		steps.cells = append(steps.cells, strconv.Itoa(i+1))
 	}
@@ -216,7 +217,9 @@ func (t *textWriter) draw(columns []column, widths []int) {
 		tw.SetStyle(table.StyleDefault)
 	}
 	tw.Style().Format.Header = text.FormatDefault
-	tw.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}})
+	if columns[0].right {
+		tw.SetColumnConfigs([]table.ColumnConfig{{Number: 1, Align: text.AlignRight}})
+	}
 	row := func(cell func(column) (string, text.Colors)) table.Row {
 		var r table.Row
 		for i, c := range columns {

@@ -27,12 +27,16 @@ type TextOptions struct {
 
 // Text writes the report for people at a terminal.
 func (r *Report) Text(w io.Writer, opts TextOptions) error {
+	t := newTextWriter(r, w, opts)
+	t.report()
+	return t.err
+}
+
+func newTextWriter(r *Report, w io.Writer, opts TextOptions) *textWriter {
 	if opts.Width == 0 {
 		opts.Width = 100
 	}
-	t := &textWriter{Report: r, TextOptions: opts, w: w, width: max(opts.Width, 40)}
-	t.report()
-	return t.err
+	return &textWriter{Report: r, TextOptions: opts, w: w, width: max(opts.Width, 40)}
 }
 
 // A textWriter keeps the first error, so that the lines need not care.

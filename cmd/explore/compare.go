@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"quiesce/explore"
+	"quiesce/explore/report"
+	"quiesce/model"
+)
+
+// Defaults of a comparison, which has to end for every strategy.
+const (
+	comparedTasks  = 3
+	comparedStates = 2_000_000 // of a workload
+)
+
+// setComparison reads what a comparison is of.
+func (o *options) setComparison(strategies, properties string, given map[string]bool, faults string) error {
+	notWith := []string{"readers", "writers", "workers", "values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold"}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if slices.Contains(notWith, name) {
+			return fmt.Errorf("-%s does not go with a comparison of strategies or properties", name)
+		}
+	}
+	if o.format == "dot" {
+		return errors.New("-format dot does not go with a comparison of strategies or properties")
+	}
+	if strategies == "all" {
+		o.compared = model.Caches()
+	} else {
+		for name := range strings.SplitSeq(strategies, ",") {
+			s, err := model.LookupStrategy(name)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(o.compared, func(other model.Strategy) bool { return other.Name == name }) {
+				return fmt.Errorf("-strategy: %s is there twice", name)
+			}
+			o.compared = append(o.compared, s)
+		}
+	}
+	if properties == "" {
+		properties = "coherent"
+	}
+	for name := range strings.SplitSeq(properties, ",") {
+		if slices.Contains(o.properties, name) {
+			return fmt.Errorf("-property: %s is there twice", name)
+		}
+		if err := o.canBeAsked(name); err != nil {
+			return err
+		}
+		o.properties = append(o.properties, name)
+	}
+	if !given["max-tasks"] {
+		o.maxTasks = comparedTasks
+	}
+	if !given["limit-states"] {
+		o.limitStates = comparedStates
+	}
+	for _, s := range o.compared {
+		one := *o
+		one.strategy = s
+		if err := one.setTasks(nil); err != nil {
+			return err
+		}
+		if err := one.setTime(given, faults, ""); err != nil {
+			return err
+		}
+		o.workload.Faults = one.workload.Faults
+		o.single = append(o.single, one)
+	}
+	return nil
+}
+
+// canBeAsked returns an error if the property cannot be asked of any strategy.
+func (o *options) canBeAsked(property string) error {
+	if property == "" { // which would be the default of each
+		return errors.New("-property: a name is missing")
+	}
+	var first error
+	for _, s := range o.compared {
+		_, err := model.LookupProperty(property, s)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// compare explores every strategy with every property.
+func (o options) compare(ctx context.Context, progress *progress) (*report.Comparison, error) {
+	c := &report.Comparison{Properties: o.properties, MaxTasks: o.maxTasks}
+	common := o.workload
+	common.Readers, common.Writers, common.Workers = 1, 1, 0
+	_, c.Workloads, _ = strings.Cut(common.String(), "1 writer, ")
+	for _, one := range o.single {
+		row, err := one.row(ctx, progress)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", one.strategy.Name, err)
+		}
+		c.Rows = append(c.Rows, row)
+	}
+	return c, nil
+}
+
+// row explores one strategy with every property.
+func (o options) row(ctx context.Context, progress *progress) (row report.Row, err error) {
+	row.Strategy = o.strategy.Name
+	world, err := model.NewWorld(o.strategy, o.workload.Keys)
+	if err != nil {
+		return row, err
+	}
+	defer world.Close()
+	for _, name := range o.properties {
+		p, err := model.LookupProperty(name, o.strategy)
+		if err != nil { // it is not one of this strategy
+			row.Cells = append(row.Cells, report.Cell{})
+			continue
+		}
+		o.property = p
+		cell, err := o.cell(ctx, world, progress)
+		if err != nil {
+			return row, err
+		}
+		row.Cells = append(row.Cells, cell)
+	}
+	if o.strategy.Race == nil {
+		row.Costs, err = o.costs(ctx, world, progress)
+	}
+	return row, err
+}
+
+// cell explores one property. A workload that is refused, or whose code fails, has no
+// verdict; code that is not deterministic is an error, as without a comparison.
+func (o options) cell(ctx context.Context, world *model.World, progress *progress) (report.Cell, error) {
+	if _, err := world.System(o.workload.Smallest(o.maxTasks)[0], o.property); err != nil {
+		return report.Cell{}, err
+	}
+	r, err := o.explore(ctx, world, input{}, progress)
+	if unknown := reason(err); unknown != "" {
+		return report.Cell{Error: unknown}, nil
+	}
+	return report.Cell{Report: r}, err
+}
+
+// reason returns why a search could not be made; "" if it was, or nobody can say.
+func reason(err error) string {
+	var nondeterminism *explore.NondeterminismError
+	if err == nil || errors.As(err, &nondeterminism) {
+		return ""
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
+}
+
+// costs measures the workload with the most readers. The largest number of loads at
+// once is the least for which db-load holds.
+func (o options) costs(ctx context.Context, world *model.World, progress *progress) (*report.Costs, error) {
+	trips, err := world.RoundTrips()
+	if err != nil {
+		return nil, err
+	}
+	w := o.workload
+	w.Readers, w.Writers = o.maxTasks-1, 1
+	c := &report.Costs{RoundTrips: report.RoundTrips(trips), Workload: words(w), Loads: -1}
+	for n := 0; ; n++ {
+		p, err := model.LookupProperty(fmt.Sprintf("db-load=%d", n), o.strategy)
+		if err != nil {
+			return nil, err
+		}
+		sys, err := world.System(w, p)
+		if err != nil {
+			return nil, err
+		}
+		progress.begin()
+		r, err := explore.Product(ctx, sys, explore.ProductOptions{NoSymmetry: !o.symmetry, LimitStates: o.limitStates, LimitMemory: o.limitMemory,
+			Stale: model.Stale(o.strategy, w), Progress: progress.product})
+		if c.Unknown = reason(err); c.Unknown != "" {
+			return c, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		c.Stale = r.Stale
+		switch {
+		case r.Verdict == explore.Incomplete:
+			c.Unknown = r.Reason
+			return c, nil
+		case r.Verdict == explore.Holds:
+			c.Loads = n
+			return c, nil
+		case n > len(sys.Tasks()): // more than there can be, so it is not violated by loads
+			c.Unknown = "there is a deadlock"
+			return c, nil
+		}
+	}
+}
+
+// writeComparison writes it in the format that was asked for.
+func (o options) writeComparison(w io.Writer, on screen, c *report.Comparison) error {
+	switch o.format {
+	case "json":
+		return c.JSON(w)
+	case "markdown":
+		return c.Markdown(w)
+	case "html":
+		return c.HTML(w)
+	}
+	return c.Text(w, on.options(o.width))
+}

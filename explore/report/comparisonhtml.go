@@ -1,0 +1,72 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+
+	"quiesce/explore"
+)
+
+// HTML writes the comparison as one file that needs nothing else. Every violated
+// cell links to its trace.
+func (c *Comparison) HTML(w io.Writer) error {
+	return comparisonTemplate.Execute(w, c.page())
+}
+
+// A comparisonPage is what the template shows.
+type comparisonPage struct {
+	Policy     string
+	Style      template.CSS
+	Verdict    explore.Verdict
+	Sentence   string
+	Head       []string
+	Rows       []pageRow
+	Legend     []string
+	Costs      [][]string
+	CostLegend string
+	Notes      []string
+	Traces     []pageCounterexample
+}
+
+type pageRow struct {
+	Strategy string
+	Cells    []pageCell
+}
+
+type pageCell struct {
+	Verdict explore.Verdict
+	Text    string
+	Anchor  string // of the trace; "" if there is none
+}
+
+// A pageCounterexample is the trace of one cell.
+type pageCounterexample struct {
+	Anchor, Title, Sentence, Command string
+	View                             view
+}
+
+func (c *Comparison) page() comparisonPage {
+	p := comparisonPage{
+		Policy: policy, Style: template.CSS(pageCSS), Verdict: c.Verdict(), Sentence: c.Sentence(),
+		Head: c.grid()[0], Legend: c.legend(), Costs: c.costs(), CostLegend: c.costLegend(),
+	}
+	for _, note := range c.notes() {
+		p.Notes = append(p.Notes, printable(note))
+	}
+	for _, row := range c.Rows {
+		shown := pageRow{Strategy: row.Strategy}
+		for _, cell := range row.Cells {
+			one := pageCell{Verdict: cell.Verdict(), Text: cell.String()}
+			if r := cell.Report; r != nil && r.trace() != nil {
+				one.Anchor = fmt.Sprintf("trace-%d", len(p.Traces)+1)
+				p.Traces = append(p.Traces, pageCounterexample{
+					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(r.trace().Token), r.view("violating", r.trace(), nil),
+				})
+			}
+			shown.Cells = append(shown.Cells, one)
+		}
+		p.Rows = append(p.Rows, shown)
+	}
+	return p
+}
