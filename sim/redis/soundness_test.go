@@ -132,7 +132,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	faults := 0
 	rounds := 3000
 	if testing.Short() {
-		rounds = 300
+		rounds = 600
 	}
 	for range rounds {
 		if err := s.Reset(); err != nil {
