@@ -75,7 +75,7 @@ func (g *graph) cause(ctx context.Context, t *Trace) ([]Order, error) {
 	if err != nil || c.g.expanded < c.g.set.n {
 		return nil, err
 	}
-	if c.violates, err = c.g.evaluate(nil); err != nil {
+	if c.violates, err = c.g.evaluate(); err != nil {
 		return nil, err
 	}
 	c.pass(t.Schedule.Faults())
@@ -150,7 +150,7 @@ func (t *processTable) operations() []operation {
 			case w.store == local:
 				all = append(all, newOperation("", sim.Start.Body))
 			default:
-				req := t.stores[w.store].requests[w.request]
+				req := t.stores[w.store].requests.all[w.request]
 				text, _ := t.sys.Describe(req, "")
 				all = append(all, newOperation(req.Store, text))
 			}

@@ -10,7 +10,8 @@ import (
 // Faults, and the passing of time, are steps like any other, from a state to a
 // state. What they add to a graph is here: a machine that says which faults can
 // still happen, which is one number more in every state, and a label for every
-// edge. A graph without them has neither.
+// edge. A graph without them has neither. Nor has it monitors, which are machines that
+// watch the steps, one number each.
 
 // aside is the task of an edge that no task takes.
 const aside = 255
@@ -20,20 +21,20 @@ func (g *graph) label(i int) sim.Fault {
 	if !g.moody {
 		return sim.Fault{}
 	}
-	return g.causes[*g.labels.at(i)]
+	return g.causes.all[*g.labels.at(i)]
 }
 
-// weatherAt and monitorAt return where in a state the numbers of the weather and of
-// the monitor are, if it has them.
-func (g *graph) weatherAt() int { return len(g.slots) + len(g.stores) }
-func (g *graph) monitorAt() int { return g.weatherAt() + 1 }
+// weatherAt and watchAt return where in a state the numbers of the weather and of
+// the i-th watch are, if it has them.
+func (g *graph) weatherAt() int    { return len(g.slots) + len(g.stores) }
+func (g *graph) watchAt(i int) int { return g.weatherAt() + 1 + i }
 
 // weather returns what the environment can still do in a state of these values.
 func (g *graph) weather(values []uint32) sim.Weather {
 	if !g.moody {
 		return sim.Weather{}
 	}
-	return g.weathers[values[g.weatherAt()]]
+	return g.weathers.all[values[g.weatherAt()]]
 }
 
 // move returns the move of an edge with this label, if a process of the program
@@ -80,11 +81,14 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 	}
 	if ok && g.moody && err == nil {
 		after := g.weather(values).After(m.Fault.Kind)
-		s.values[g.weatherAt()] = number(&g.weathers, g.byWeather, after)
+		s.values[g.weatherAt()] = g.weathers.of(after)
 	}
-	if ok && g.monitors != nil && err == nil {
-		after := g.sys.After(g.monitors[values[g.monitorAt()]], s.step, g.view(s.values))
-		s.values[g.monitorAt()] = number(&g.monitors, g.byMonitor, after)
+	if ok && len(g.watches) > 0 && err == nil {
+		view := g.view(s.values)
+		for i, w := range g.watches {
+			at := &s.values[g.watchAt(i)]
+			*at = w.states.of(g.sys.After(w.monitor, w.states.all[*at], s.step, view))
+		}
 	}
 	return s, ok, err
 }
@@ -106,7 +110,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		s.step.Request = sim.Start
 		if n.arrives != nil && n.arrives[index] > 0 {
 			asked := table.histories[n.history].wants[index].store
-			s.step.Request, s.step.Reply = sim.Arrive, g.stores[asked].replies[n.arrives[index]-1]
+			s.step.Request, s.step.Reply = sim.Arrive, g.stores[asked].replies.all[n.arrives[index]-1]
 		}
 		m, err := g.learn(code, node, index, 0)
 		s.values[slot] = m.node
@@ -114,7 +118,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	}
 	store, fallible := g.stores[w.store], g.sys.Fallible(w.store)
 	state := &s.values[len(g.slots)+w.store]
-	s.step.Request = store.requests[w.request]
+	s.step.Request = store.requests.all[w.request]
 	weather := g.weather(s.values)
 	switch {
 	case kind == "" && !g.sys.Refused(weather, s.step.Request):
@@ -122,7 +126,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		if err != nil || m.kind != done {
 			return false, err
 		}
-		s.step.Reply = store.replies[store.states[*state].next[w.request].reply]
+		s.step.Reply = store.replies.all[store.states[*state].next[w.request].reply]
 		s.values[slot], *state = m.node, m.state
 		return true, nil
 	case kind == "" && fallible.Retries(s.step.Request):
@@ -149,7 +153,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		}
 	}
 	var err error
-	s.values[slot], err = table.step(node, index, store.reply(s.step.Reply))
+	s.values[slot], err = table.step(node, index, store.replies.of(s.step.Reply))
 	return err == nil, err
 }
 
@@ -205,7 +209,7 @@ func (g *graph) doIncident(s *step) (bool, error) {
 		}
 		for _, in := range all {
 			if in.fault == s.step.Fault {
-				s.step.Request = t.requests[in.request]
+				s.step.Request = t.requests.all[in.request]
 				return true, g.suffer(s.values, i, s.step.Request)
 			}
 		}
@@ -227,7 +231,7 @@ func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
 func (g *graph) suffer(values []uint32, store int, req sim.Request) error {
 	t := g.stores[store]
 	state := &values[len(g.slots)+store]
-	next, err := t.step(*state, t.request(req))
+	next, err := t.step(*state, t.requests.of(req))
 	if err == nil && next.kind != done {
 		return fmt.Errorf("%s: a request of the environment is blocked", t.store.Name())
 	}
@@ -254,7 +258,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			slices.Sort(group)
 			e.at = uint8(g.first(slot) + slices.Index(group, node))
 		}
-		steps, labels = append(steps, e), append(labels, number(&g.causes, g.byCause, f))
+		steps, labels = append(steps, e), append(labels, g.causes.of(f))
 		return nil
 	}
 	weather := g.weather(values)
@@ -269,7 +273,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			index := g.base(s.program) + task
 			kinds := []sim.FaultKind{""}
 			if w := table.nodes[values[i]].wants[task]; w.store >= 0 {
-				kinds = append(kinds, g.sys.Struck(weather, g.stores[w.store].requests[w.request])...)
+				kinds = append(kinds, g.sys.Struck(weather, g.stores[w.store].requests.all[w.request])...)
 			}
 			for _, kind := range kinds {
 				if err := add(first, i, task, i, sim.Move{Task: index, Fault: sim.Fault{Kind: kind}}); err != nil {

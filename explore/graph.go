@@ -3,7 +3,6 @@ package explore
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 
@@ -27,14 +26,12 @@ type graph struct {
 	tasks  []sim.TaskRef
 	rows   [][]row // by code, and then by state of a process of that code and task
 
-	moody     bool // the environment moves as well: see environment.go
-	weathers  []sim.Weather
-	byWeather map[sim.Weather]uint32
-	causes    []sim.Fault
-	byCause   map[sim.Fault]uint32
-	monitors  []string // states
-	byMonitor map[string]uint32
-	labels    chunks[uint32] // of the edges: which of causes each is
+	moody    bool // there is more than the steps of tasks: see environment.go
+	weathers *numbers[sim.Weather]
+	causes   *numbers[sim.Fault]
+	labels   chunks[uint32] // of the edges: which of causes each is
+	watches  []watch        // of all properties that have a monitor
+	asked    int            // which of watches is that of the property of sys; -1 if none
 
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
@@ -56,6 +53,12 @@ type slot struct {
 	last    int // the last slot of its group
 	tasks   int // how many the process has
 	first   int // the first of them among the tasks of all slots
+}
+
+// A watch is the monitor of a property, and the states that it has come to.
+type watch struct {
+	monitor *sim.Monitor
+	states  *numbers[string]
 }
 
 // A row holds what has been learned about a task of a process in one state,
@@ -93,19 +96,21 @@ const (
 	spanBytes = 8
 )
 
-// newGraph starts the tables and numbers the initial state. Processes of classes
-// in apart share no table.
-func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, error) {
+// newGraph starts the tables and numbers the initial state, of a graph that is about
+// all these properties. Processes of classes in apart share no table.
+func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart map[string]bool) (*graph, error) {
 	weather, err := sys.Weather()
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), moody: len(sys.Faults) > 0 || sys.Timing != nil || sys.Property.Monitor != nil}
-	g.weathers, g.byWeather = []sim.Weather{weather}, map[sim.Weather]uint32{weather: 0}
-	if m := sys.Property.Monitor; m != nil {
-		g.monitors, g.byMonitor = []string{m.Start}, map[string]uint32{m.Start: 0}
+	g := &graph{sys: sys, tasks: sys.Tasks(), weathers: newNumbers(weather), causes: newNumbers(sim.Fault{}), asked: -1}
+	for _, p := range properties {
+		if p.Monitor != nil {
+			g.watches = append(g.watches, watch{p.Monitor, newNumbers(p.Monitor.Start)})
+		}
+		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
-	g.causes, g.byCause = []sim.Fault{{}}, map[sim.Fault]uint32{{}: 0}
+	g.moody = g.restless() || len(g.watches) > 0
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
@@ -138,7 +143,7 @@ func newGraph(sys *sim.System, symmetry bool, apart map[string]bool) (*graph, er
 			g.rows = append(g.rows, nil)
 		}
 		group := i
-		if symmetry && !sys.Property.Labelled && sys.Property.Monitor == nil {
+		if symmetry {
 			group = code
 		}
 		g.slots = append(g.slots, slot{program: i, code: code, group: group, tasks: len(tasks)})
@@ -180,19 +185,32 @@ func (g *graph) boot() error {
 			g.begins = s.values
 		}
 	}
-	if g.monitors != nil {
-		g.begins[g.monitorAt()] = 0
+	for i := range g.watches {
+		g.begins[g.watchAt(i)] = 0
 	}
 	return nil
+}
+
+// restless says whether the environment moves as well.
+func (g *graph) restless() bool { return len(g.sys.Faults) > 0 || g.sys.Timing != nil }
+
+// about returns the same graph as one of the system with this property, which is one
+// of those for which it was made.
+func (g *graph) about(p sim.Property) *graph {
+	one := *g
+	one.sys = g.sys.With(p)
+	one.asked = slices.IndexFunc(g.watches, func(w watch) bool { return p.Monitor != nil && w.monitor == p.Monitor })
+	return &one
 }
 
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody}
-	a.monitors, a.byMonitor = slices.Clone(g.monitors), maps.Clone(g.byMonitor)
-	a.weathers, a.byWeather = slices.Clone(g.weathers), maps.Clone(g.byWeather)
-	a.causes, a.byCause = slices.Clone(g.causes), maps.Clone(g.byCause)
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, asked: g.asked}
+	a.weathers, a.causes = g.weathers.clone(), g.causes.clone()
+	for _, w := range g.watches {
+		a.watches = append(a.watches, watch{w.monitor, w.states.clone()})
+	}
 	a.slots, a.begins = slices.Clone(g.slots), slices.Clone(g.begins)
 	slices.SortFunc(a.slots, func(s, t slot) int { return s.program - t.program })
 	for i := range a.slots {
@@ -211,10 +229,7 @@ func (g *graph) fields() int {
 	if g.moody {
 		n++
 	}
-	if g.monitors != nil {
-		n++
-	}
-	return n
+	return n + len(g.watches)
 }
 
 // slot returns the slot of a program.
@@ -246,10 +261,10 @@ func (g *graph) relayout() {
 		widths = append(widths, width(len(t.states)))
 	}
 	if g.moody {
-		widths = append(widths, width(len(g.weathers)))
+		widths = append(widths, width(len(g.weathers.all)))
 	}
-	if g.monitors != nil {
-		widths = append(widths, width(len(g.monitors)))
+	for _, w := range g.watches {
+		widths = append(widths, width(len(w.states.all)))
 	}
 	old, oldLayout := g.set, g.layout
 	g.layout = newLayout(widths)
@@ -288,7 +303,12 @@ func (g *graph) fits() bool {
 		}
 	}
 	room := func(i, n int) bool { return uint64(n) <= g.layout.fields[i].mask+1 }
-	return (!g.moody || room(g.weatherAt(), len(g.weathers))) && (g.monitors == nil || room(g.monitorAt(), len(g.monitors)))
+	for i, w := range g.watches {
+		if !room(g.watchAt(i), len(w.states.all)) {
+			return false
+		}
+	}
+	return !g.moody || room(g.weatherAt(), len(g.weathers.all))
 }
 
 // A connectionError says that a process of a class makes a request for which the
@@ -327,7 +347,7 @@ func (g *graph) learn(code int, node uint32, task int, state uint32) (move, erro
 	m := move{kind: done, state: state}
 	reply := uint32(0)
 	if w.store != local {
-		if err := g.tellsApart(process, g.stores[w.store].requests[w.request]); err != nil {
+		if err := g.tellsApart(process, g.stores[w.store].requests.all[w.request]); err != nil {
 			return move{}, err
 		}
 		s, err := g.stores[w.store].step(state, w.request)
@@ -533,11 +553,11 @@ func (g *graph) view(values []uint32) sim.View {
 		n, s := nodes[t.Program], g.slots[g.slot(t.Program)]
 		v.Results[i] = n.wants[t.Index].result
 		if w := g.codes[s.code].histories[n.history].wants[t.Index]; w.store >= 0 {
-			v.Pending[i] = g.stores[w.store].requests[w.request]
+			v.Pending[i] = g.stores[w.store].requests.all[w.request]
 		}
 	}
-	if g.monitors != nil {
-		v.Monitor = g.monitors[values[g.monitorAt()]]
+	if g.asked >= 0 {
+		v.Monitor = g.watches[g.asked].states.all[values[g.watchAt(g.asked)]]
 	}
 	return v
 }

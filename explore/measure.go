@@ -55,7 +55,7 @@ func (g *graph) total(order []uint32, m Measure) (Measured, error) {
 		}
 	}
 	r := Measured{m.Name, int(least[0]), int(most[0]), mean[0]}
-	if g.moody {
+	if g.restless() {
 		r.Mean = math.NaN()
 	}
 	return r, nil

@@ -125,7 +125,7 @@ func (t *processTable) wants(p *sim.Process, task int) want {
 		return want{store: local}
 	}
 	store := t.sys.Store(req.Store)
-	return want{store: store, request: t.stores[store].request(req)}
+	return want{store: store, request: t.stores[store].requests.of(req)}
 }
 
 // node returns the number of the state with a history, replies on their way, and
@@ -262,7 +262,7 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	req, fresh := sim.Start, false
 	switch w := n.wants[task]; {
 	case w.store >= 0:
-		req = t.stores[w.store].requests[w.request]
+		req = t.stores[w.store].requests.all[w.request]
 		fresh = t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
 	case n.arrives != nil && n.arrives[task] > 0:
 		req = sim.Arrive
@@ -272,7 +272,7 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 
 // sleeps says whether a task only waits for time to pass.
 func (t *processTable) sleeps(w want) bool {
-	_, ok := t.stores[w.store].requests[w.request].Sleeps()
+	_, ok := t.stores[w.store].requests.all[w.request].Sleeps()
 	return ok
 }
 
@@ -349,7 +349,7 @@ func (t *processTable) reply(d delivery) sim.Reply {
 	if w.store == local {
 		return ""
 	}
-	return t.stores[w.store].replies[d.reply]
+	return t.stores[w.store].replies.all[d.reply]
 }
 
 // replay runs the process again from the start, or from a crash, through a history, answering from

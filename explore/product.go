@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 
@@ -78,9 +77,22 @@ type Statistics struct {
 // A canceled context ends the search with the verdict [Incomplete]. An error
 // means that the system could not be run, or is not deterministic.
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
+	results, err := ProductOfEach(ctx, sys, []sim.Property{sys.Property}, opts)
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+// ProductOfEach is [Product] for each of several properties, of which none need be that
+// of the system, in one exploration. What it says of a property is what Product
+// says of it, but for the statistics: its states are the states of all monitors,
+// and interchangeable tasks are searched in one order only if no property tells
+// them apart.
+func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
 	apart := map[string]bool{}
 	for {
-		r, err := productOnce(ctx, sys, apart, opts)
+		r, err := productOnce(ctx, sys, properties, apart, opts)
 		var conn *connectionError
 		if !errors.As(err, &conn) {
 			return r, err
@@ -94,12 +106,12 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 // productOnce explores the system; the processes of classes in apart are not
 // interchangeable. It returns a *connectionError if those of another are not
 // either.
-func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, opts ProductOptions) (*Result, error) {
-	g, err := newGraph(sys, !opts.NoSymmetry, apart)
+func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
+	g, err := newGraph(sys, properties, !opts.NoSymmetry, apart)
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Engine: "product", Probability: new(big.Rat)}
+	r := Result{Engine: "product"}
 	err = g.search(ctx, opts.LimitStates, func() bool {
 		r.Reason = g.limit(opts)
 		if opts.Progress != nil {
@@ -113,23 +125,17 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 	if r.Reason == "" && g.expanded < g.set.n {
 		r.Reason = "interrupted"
 	}
-	violates, err := g.evaluate(opts.Quiescent)
-	if err != nil {
-		return nil, err
-	}
 	order := g.order()
 	if g.height > maxSteps {
 		return nil, fmt.Errorf("an execution has %d steps, more than %d; does a task wait in a loop?", g.height, maxSteps)
 	}
-	c := g.count(order, violates)
-	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
+	if opts.Quiescent != nil {
+		g.quiescent(opts.Quiescent)
+	}
 	if opts.Values != nil {
 		if r.Values, err = g.values(order, opts.Values); err != nil {
 			return nil, err
 		}
-	}
-	if r.Premise, err = g.premise(order); err != nil {
-		return nil, err
 	}
 	if r.Reason == "" {
 		for _, m := range opts.Measures {
@@ -143,6 +149,29 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 			w := g.window(order, opts.Stale)
 			r.Stale = &w
 		}
+	}
+	var results []*Result
+	for _, p := range properties {
+		one := r
+		if err := g.about(p).conclude(ctx, &one, order, opts); err != nil {
+			return nil, err
+		}
+		results = append(results, &one)
+	}
+	return results, sys.Stray()
+}
+
+// conclude says in r, which has what does not depend on the property, what the
+// searched graph says about the property.
+func (g *graph) conclude(ctx context.Context, r *Result, order []uint32, opts ProductOptions) error {
+	violates, err := g.evaluate()
+	if err != nil {
+		return err
+	}
+	c := g.count(order, violates)
+	r.Interleavings, r.Violating, r.Probability = c.interleavings, c.violating, c.probability
+	if r.Premise, err = g.premise(order); err != nil {
+		return err
 	}
 	if opts.Graph {
 		r.Graph = &Graph{g, violates}
@@ -165,10 +194,10 @@ func productOnce(ctx context.Context, sys *sim.System, apart map[string]bool, op
 		}
 	}
 	if err == nil {
-		err = sys.Stray()
+		err = g.sys.Stray()
 	}
 	r.Statistics = g.statistics()
-	return r, err
+	return err
 }
 
 // explain says of a violation why it happens and how it would not have happened.
@@ -222,7 +251,7 @@ const (
 // evaluate returns for every state whether the property is violated there: in
 // the last states, which are all deadlocks besides, and in all states for a
 // property that has to hold always.
-func (g *graph) evaluate(quiescent func(sim.View)) ([]badness, error) {
+func (g *graph) evaluate() ([]badness, error) {
 	violates := make([]badness, g.set.n)
 	values := make([]uint32, g.fields())
 	known := map[string]bool{} // verdicts on the views that were seen
@@ -238,9 +267,6 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]badness, error) {
 		}
 		if deadlock && !g.sys.Property.Always {
 			continue
-		}
-		if ends && !deadlock && quiescent != nil {
-			quiescent(g.view(values))
 		}
 		key := g.viewKey(values)
 		violated, ok := known[key]
@@ -262,6 +288,19 @@ func (g *graph) evaluate(quiescent func(sim.View)) ([]badness, error) {
 		}
 	}
 	return violates, nil
+}
+
+// quiescent calls f with the view of every quiescent state.
+func (g *graph) quiescent(f func(sim.View)) {
+	values := make([]uint32, g.fields())
+	for id := range g.set.n {
+		if !g.ends(uint32(id)) {
+			continue
+		}
+		if g.layout.unpack(g.set.key(id), values); !g.waits(values) {
+			f(g.view(values))
+		}
+	}
 }
 
 // indifferent returns an error if a function of a view tells two processes apart

@@ -18,10 +18,8 @@ type storeTable struct {
 
 	states   []storeState
 	byKey    map[string]uint32 // by sim.Content.Key, which is exact
-	requests []sim.Request
-	byReq    map[sim.Request]uint32
-	replies  []sim.Reply
-	byReply  map[sim.Reply]uint32
+	requests *numbers[sim.Request]
+	replies  *numbers[sim.Reply]
 
 	live     uint32 // the state that the real store is in
 	executed int    // requests really executed
@@ -65,7 +63,7 @@ const (
 func newStoreTable(sys *sim.System, index int) (*storeTable, error) {
 	t := &storeTable{
 		sys: sys, index: index, store: sys.Stores[index],
-		byKey: map[string]uint32{}, byReq: map[sim.Request]uint32{}, byReply: map[sim.Reply]uint32{},
+		byKey: map[string]uint32{}, requests: newNumbers[sim.Request](), replies: newNumbers[sim.Reply](),
 	}
 	if err := sys.Reset(index); err != nil {
 		return nil, err
@@ -94,21 +92,6 @@ func (t *storeTable) intern(c sim.Content) uint32 {
 		id = uint32(len(t.states))
 		t.byKey[key] = id
 		t.states = append(t.states, storeState{content: slices.Clone(c), key: key})
-	}
-	return id
-}
-
-// request returns the number of a request.
-func (t *storeTable) request(r sim.Request) uint32 {
-	return number(&t.requests, t.byReq, r)
-}
-
-func number[T comparable](all *[]T, ids map[T]uint32, v T) uint32 {
-	id, ok := ids[v]
-	if !ok {
-		id = uint32(len(*all))
-		ids[v] = id
-		*all = append(*all, v)
 	}
 	return id
 }
@@ -150,11 +133,8 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if to := &t.states[t.live]; t.live != 0 && (to.depth == 0 || depth < to.depth) {
 		to.depth, to.before, to.by = depth, state, request
 	}
-	return storeStep{done, t.live, t.reply(reply)}, nil
+	return storeStep{done, t.live, t.replies.of(reply)}, nil
 }
-
-// reply returns the number of a reply.
-func (t *storeTable) reply(r sim.Reply) uint32 { return number(&t.replies, t.byReply, r) }
 
 // incidents returns the faults that can happen in a state, as long as they are
 // allowed.
@@ -175,7 +155,7 @@ func (t *storeTable) incidents(state uint32) ([]incident, error) {
 	}
 	all := []incident{}
 	for i, f := range faults {
-		all = append(all, incident{f, t.request(requests[i])})
+		all = append(all, incident{f, t.requests.of(requests[i])})
 	}
 	t.states[state].suffers = all
 	return all, nil
@@ -183,7 +163,7 @@ func (t *storeTable) incidents(state uint32) ([]incident, error) {
 
 func (t *storeTable) execute(request uint32) (sim.Reply, error) {
 	t.executed++
-	reply, err := t.store.Execute(t.requests[request])
+	reply, err := t.store.Execute(t.requests.all[request])
 	if err != nil && !errors.Is(err, sim.ErrBlocked) {
 		err = fmt.Errorf("%s: %w", t.store.Name(), err)
 	}
@@ -205,7 +185,7 @@ func (t *storeTable) restore(state uint32) error {
 		if err != nil && !errors.Is(err, sim.ErrBlocked) {
 			return err
 		}
-		if err != nil || reply != t.replies[p.reply] {
+		if err != nil || reply != t.replies.all[p.reply] {
 			lines := t.transcript(path[:i+1])
 			return t.nondeterminism(lines, append(slices.Clone(lines[:i]), t.describe(p.request, reply)))
 		}
@@ -230,7 +210,7 @@ func (t *storeTable) nondeterminism(before, now []string) error {
 func (t *storeTable) transcript(path []storeInput) []string {
 	lines := make([]string, len(path))
 	for i, p := range path {
-		lines[i] = t.describe(p.request, t.replies[p.reply])
+		lines[i] = t.describe(p.request, t.replies.all[p.reply])
 	}
 	return lines
 }
@@ -248,6 +228,6 @@ func (t *storeTable) path(state uint32) []storeInput {
 }
 
 func (t *storeTable) describe(request uint32, reply sim.Reply) string {
-	req, rep := t.store.Describe(t.requests[request], reply)
+	req, rep := t.store.Describe(t.requests.all[request], reply)
 	return req + " -> " + rep
 }

@@ -197,15 +197,21 @@ func (s *System) Stray() error {
 	return nil
 }
 
+// With returns the same system with another property. Only one of the two may run at
+// a time.
+func (s *System) With(p Property) *System {
+	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup}
+}
+
 // After returns the state of the monitor after a step; v is the view then.
-func (s *System) After(monitor string, step Step, v View) string {
+func (s *System) After(m *Monitor, state string, step Step, v View) string {
 	v.Monitor = ""
 	e := Event{Step: step, View: v}
 	if step.Task != Environment {
 		e.Name = s.Tasks()[step.Task].Name
 		e.Finished = v.Pending[step.Task] == (Request{})
 	}
-	return s.Property.Monitor.After(monitor, e)
+	return m.After(state, e)
 }
 
 // Reset puts the i-th store into the content in which every execution starts.
@@ -424,7 +430,7 @@ func (e *Execution) Do(m Move) error {
 		return err
 	}
 	v, err := e.View()
-	e.monitor = e.sys.After(e.monitor, e.trace[len(e.trace)-1], v)
+	e.monitor = e.sys.After(e.sys.Property.Monitor, e.monitor, e.trace[len(e.trace)-1], v)
 	return err
 }
 
