@@ -1,29 +1,35 @@
 package explore
 
-import (
-	"iter"
+import "slices"
 
-	"quiesce/sim"
-)
-
-// Smallest explores systems one after the other, in an order that should be that
-// of their size, up to the first that is not proved to hold. It returns the
-// results of all that were explored: all but the last hold. So if the last is
-// violated, its counterexample is minimal over all these systems too.
-func Smallest(systems iter.Seq2[*sim.System, error], search func(*sim.System) (*Result, error)) ([]*Result, error) {
-	var results []*Result
-	for sys, err := range systems {
-		if err != nil {
-			return nil, err
-		}
-		r, err := search(sys)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, r)
-		if r.Verdict != Holds {
+// Smallest explores workloads one after the other, in an order that should be that
+// of their size, and asks each of n properties up to the first workload for which it
+// is not proved to hold. search explores a workload for the properties that are
+// left, and returns a result for each of them.
+//
+// The results are by property, of all workloads that were explored for it: all but
+// the last hold. So if the last is violated, its counterexample is minimal over all
+// these workloads too. left are the properties that hold for all; with an error,
+// those about which nothing can be said.
+func Smallest[W any](workloads []W, n int, search func(w W, left []int) ([]*Result, error)) (results [][]*Result, left []int, err error) {
+	results = make([][]*Result, n)
+	for i := range n {
+		left = append(left, i)
+	}
+	for _, w := range workloads {
+		if len(left) == 0 {
 			break
 		}
+		found, err := search(w, left)
+		if err != nil {
+			return results, left, err
+		}
+		for i, property := range left {
+			results[property] = append(results[property], found[i])
+		}
+		left = slices.DeleteFunc(left, func(property int) bool {
+			return results[property][len(results[property])-1].Verdict != Holds
+		})
 	}
-	return results, nil
+	return results, left, nil
 }

@@ -127,32 +127,47 @@ func (w *World) Close() error {
 // world share its stores, so only one of them may run at a time. The number of
 // keys is that of the world.
 func (w *World) System(load Workload, prop Property) (*sim.System, error) {
+	sys, asked, err := w.Ask(load, prop)
+	if err != nil {
+		return nil, err
+	}
+	sys.Property = asked[0]
+	return sys, nil
+}
+
+// Ask is System for several properties, which it returns: the system itself has none.
+func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Property, error) {
 	load.Keys = w.keys
-	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Property: prop.of(w.strategy, load), Faults: load.Faults}
+	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Faults: load.Faults}
 	switch {
 	case w.strategy.Race != nil:
 		sys.Stores = []sim.Store{w.db}
 	case w.strategy.NewTimed != nil:
 		sys.Stores = append(sys.Stores, sim.Clock{})
 	}
-	if prop.timed && load.MaxStall == 0 {
-		return nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", prop.Name)
+	var asked []sim.Property
+	told := false
+	for _, p := range props {
+		if p.timed && load.MaxStall == 0 {
+			return nil, nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", p.Name)
+		}
+		asked, told = append(asked, p.of(w.strategy, load)), told || p.told
 	}
 	if load.MaxStall > 0 {
 		sys.Timing = &sim.Timing{Tick: w.strategy.tick(load), MaxStall: load.MaxStall}
 		if load.Faults[sim.Expire] > 0 {
-			return nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
+			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
 		}
 	}
 	var local map[int64]Product
 	if load.Warm {
 		var err error
 		if sys.Setup, local, err = w.warm(sys.Stores); err != nil {
-			return nil, fmt.Errorf("warm the cache: %w", err)
+			return nil, nil, fmt.Errorf("warm the cache: %w", err)
 		}
 	}
-	sys.Programs = w.servers(load, local, prop.told)
-	return sys, nil
+	sys.Programs = w.servers(load, local, told)
+	return sys, asked, nil
 }
 
 // tick returns the greatest common divisor of all durations of a timed workload.

@@ -12,6 +12,7 @@ import (
 	"quiesce/explore"
 	"quiesce/explore/report"
 	"quiesce/model"
+	"quiesce/sim"
 )
 
 // Defaults of a comparison, which has to end for every strategy.
@@ -112,44 +113,41 @@ func (o options) compare(ctx context.Context, progress *progress) (*report.Compa
 	return c, nil
 }
 
-// row explores one strategy with every property.
+// row explores one strategy for every property. A workload whose code fails has no
+// verdict; code that is not deterministic is an error, as without a comparison.
 func (o options) row(ctx context.Context, progress *progress) (row report.Row, err error) {
-	row.Strategy = o.strategy.Name
 	world, err := model.NewWorld(o.strategy, o.workload.Keys)
 	if err != nil {
 		return row, err
 	}
 	defer world.Close()
-	for _, name := range o.properties {
-		p, err := model.LookupProperty(name, o.strategy)
-		if err != nil { // it is not one of this strategy
-			row.Cells = append(row.Cells, report.Cell{})
-			continue
+	row.Strategy, row.Cells = o.strategy.Name, make([]report.Cell, len(o.properties))
+	var properties []model.Property
+	var cells []*report.Cell // of these properties
+	for i, name := range o.properties {
+		if p, err := model.LookupProperty(name, o.strategy); err == nil { // it is one of this strategy
+			properties, cells = append(properties, p), append(cells, &row.Cells[i])
 		}
-		o.property = p
-		cell, err := o.cell(ctx, world, progress)
-		if err != nil {
-			return row, err
+	}
+	if _, _, err := world.Ask(o.workload.Smallest(o.maxTasks)[0], properties...); err != nil {
+		return row, err
+	}
+	reports, left, err := o.search(ctx, world, properties, progress)
+	unknown := reason(err)
+	if err != nil && unknown == "" {
+		return row, err
+	}
+	for i, cell := range cells {
+		if unknown != "" && slices.Contains(left, i) {
+			cell.Error = unknown
+		} else {
+			cell.Report = reports[i]
 		}
-		row.Cells = append(row.Cells, cell)
 	}
 	if o.strategy.Race == nil {
 		row.Costs, err = o.costs(ctx, world, progress)
 	}
 	return row, err
-}
-
-// cell explores one property. A workload that is refused, or whose code fails, has no
-// verdict; code that is not deterministic is an error, as without a comparison.
-func (o options) cell(ctx context.Context, world *model.World, progress *progress) (report.Cell, error) {
-	if _, err := world.System(o.workload.Smallest(o.maxTasks)[0], o.property); err != nil {
-		return report.Cell{}, err
-	}
-	r, err := o.explore(ctx, world, input{}, progress)
-	if unknown := reason(err); unknown != "" {
-		return report.Cell{Error: unknown}, nil
-	}
-	return report.Cell{Report: r}, err
 }
 
 // reason returns why a search could not be made; "" if it was, or nobody can say.
@@ -172,37 +170,39 @@ func (o options) costs(ctx context.Context, world *model.World, progress *progre
 	w := o.workload
 	w.Readers, w.Writers = o.maxTasks-1, 1
 	c := &report.Costs{RoundTrips: report.RoundTrips(trips), Workload: words(w), Loads: -1}
-	for n := 0; ; n++ {
+	sys, _, err := world.Ask(w)
+	if err != nil {
+		return nil, err
+	}
+	var loads []sim.Property
+	for n := range len(sys.Tasks()) + 1 { // more there cannot be
 		p, err := model.LookupProperty(fmt.Sprintf("db-load=%d", n), o.strategy)
 		if err != nil {
 			return nil, err
 		}
-		sys, err := world.System(w, p)
+		_, asked, err := world.Ask(w, p)
 		if err != nil {
 			return nil, err
 		}
-		progress.begin()
-		r, err := explore.Product(ctx, sys, explore.ProductOptions{NoSymmetry: !o.symmetry, LimitStates: o.limitStates, LimitMemory: o.limitMemory,
-			Stale: model.Stale(o.strategy, w), Progress: progress.product})
-		if c.Unknown = reason(err); c.Unknown != "" {
-			return c, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.Stale = r.Stale
-		switch {
-		case r.Verdict == explore.Incomplete:
-			c.Unknown = r.Reason
-			return c, nil
-		case r.Verdict == explore.Holds:
-			c.Loads = n
-			return c, nil
-		case n > len(sys.Tasks()): // more than there can be, so it is not violated by loads
-			c.Unknown = "there is a deadlock"
-			return c, nil
-		}
+		loads = append(loads, asked[0])
 	}
+	progress.begin()
+	results, err := explore.ProductOfEach(ctx, sys, loads, explore.ProductOptions{NoSymmetry: !o.symmetry, LimitStates: o.limitStates, LimitMemory: o.limitMemory,
+		Stale: model.Stale(o.strategy, w), Progress: progress.product})
+	if c.Unknown = reason(err); err != nil && c.Unknown == "" {
+		return nil, err
+	}
+	if err != nil {
+		return c, nil
+	}
+	c.Stale, c.Unknown = results[0].Stale, results[0].Reason
+	switch c.Loads = slices.IndexFunc(results, func(r *explore.Result) bool { return r.Verdict == explore.Holds }); {
+	case c.Unknown != "":
+		c.Loads = -1
+	case c.Loads < 0:
+		c.Unknown = "there is a deadlock"
+	}
+	return c, nil
 }
 
 // writeComparison writes it in the format that was asked for.

@@ -337,8 +337,9 @@ func usage(f *flag.FlagSet) string {
 	return b.String()
 }
 
-// replayCommand returns the command line that replays a schedule of a workload.
-func (o options) replayCommand(w model.Workload, token string) string {
+// replayCommand returns the command line that replays a schedule of a workload and
+// asks for the property.
+func (o options) replayCommand(property string, w model.Workload, token string) string {
 	if token == "" || strings.ContainsAny(token, "!'") { // which mean something to a shell
 		token = "'" + strings.ReplaceAll(token, "'", `'\''`) + "'"
 	}
@@ -359,5 +360,5 @@ func (o options) replayCommand(w model.Workload, token string) string {
 	if o.strategy.Race != nil {
 		tasks = fmt.Sprintf("-workers %d", w.Workers)
 	}
-	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s %s%s -schedule %s", o.strategy.Name, o.property.Name, tasks, more, token)
+	return fmt.Sprintf("go run ./cmd/explore -strategy %s -property %s %s%s -schedule %s", o.strategy.Name, property, tasks, more, token)
 }

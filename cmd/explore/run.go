@@ -175,28 +175,13 @@ func (o options) write(w io.Writer, on screen, r *report.Report) error {
 
 // explore does what the options and files ask for and reports it.
 func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (*report.Report, error) {
-	r := &report.Report{Strategy: o.strategy.Name, Property: o.property.Name, Meaning: o.property.Summary, Brief: model.Brief, Grown: o.grow, Explained: o.explain}
-	workloads := []model.Workload{o.workload}
-	if o.grow {
-		workloads = o.workload.Smallest(o.maxTasks)
-	}
-	systems := func(yield func(*sim.System, error) bool) {
-		for _, w := range workloads {
-			sys, err := world.System(w, o.property)
-			if err == nil {
-				r.Begin(words(w), sys, func(token string) string { return o.replayCommand(w, token) })
-			}
-			if !yield(sys, err) {
-				return
-			}
-		}
-	}
 	if o.replay || in.recorded != nil || in.claim != nil {
 		sys, err := world.System(o.workload, o.property)
 		if err != nil {
 			return nil, err
 		}
-		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.workload, token) })
+		r := o.begin(o.property)
+		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.property.Name, o.workload, token) })
 		switch {
 		case in.recorded != nil:
 			r.Reproduction, err = explore.Reproduce(sys, in.recorded)
@@ -208,48 +193,82 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		}
 		return r, err
 	}
-	var values func(sim.View) string
+	reports, _, err := o.search(ctx, world, []model.Property{o.property}, progress)
+	if err != nil {
+		return nil, err
+	}
+	return reports[0], nil
+}
+
+// begin returns the report about a property, of nothing yet.
+func (o options) begin(p model.Property) *report.Report {
+	return &report.Report{Strategy: o.strategy.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief, Grown: o.grow, Explained: o.explain}
+}
+
+// search explores the workload, or all from the smallest on, for all properties at
+// once. With an error nothing can be said about those that are left.
+func (o options) search(ctx context.Context, world *model.World, properties []model.Property, progress *progress) (reports []*report.Report, left []int, err error) {
+	workloads := []model.Workload{o.workload}
+	if o.grow {
+		workloads = o.workload.Smallest(o.maxTasks)
+	}
+	opts := explore.ProductOptions{
+		NoSymmetry:  !o.symmetry,
+		Audit:       o.audit,
+		LimitStates: o.limitStates,
+		LimitMemory: o.limitMemory,
+		Explain:     o.explain || o.format == "markdown" || o.format == "html", // which have a place for it
+		Graph:       o.format == "dot",
+		Progress:    progress.product,
+	}
+	expression := ""
 	if o.values {
 		e := model.Values(o.strategy, o.workload)
-		r.Expression, values = e.Name, e.Of
+		expression, opts.Values = e.Name, e.Of
 	}
-	var measures []explore.Measure
-	var stale func(sim.View) bool
+	var trips *report.RoundTrips
 	if o.metrics {
-		trips, err := world.RoundTrips()
+		t, err := world.RoundTrips()
+		if err != nil {
+			return nil, nil, err
+		}
+		trips = (*report.RoundTrips)(&t)
+		opts.Stale = model.Stale(o.strategy, o.workload)
+	}
+	for _, p := range properties {
+		r := o.begin(p)
+		r.Expression, r.RoundTrips = expression, trips
+		reports = append(reports, r)
+	}
+	results, left, err := explore.Smallest(workloads, len(properties), func(w model.Workload, left []int) ([]*explore.Result, error) {
+		var asked []model.Property
+		for _, i := range left {
+			asked = append(asked, properties[i])
+		}
+		sys, questions, err := world.Ask(w, asked...)
 		if err != nil {
 			return nil, err
 		}
-		r.RoundTrips = (*report.RoundTrips)(&trips)
-		stale = model.Stale(o.strategy, o.workload)
-	}
-	explain := o.explain || o.format == "markdown" || o.format == "html" // which have a place for it
-	var err error
-	r.Results, err = explore.Smallest(systems, func(sys *sim.System) (*explore.Result, error) {
+		for _, i := range left {
+			reports[i].Begin(words(w), sys, func(token string) string { return o.replayCommand(properties[i].Name, w, token) })
+		}
 		progress.begin()
+		if o.engine == "direct" {
+			r, err := explore.Direct(ctx, sys.With(questions[0]), explore.DirectOptions{Limit: o.limit, Values: opts.Values, Progress: progress.direct})
+			return []*explore.Result{r}, err
+		}
 		if o.metrics {
-			measures = nil
+			opts.Measures = nil
 			for _, m := range model.Measures(sys) {
-				measures = append(measures, explore.Measure(m))
+				opts.Measures = append(opts.Measures, explore.Measure(m))
 			}
 		}
-		if o.engine == "direct" {
-			return explore.Direct(ctx, sys, explore.DirectOptions{Limit: o.limit, Values: values, Progress: progress.direct})
-		}
-		return explore.Product(ctx, sys, explore.ProductOptions{
-			NoSymmetry:  !o.symmetry,
-			Audit:       o.audit,
-			LimitStates: o.limitStates,
-			LimitMemory: o.limitMemory,
-			Values:      values,
-			Measures:    measures,
-			Stale:       stale,
-			Explain:     explain,
-			Graph:       o.format == "dot",
-			Progress:    progress.product,
-		})
+		return explore.ProductOfEach(ctx, sys, questions, opts)
 	})
-	return r, err
+	for i, r := range reports {
+		r.Results = results[i]
+	}
+	return reports, left, err
 }
 
 func words(w model.Workload) report.Workload {
