@@ -81,6 +81,9 @@ func (t *storeTable) content() (sim.Content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("content of %s: %w", t.store.Name(), err)
 	}
+	if err := t.sys.Fit(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", t.store.Name(), err)
+	}
 	return c, nil
 }
 

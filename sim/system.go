@@ -482,7 +482,15 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 	}
 	switch {
 	case kind == "":
-		return store.Execute(req)
+		reply, err := store.Execute(req)
+		if err != nil || e.sys.Timing == nil {
+			return reply, err
+		}
+		content, err := store.Content()
+		if err != nil {
+			return "", fmt.Errorf("content: %w", err)
+		}
+		return reply, e.sys.Fit(content)
 	case kind == RedisDown && f.Retries(req):
 		return "", ErrBlocked
 	case kind == LostReply:

@@ -110,11 +110,25 @@ func (t *Timing) ticks(d time.Duration) (int, error) {
 	n := int(d / t.Tick)
 	switch {
 	case d%t.Tick != 0:
-		return 0, fmt.Errorf("sim: %s is no multiple of the tick of %s", d, t.Tick)
+		return 0, fmt.Errorf("%s is no multiple of the tick of %s", d, t.Tick)
 	case n > MostTicks:
-		return 0, fmt.Errorf("sim: %s is %d ticks of %s, more than %d; make the durations more alike", d, n, t.Tick, MostTicks)
+		return 0, fmt.Errorf("%s is %d ticks of %s, more than %d; make the durations more alike, such as a longer stall", d, n, t.Tick, MostTicks)
 	}
 	return n, nil
+}
+
+// Fit returns an error if the content of a store has a TTL that is not a number of
+// ticks, or too many. Of TTLs only whole milliseconds count.
+func (s *System) Fit(c Content) error {
+	if s.Timing == nil {
+		return nil
+	}
+	for _, it := range c {
+		if _, err := s.Timing.ticks(it.TTL.Truncate(time.Millisecond)); err != nil {
+			return fmt.Errorf("the TTL of %s: %w", it.Name, err)
+		}
+	}
+	return nil
 }
 
 // A Span says between how many ticks after it was asked for something happens.
