@@ -33,7 +33,7 @@ func noLostWrite(_ Strategy, w Workload) sim.Property {
 			}
 			return string(state)
 		},
-	}, Violation: func(v sim.View) string {
+	}, Premise: func(v sim.View) bool { return strings.ContainsAny(v.Monitor, string([]rune{told, both})) }, Violation: func(v sim.View) string {
 		if i := strings.IndexByte(v.Monitor, told); i >= 0 {
 			return fmt.Sprintf("writer-%d was told that the price is %d, which has never been in the database", i+1, writerPrice(i))
 		}

@@ -182,7 +182,7 @@ func noLostUpdate(s Strategy, w Workload) sim.Property {
 	if s.Race == nil {
 		return noLostRaise(w)
 	}
-	return sim.Property{Name: "no-lost-update", Violation: func(v sim.View) string {
+	return sim.Property{Name: "no-lost-update", Premise: told(toldCounted), Violation: func(v sim.View) string {
 		if n, told := s.Race.column(v), count(v, toldCounted); n != int64(told) {
 			return fmt.Sprintf("%d workers were told that they had counted, the counter is %d", told, n)
 		}
@@ -193,7 +193,7 @@ func noLostUpdate(s Strategy, w Workload) sim.Property {
 // noLostRaise is no-lost-update of prices. All raises are the same and none is
 // counted twice, so one that is lost is missing in the sum.
 func noLostRaise(w Workload) sim.Property {
-	return sim.Property{Name: "no-lost-update", Violation: func(v sim.View) string {
+	return sim.Property{Name: "no-lost-update", Premise: told(toldRaised), Violation: func(v sim.View) string {
 		var rise int64
 		for id := int64(1); id <= int64(w.Keys); id++ {
 			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
@@ -211,7 +211,7 @@ func noLostRaise(w Workload) sim.Property {
 }
 
 func atMostOneBooking(Strategy, Workload) sim.Property {
-	return sim.Property{Name: "at-most-one-booking", Violation: func(v sim.View) string {
+	return sim.Property{Name: "at-most-one-booking", Premise: told(toldBooked), Violation: func(v sim.View) string {
 		if n := count(v, toldBooked); n > 1 {
 			return fmt.Sprintf("%d workers were told that the seat is their own", n)
 		}
@@ -220,7 +220,7 @@ func atMostOneBooking(Strategy, Workload) sim.Property {
 }
 
 func stockNeverNegative(s Strategy, _ Workload) sim.Property {
-	return sim.Property{Name: "stock-never-negative", Always: true, Violation: func(v sim.View) string {
+	return sim.Property{Name: "stock-never-negative", Always: true, Premise: told(toldSold), Violation: func(v sim.View) string {
 		if n := s.Race.column(v); n < 0 {
 			return fmt.Sprintf("the stock is %d", n)
 		}
@@ -231,7 +231,10 @@ func stockNeverNegative(s Strategy, _ Workload) sim.Property {
 // noDirtyRead is about workers of whom none commits a change, so the value at the
 // end is the only one that ever was committed.
 func noDirtyRead(s Strategy, _ Workload) sim.Property {
-	return sim.Property{Name: "no-dirty-read", Violation: func(v sim.View) string {
+	reads := func(v sim.View) bool {
+		return slices.ContainsFunc(v.Results, func(r string) bool { return strings.HasPrefix(r, toldRead) })
+	}
+	return sim.Property{Name: "no-dirty-read", Premise: reads, Violation: func(v sim.View) string {
 		committed := fmt.Sprint(s.Race.column(v))
 		for _, r := range v.Results {
 			if read, ok := strings.CutPrefix(r, toldRead); ok && read != committed {
@@ -240,6 +243,11 @@ func noDirtyRead(s Strategy, _ Workload) sim.Property {
 		}
 		return ""
 	}}
+}
+
+// told says whether any worker was told that.
+func told(what string) func(sim.View) bool {
+	return func(v sim.View) bool { return count(v, what) > 0 }
 }
 
 // count returns how many workers were told that.

@@ -142,7 +142,7 @@ func (s Strategy) build(cache *redis.Client, db *sql.DB, clock Clock, delay time
 // the one that is asked by default.
 func (s Strategy) properties() []string {
 	if s.Race != nil {
-		return []string{s.Race.Property}
+		return []string{s.Race.Property, "no-deadlock"}
 	}
 	if _, ok := s.Prototype().(Raiser); ok {
 		return append([]string{"no-lost-update", "coherent"}, historical...)
