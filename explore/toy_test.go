@@ -740,6 +740,21 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 	}
 }
 
+// toyCost returns what a minimal schedule has few of, most important first: faults,
+// which neither an end of an outage, nor a tick, nor a lapse is; context switches; steps.
+func toyCost(s Schedule) []int {
+	faults, switches := 0, 0
+	for i, m := range s {
+		if slices.Contains(sim.FaultKinds, m.Fault.Kind) {
+			faults++
+		}
+		if i > 0 && m.Task != s[i-1].Task {
+			switches++
+		}
+	}
+	return []int{faults, switches, len(s)}
+}
+
 // walk returns the probability of a violation from here.
 func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTally) *big.Rat {
 	results := make([]string, len(w.tasks))
@@ -834,7 +849,8 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		return new(big.Rat)
 	}
 	a.violating++
-	if a.minimal == nil || path.compare(a.minimal) < 0 {
+	if a.minimal == nil || slices.Compare(toyCost(path), toyCost(a.minimal)) < 0 ||
+		slices.Equal(toyCost(path), toyCost(a.minimal)) && slices.CompareFunc(path, a.minimal, sim.Move.Compare) < 0 {
 		a.minimal = append(Schedule{}, path...)
 	}
 	return big.NewRat(1, 1)
