@@ -71,7 +71,7 @@ func CheckClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted before every interleaving was looked at")
 	case max(g.longest(), g.depth) > maxSteps:
-		return nil, fmt.Errorf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
+		return nil, errEndless
 	default:
 		return nil, fmt.Errorf("the workload has more than %d states; make it smaller to judge a claim about it", limit)
 	}

@@ -30,8 +30,9 @@ type DirectOptions struct {
 // world: depth first, in the order of the tasks, nothing learned and nothing
 // merged. It is slow and obvious, the reference for every faster engine.
 //
-// A canceled context ends the search with the verdict [Incomplete]. An error
-// means that the system could not be run, or is not deterministic.
+// A canceled context ends the search with the verdict [Incomplete], and so does an
+// execution without an end. An error means that the system could not be run, or is
+// not deterministic.
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
 	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
 	r := &Result{Engine: "direct"}
@@ -45,6 +46,10 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 			break
 		}
 		view, violation, ok, err := d.next()
+		if err == errEndless {
+			r.Reason = err.Error()
+			break
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -226,6 +231,9 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		d.choices = append(d.choices, c)
 		if c.step == (sim.Step{}) {
 			break
+		}
+		if len(d.choices) > maxSteps {
+			return view, "", false, errEndless
 		}
 		from = choice{ends: true}
 		if err := see(); err != nil {

@@ -208,13 +208,31 @@ func (g *graph) doIncident(s *step) (bool, error) {
 			return false, err
 		}
 		for _, in := range all {
-			if in.fault == s.step.Fault {
-				s.step.Request = t.requests.all[in.request]
-				return true, g.suffer(s.values, i, s.step.Request)
+			if in.fault != s.step.Fault {
+				continue
 			}
+			s.step.Request = t.requests.all[in.request]
+			if err := g.suffer(s.values, i, s.step.Request); err != nil || in.fault.Kind != sim.Lapse {
+				return true, err
+			}
+			left, err := g.incidents(s.values, i)
+			if err == nil && lapses(left) >= lapses(all) {
+				err = fmt.Errorf("%s: %w", in.fault, sim.ErrLapse)
+			}
+			return true, err
 		}
 	}
 	return false, nil
+}
+
+// lapses returns how many of the incidents are lapses.
+func lapses(all []incident) (n int) {
+	for _, in := range all {
+		if in.fault.Kind == sim.Lapse {
+			n++
+		}
+	}
+	return n
 }
 
 // incidents returns what can happen to a store in a state of these values.

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -42,5 +43,35 @@ func TestLapse(t *testing.T) {
 	}
 	if again, err := Replay(sys, s); err != nil || again.Violation == "" {
 		t.Errorf("replay: %v", err)
+	}
+}
+
+// A stubborn is a locker of which a key can lapse that is there for ever.
+type stubborn struct{ locker }
+
+func (s *stubborn) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
+	if kind == sim.Lapse {
+		all = append(all, sim.Incident{Target: "k", Request: sim.Request{Store: "locker", Body: "get"}})
+	}
+	return all, nil
+}
+
+// Nothing bounds how often something lapses but that it is gone then. Of a store in
+// which it is not both engines say so, and do not search for ever. Where no time
+// passes nothing lapses.
+func TestLapseOfWhatStays(t *testing.T) {
+	sys := lockSystem("[]", "set k=2s", "get")
+	sys.Stores = []sim.Store{&stubborn{}}
+	for name, r := range bothEngines(t, sys) {
+		if r.Verdict != Holds || r.Interleavings.Int64() != 1 {
+			t.Errorf("untimed: %s: %s, %s interleavings", name, r.Verdict, r.Interleavings)
+		}
+	}
+	sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Second}
+	if _, err := Direct(context.Background(), sys, DirectOptions{}); !errors.Is(err, sim.ErrLapse) {
+		t.Errorf("direct: %v", err)
+	}
+	if _, err := Product(context.Background(), sys, ProductOptions{}); !errors.Is(err, sim.ErrLapse) {
+		t.Errorf("product: %v", err)
 	}
 }

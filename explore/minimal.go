@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -21,6 +22,8 @@ const (
 // maxSteps is how many steps an execution may have. It leaves room for those of
 // the states between two looks at the limits.
 const maxSteps = 1 << 13
+
+var errEndless = fmt.Errorf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
 
 // ways says what the cheapest way on from each state costs that gets to a wanted
 // end: of all ways, and of those that begin with a step of each task of the

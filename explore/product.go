@@ -220,7 +220,7 @@ func (g *graph) limit(opts ProductOptions) string {
 	case opts.LimitMemory > 0 && states+edges > opts.LimitMemory:
 		return fmt.Sprintf("states and transitions take more than %d bytes", opts.LimitMemory)
 	case max(g.longest(), g.depth) > maxSteps:
-		return fmt.Sprintf("an execution has more than %d steps; does a task wait in a loop?", maxSteps)
+		return errEndless.Error()
 	case g.set.n >= maxStates-1<<20:
 		return "there are more states than the engine can number"
 	}

@@ -274,7 +274,8 @@ func TestFoundBeforeTheLimit(t *testing.T) {
 }
 
 // TestEndlessTask has a task that waits in a loop. Its histories never end, so
-// neither does the search, which says why.
+// neither does the search, which says why. For the direct engine the first
+// execution has no end.
 func TestEndlessTask(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a long history takes seconds")
@@ -292,6 +293,13 @@ func TestEndlessTask(t *testing.T) {
 	}
 	if r.Verdict != Incomplete {
 		t.Errorf("verdict %s", r.Verdict)
+	}
+	r, err = Direct(context.Background(), sys, DirectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != Incomplete || r.Reason != errEndless.Error() {
+		t.Errorf("direct: verdict %s, %s", r.Verdict, r.Reason)
 	}
 }
 

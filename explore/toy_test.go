@@ -45,9 +45,11 @@ type toyContent struct {
 	older   int                     // the next state when a tick has passed
 }
 
+// With every entry of the store the reply is 1 more.
 type toyReply struct {
 	state, reply int
 	blocked      bool
+	entry, ttl   int // the entry that it sets, for so many ticks; or takes away if that is negative, and none if it is 0
 }
 
 // A toyProcess is some tasks that share one number, its memory.
@@ -74,7 +76,10 @@ type toyState struct {
 	remember     bool  // the reply becomes the memory
 }
 
-const toyReplies = 3
+const (
+	toyReplies = 3
+	toyEntries = 2 // of a store
+)
 
 // randomToy draws a system that is small enough to be enumerated.
 func randomToy(r *rand.Rand) *toy {
@@ -85,7 +90,7 @@ func randomToy(r *rand.Rand) *toy {
 		s := make(toyStore, states)
 		for i := range s {
 			for range inputs {
-				s[i].inputs = append(s[i].inputs, toyReply{r.IntN(states), r.IntN(toyReplies), r.IntN(12) == 0})
+				s[i].inputs = append(s[i].inputs, toyReply{state: r.IntN(states), reply: r.IntN(toyReplies), blocked: r.IntN(12) == 0})
 			}
 			s[i].leave = [2]int{r.IntN(states), r.IntN(states)}
 			s[i].older = i + r.IntN(states-i)
@@ -99,6 +104,7 @@ func randomToy(r *rand.Rand) *toy {
 	}
 	if r.IntN(4) == 0 {
 		t.stall = 1 + r.IntN(2)
+		t.randomEntries(r)
 	}
 	if r.IntN(2) == 0 {
 		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
@@ -161,6 +167,19 @@ func randomToy(r *rand.Rand) *toy {
 	return t
 }
 
+// randomEntries has some requests set entries with a TTL, which lapse.
+func (t *toy) randomEntries(r *rand.Rand) {
+	for _, s := range t.stores {
+		for _, here := range s {
+			for i := range here.inputs {
+				if to := &here.inputs[i]; r.IntN(4) > 0 {
+					to.entry, to.ttl = r.IntN(toyEntries), []int{-1, 1, 1, 1, 2}[r.IntN(5)]
+				}
+			}
+		}
+	}
+}
+
 func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 	task := toyTask{record: r.IntN(2) == 0, background: r.IntN(6) == 0}
 	task.frail = r.IntN(2) == 0
@@ -181,7 +200,7 @@ func (t *toy) randomTask(r *rand.Rand, inputs, most int) toyTask {
 
 // violates is the property: a random set of views. Only if the toy is labelled
 // does it matter which of interchangeable processes had which results.
-func (t *toy) violates(stores []int, results []string, memories []sim.Content, watch string) bool {
+func (t *toy) violates(stores []toyHeld, results []string, memories []sim.Content, watch string) bool {
 	h := fnv.New32a()
 	fmt.Fprint(h, t.salt, watch, t.viewName(stores, results, memories, t.labelled))
 	return h.Sum32()%5 == 0
@@ -189,7 +208,7 @@ func (t *toy) violates(stores []int, results []string, memories []sim.Content, w
 
 // viewName names a state, up to a permutation of interchangeable processes
 // unless they are labelled.
-func (t *toy) viewName(stores []int, results []string, memories []sim.Content, labelled bool) string {
+func (t *toy) viewName(stores []toyHeld, results []string, memories []sim.Content, labelled bool) string {
 	var named []string
 	for i, p := range t.processes {
 		named = append(named, p.class+"="+memories[i].Key()+":"+strings.Join(results[:len(p.tasks)], ","))
@@ -283,11 +302,24 @@ func (t *toy) system() *sim.System {
 
 func toyMemory(n int) sim.Content { return sim.Content{{Name: "memory", Value: strconv.Itoa(n)}} }
 
-func storeStates(v sim.View) (states []int) {
+// A toyHeld is what a store holds: its state, and how many ticks its entries have
+// left, and 1 more; 0 is no entry.
+type toyHeld struct {
+	state int
+	left  [toyEntries]int
+}
+
+func storeStates(v sim.View) (states []toyHeld) {
 	for _, c := range v.Contents[:len(v.Contents)-1] { // without the clock
-		s, _ := c.Lookup("state")
-		n, _ := strconv.Atoi(s)
-		states = append(states, n)
+		var h toyHeld
+		for _, it := range c {
+			if n, _ := strconv.Atoi(it.Value); it.Name == "state" {
+				h.state = n
+			} else {
+				h.left[n] = int(it.TTL/time.Second) + 1
+			}
+		}
+		states = append(states, h)
 	}
 	return states
 }
@@ -296,6 +328,7 @@ type toyMachine struct {
 	name    string
 	table   toyStore
 	state   int
+	entries map[int]time.Duration // TTLs
 	frail   map[sim.FaultKind]bool
 	after   map[sim.FaultKind]bool
 	retries string
@@ -303,16 +336,26 @@ type toyMachine struct {
 }
 
 func (m *toyMachine) Name() string { return m.name }
-func (m *toyMachine) Reset() error { m.state = 0; return nil }
+func (m *toyMachine) Reset() error { m.state, m.entries = 0, map[int]time.Duration{}; return nil }
 func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	here := m.table[m.state]
 	if r.Body == "tick" {
 		m.state = here.older
+		for i, ttl := range m.entries {
+			if m.entries[i] = ttl - time.Second; ttl == 0 {
+				delete(m.entries, i)
+			}
+		}
 		return "", nil
 	}
 	if kind, i, ok := strings.Cut(r.Body, " "); ok {
 		n, _ := strconv.Atoi(i)
-		if m.state = here.leave[n&1]; kind != "leave" {
+		switch kind {
+		case "leave":
+			m.state = here.leave[n]
+		case string(sim.Lapse):
+			delete(m.entries, n)
+		default:
 			m.state = here.suffers[sim.FaultKind(kind)][n]
 		}
 		return "", nil
@@ -322,11 +365,23 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	if to.blocked {
 		return "", sim.ErrBlocked
 	}
+	reply := (to.reply + len(m.entries)) % toyReplies
 	m.state = to.state
-	return sim.Reply(strconv.Itoa(to.reply)), nil
+	switch {
+	case to.ttl > 0:
+		m.entries[to.entry] = time.Duration(to.ttl) * time.Second
+	case to.ttl < 0:
+		delete(m.entries, to.entry)
+	}
+	return sim.Reply(strconv.Itoa(reply)), nil
 }
 func (m *toyMachine) Content() (sim.Content, error) {
-	return sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}, nil
+	c := sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}
+	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
+		n := strconv.Itoa(i)
+		c = append(c, sim.Item{Name: "entry-" + n, Value: n, Note: m.entries[i].String(), TTL: m.entries[i]})
+	}
+	return c, nil
 }
 func (m *toyMachine) Tick(d time.Duration) sim.Request {
 	if d < time.Second {
@@ -340,8 +395,16 @@ func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
 }
 func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
-	for i := range m.table[m.state].suffers[kind] {
+	add := func(i int) {
 		all = append(all, sim.Incident{Target: fmt.Sprintf("%s-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("%s %d", kind, i)}})
+	}
+	for i := range m.table[m.state].suffers[kind] {
+		add(i)
+	}
+	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
+		if kind == sim.Lapse && m.entries[i] == 0 {
+			add(i)
+		}
 	}
 	return all, nil
 }
@@ -368,6 +431,7 @@ type answer struct {
 	premise                  int64 // interleavings that end with the first store odd
 	measured                 Measured
 	stale                    Window
+	lapsed                   int64 // interleavings in which something lapses
 }
 
 // A toyTally is what has come together along a path.
@@ -375,10 +439,11 @@ type toyTally struct {
 	sum         int
 	share       float64 // of all runs of a uniform scheduler
 	steps, time int     // since the first store is odd
+	lapsed      int64   // 1 if something has
 }
 
 // odd is so of views in which the first store is in an odd state.
-func odd(v sim.View) bool { return storeStates(v)[0]%2 == 1 }
+func odd(v sim.View) bool { return storeStates(v)[0].state%2 == 1 }
 
 // toyMeasure counts the moves of the environment, and 2 for steps in odd states.
 func toyMeasure(s sim.Step, before sim.View) (n int) {
@@ -400,7 +465,7 @@ func (t *toy) see(state string, m sim.Move, finished bool) string {
 
 // A toyWorld is where the oracle is. It is copied for every step.
 type toyWorld struct {
-	stores   []int
+	stores   []toyHeld
 	memories []int
 	tasks    []toyPlace
 	left     sim.Faults
@@ -443,7 +508,7 @@ const toyFailure = 99
 // world, recursively, with nothing merged.
 func (t *toy) enumerate() *answer {
 	a := &answer{final: map[string]int64{}}
-	w := toyWorld{stores: make([]int, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
+	w := toyWorld{stores: make([]toyHeld, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
 	if t.watched {
 		w.watch = "0"
 	}
@@ -529,17 +594,26 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			}
 			fault = sim.RedisDown
 		} else if fault == "" || fault == sim.LostReply {
-			to := t.stores[s.store][w.stores[s.store]].inputs[s.input]
+			held := &w.stores[s.store]
+			to := t.stores[s.store][held.state].inputs[s.input]
 			if to.blocked {
 				return w, false
 			}
-			w.stores[s.store] = to.state
 			if fault == "" {
 				reply = to.reply
+				for _, left := range held.left {
+					reply += min(left, 1)
+				}
+				reply %= toyReplies
+			}
+			held.state = to.state
+			if to.ttl != 0 {
+				held.left[to.entry] = max(to.ttl, -1) + 1
 			}
 		}
 		if t.after[fault] {
-			w.stores[s.store] = t.stores[s.store][w.stores[s.store]].leave[0]
+			held := &w.stores[s.store]
+			held.state = t.stores[s.store][held.state].leave[0]
 		}
 		if !p.alone {
 			p.arrives = reply
@@ -595,8 +669,12 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 			changed = true
 		}
 	}
-	for i, s := range w.stores {
-		w.stores[i] = t.stores[i][s].older
+	for i := range w.stores {
+		held := &w.stores[i]
+		held.state = t.stores[i][held.state].older
+		for j, left := range held.left {
+			held.left[j] = max(left-1, 0)
+		}
 	}
 	return w, t.stall > 0 && alive && (changed || fmt.Sprint(w.stores) != before)
 }
@@ -620,29 +698,36 @@ func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
 			p.dead, p.result = true, sim.Crashed
 		}
 	}
-	for i, s := range w.stores {
-		w.stores[i] = t.stores[i][s].leave[0]
+	for i, held := range w.stores {
+		w.stores[i].state = t.stores[i][held.state].leave[0]
 	}
 	return w, true
 }
 
-// others calls f for every fault that strikes no task.
+// others calls f for every fault that strikes no task, and for what lapses.
 func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 	if !w.down && t.frail[sim.RedisDown] {
 		if next := w.clone(); next.spend(sim.RedisDown) {
 			next.down = true
-			next.stores[t.down] = t.stores[t.down][w.stores[t.down]].leave[1]
+			next.stores[t.down].state = t.stores[t.down][w.stores[t.down].state].leave[1]
 			f(sim.Fault{Kind: sim.RedisDown}, next)
 		}
 	}
-	for i, s := range w.stores {
+	for i, held := range w.stores {
 		if w.down && i == t.down {
 			continue
 		}
-		for kind, to := range t.stores[i][s].suffers {
+		for j, left := range held.left {
+			if left == 1 {
+				next := w.clone()
+				next.stores[i].left[j] = 0
+				f(sim.Fault{Kind: sim.Lapse, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
+			}
+		}
+		for kind, to := range t.stores[i][held.state].suffers {
 			for j, state := range to {
 				if next := w.clone(); next.spend(kind) {
-					next.stores[i] = state
+					next.stores[i].state = state
 					f(sim.Fault{Kind: kind, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
 				}
 			}
@@ -653,6 +738,21 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 			f(sim.Fault{Kind: sim.Crash, Target: fmt.Sprintf("process-%d", process)}, next)
 		}
 	}
+}
+
+// toyCost returns what a minimal schedule has few of, most important first: faults,
+// which neither an end of an outage, nor a tick, nor a lapse is; context switches; steps.
+func toyCost(s Schedule) []int {
+	faults, switches := 0, 0
+	for i, m := range s {
+		if slices.Contains(sim.FaultKinds, m.Fault.Kind) {
+			faults++
+		}
+		if i > 0 && m.Task != s[i-1].Task {
+			switches++
+		}
+	}
+	return []int{faults, switches, len(s)}
 }
 
 // walk returns the probability of a violation from here.
@@ -710,7 +810,10 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		if m.Task == sim.Environment {
 			further.sum++
 		}
-		if w.stores[0]%2 == 1 {
+		if m.Fault.Kind == sim.Lapse {
+			further.lapsed = 1
+		}
+		if w.stores[0].state%2 == 1 {
 			further.sum += 2
 			further.steps++
 			if m.Fault.Kind == sim.Tick {
@@ -719,7 +822,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		}
 		a.stale.Steps = max(a.stale.Steps, further.steps)
 		a.stale.Time = max(a.stale.Time, time.Duration(further.time)*time.Second)
-		if worlds[i].stores[0]%2 == 0 {
+		if worlds[i].stores[0].state%2 == 0 {
 			further.steps, further.time = 0, 0
 		}
 		sum.Add(sum, t.walk(a, worlds[i], append(slices.Clone(path), m), isBad, further))
@@ -728,13 +831,14 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
 	a.interleavings++
+	a.lapsed += tally.lapsed
 	a.measured.Least, a.measured.Most = min(a.measured.Least, tally.sum), max(a.measured.Most, tally.sum)
 	a.measured.Mean += tally.share * float64(tally.sum)
 	if unfinished {
 		isBad = true // a deadlock
 	} else {
 		a.final[t.viewName(w.stores, results, memories, false)]++
-		if w.stores[0]%2 == 1 {
+		if w.stores[0].state%2 == 1 {
 			a.premise++
 		}
 		if !t.always && t.violates(w.stores, results, memories, w.watch) {
@@ -745,7 +849,8 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		return new(big.Rat)
 	}
 	a.violating++
-	if a.minimal == nil || path.compare(a.minimal) < 0 {
+	if a.minimal == nil || slices.Compare(toyCost(path), toyCost(a.minimal)) < 0 ||
+		slices.Equal(toyCost(path), toyCost(a.minimal)) && slices.CompareFunc(path, a.minimal, sim.Move.Compare) < 0 {
 		a.minimal = append(Schedule{}, path...)
 	}
 	return big.NewRat(1, 1)

@@ -209,7 +209,8 @@ type Fallible interface {
 	Fails(FaultKind, Request) bool
 
 	// Incidents returns what can happen to the content as it is now by a fault of
-	// the kind, which is Expire, Evict, DropMessage or Lapse.
+	// the kind, which is Expire, Evict, DropMessage or Lapse. After the request of
+	// a Lapse there are fewer of that kind, or else the run ends with [ErrLapse].
 	Incidents(FaultKind) ([]Incident, error)
 
 	// Retries says whether the request is one of a client that tries again until it

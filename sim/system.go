@@ -165,14 +165,15 @@ func (s *System) Refused(w Weather, req Request) bool {
 }
 
 // Incidents returns the faults that can happen to the i-th store in this weather,
-// in the content that it has now. A store that is down has none.
+// in the content that it has now, and what can lapse if time passes. A store that is
+// down has none.
 func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request, err error) {
 	f := s.Fallible(i)
 	if len(s.Faults) == 0 && s.Timing == nil || f == nil || w.down && i == s.Outage() {
 		return nil, nil, nil
 	}
 	for _, kind := range incidents {
-		if !w.Allows(kind) {
+		if !w.Allows(kind) || kind == Lapse && s.Timing == nil {
 			continue
 		}
 		all, err := f.Incidents(kind)
@@ -522,7 +523,7 @@ func (e *Execution) strike(m Move) error {
 		step.Request, err = e.incident(m.Fault)
 	}
 	if err == nil && !step.Request.Local() {
-		_, err = e.sys.Stores[e.sys.Store(step.Request.Store)].Execute(step.Request)
+		err = e.suffer(m.Fault.Kind, step.Request)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Fault, err)
@@ -530,6 +531,28 @@ func (e *Execution) strike(m Move) error {
 	e.weather = e.weather.After(m.Fault.Kind)
 	e.trace = append(e.trace, step)
 	return nil
+}
+
+// suffer has a store execute the request of the environment.
+func (e *Execution) suffer(kind FaultKind, req Request) error {
+	i := e.sys.Store(req.Store)
+	if kind != Lapse {
+		_, err := e.sys.Stores[i].Execute(req)
+		return err
+	}
+	f := e.sys.Fallible(i)
+	before, err := f.Incidents(Lapse)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Execute(req); err != nil {
+		return err
+	}
+	after, err := f.Incidents(Lapse)
+	if err == nil && len(after) >= len(before) {
+		err = ErrLapse
+	}
+	return err
 }
 
 // tick lets a tick pass. It returns [ErrBlocked] if that changes nothing.

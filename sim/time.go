@@ -36,6 +36,10 @@ const (
 	Lapse FaultKind = "lapse"
 )
 
+// ErrLapse is the error of a store in which no fewer things can lapse after a lapse.
+// No budget ends what lapses, so it would have no end.
+var ErrLapse = errors.New("what has lapsed, or something else instead, can lapse at once: a lapse has to take away what is there no longer")
+
 // A Timed store is one for which time matters.
 type Timed interface {
 	Store

@@ -353,4 +353,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%q is wider than 40", line)
 		}
 	}
+	if wide, _ := explored(t, t.Context(), "-list"); len(strings.Fields(wide)) != len(strings.Fields(out)) {
+		t.Errorf("without a width -list says\n%s", wide)
+	}
 }

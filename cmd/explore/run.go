@@ -46,7 +46,7 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 		return exitHolds, err
 	}
 	if o.list {
-		return exitHolds, list(stdout, o.width)
+		return exitHolds, list(stdout, on.options(o.width).Width)
 	}
 	if o.compared != nil {
 		return o.executeComparison(ctx, stdout, on, stderr)

@@ -36,5 +36,5 @@ func newScreen(stdout io.Writer) screen {
 // options returns the layout for a width that was asked for; 0 means that of the
 // screen, or 100 columns.
 func (s screen) options(width int) report.TextOptions {
-	return report.TextOptions{Width: cmp.Or(width, s.columns), Colour: s.colour, ASCII: s.ascii}
+	return report.TextOptions{Width: cmp.Or(width, s.columns, report.DefaultWidth), Colour: s.colour, ASCII: s.ascii}
 }

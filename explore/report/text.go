@@ -10,10 +10,13 @@ import (
 	"quiesce/explore"
 )
 
+// DefaultWidth is the width of text that is not for a terminal, in columns.
+const DefaultWidth = 100
+
 // TextOptions say how a report is laid out as text.
 type TextOptions struct {
 	// Width is the number of columns that the report may fill, except for the
-	// two lines that are there to be copied; 0 means 100, and less than 40 is
+	// two lines that are there to be copied; 0 means [DefaultWidth], and less than 40 is
 	// taken as 40.
 	Width int
 
@@ -34,7 +37,7 @@ func (r *Report) Text(w io.Writer, opts TextOptions) error {
 
 func newTextWriter(r *Report, w io.Writer, opts TextOptions) *textWriter {
 	if opts.Width == 0 {
-		opts.Width = 100
+		opts.Width = DefaultWidth
 	}
 	return &textWriter{Report: r, TextOptions: opts, w: w, width: max(opts.Width, 40)}
 }

@@ -67,7 +67,10 @@
 // # Time
 //
 // The clock of the store stands still at [Epoch]. TTLs are part of the content
-// and do not run out by themselves.
+// and do not run out by themselves, unless the system is timed. Then every tick takes
+// its time from each. A key that has come to the end of its TTL is there, with a TTL
+// of 0, up to its lapse or the next tick, whichever comes first. A tick is a number of
+// whole milliseconds. That time passes touches no watched key; that one goes away does.
 //
 // # Faults
 //

@@ -376,6 +376,7 @@ func TestRefused(t *testing.T) {
 		{[]string{"XADD", "maxlen", "NOMKSTREAM", "*", "maxlen", "v"}, ""},
 		{[]string{"SET", "a", "exat"}, ""},
 		{[]string{"SET", "a", "1", "exat", "1"}, "SET EXAT"},
+		{[]string{"PEXPIRE", "a", "1", "lt"}, "PEXPIRE LT"},
 		{[]string{"SCRIPT", "LOAD", "return 1"}, isCache},
 		{[]string{"LCS", "a", "b"}, "quiesce: LCS is not supported: miniredis does not know it"},
 		{[]string{"INCR"}, ""}, // an error, but that of a real server

@@ -21,6 +21,7 @@ const (
 	isGroup     = "miniredis answers a part of it; use XLEN, XRANGE and XPENDING"
 	isTrim      = "miniredis forgets the last id of a stream, and that an entry which is gone was pending"
 	isOneDB     = "there is one database, number 0"
+	isEqual     = "miniredis takes an equal TTL for a shorter one; compare with PTTL in a script"
 	isFormat    = "miniredis has a format of its own"
 	isCache     = "the script cache is not state; load scripts in the setup of the store"
 )
@@ -114,10 +115,15 @@ var refusedOption = map[string]map[string]string{
 	// With a time that has passed, miniredis keeps the TTL without the key.
 	"SET":   {"EXAT": isHidden, "PXAT": isHidden},
 	"GETEX": {"EXAT": isHidden, "PXAT": isHidden},
+
+	"EXPIRE":    {"LT": isEqual},
+	"PEXPIRE":   {"LT": isEqual},
+	"EXPIREAT":  {"LT": isEqual},
+	"PEXPIREAT": {"LT": isEqual},
 }
 
 // optionsFrom is the index of the first argument that can be an option.
-var optionsFrom = map[string]int{"SET": 2, "GETEX": 1, "XADD": 1}
+var optionsFrom = map[string]int{"SET": 2, "GETEX": 1, "XADD": 1, "EXPIRE": 2, "PEXPIRE": 2, "EXPIREAT": 2, "PEXPIREAT": 2}
 
 // The random generator of Lua in miniredis is that of the whole program.
 var luaRandom = regexp.MustCompile(`\brandom(seed)?\b`)
@@ -133,7 +139,7 @@ func refusal(cmd string, args []string) (name, reason string) {
 		if len(args) > 0 && luaRandom.MatchString(args[0]) {
 			return "math.random in Lua", isRandom
 		}
-	case "SET", "GETEX", "XADD":
+	case "SET", "GETEX", "XADD", "EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT":
 		for _, arg := range args[min(len(args), optionsFrom[cmd]):] {
 			arg = strings.ToUpper(arg)
 			if reason, ok := refusedOption[cmd][arg]; ok {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -56,11 +57,17 @@ func (s *Store) tick(body string) error {
 		return err
 	}
 	if s.timed {
+		if d%time.Millisecond != 0 { // which the content would not show
+			return fmt.Errorf("quiesce: a tick of %s is not supported: TTLs are whole milliseconds; make every duration of the workload one of whole milliseconds", d)
+		}
 		d -= moment
 	}
 	s.redis.FastForward(d)
-	if len(s.connections) > 0 {
-		return s.probe() // a watched key may be gone
+	if len(s.connections) == 0 {
+		return nil
 	}
-	return nil
+	if err := s.age(); err != nil {
+		return err
+	}
+	return s.probe() // a watched key may be gone
 }

@@ -30,7 +30,7 @@ type connection struct {
 // A probe tells whether a key is touched.
 type probe struct {
 	peer *server.Peer // watches the key
-	item sim.Item     // of the key when it was watched first
+	item sim.Item     // of the key when it was watched first, and as much older now
 }
 
 // watched reports whether any connection watches a key.
@@ -169,6 +169,24 @@ func (s *Store) probe() error {
 			if c.touched {
 				clear(c.probes)
 				break
+			}
+		}
+	}
+	return nil
+}
+
+// age takes the shorter TTLs of the watched keys that are still there after a tick
+// for what they were: that time passes touches no key.
+func (s *Store) age() error {
+	for _, c := range s.connections {
+		for key, p := range c.probes {
+			it, err := s.item(key)
+			if err != nil {
+				return err
+			}
+			if it != (sim.Item{}) {
+				p.item = it
+				c.probes[key] = p
 			}
 		}
 	}
