@@ -189,6 +189,8 @@ func TestLargerFaults(t *testing.T) {
 //     before the UPDATE, so a longer pause is over after it; one as long is not.
 //   - ttl: the entry is filled at most a stall after the SELECT and there for 5 s. A read
 //     after 1 s + 5 s finds it in the last moment, and none finds it later.
+//   - polling: what its pollers have missed is in the memory of the server for ever. Time
+//     passes then for the reader who comes late, though nothing changes by it.
 //   - lock: from the lock to the SET of the reader are 3 requests, and the lease is 10 s:
 //     3 stalls of 3 s are shorter, 3 of 4 s are not. The fence does not care.
 //   - versioned-tombstone: the fill comes at most a stall after the SELECT, and the
@@ -207,6 +209,7 @@ func TestTimed(t *testing.T) {
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second}, false},
 		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, true},
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, false},
+		{"polling", "bounded-staleness=5s", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
 		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 3 * time.Second}, false},
 		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, true},
 		{"lock-fenced", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, false},
