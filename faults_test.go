@@ -3,6 +3,7 @@ package quiesce_test
 import (
 	"context"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -189,6 +190,7 @@ func TestLargerFaults(t *testing.T) {
 //     before the UPDATE, so a longer pause is over after it; one as long is not.
 //   - ttl: the entry is filled at most a stall after the SELECT and there for 5 s. A read
 //     after 1 s + 5 s finds it in the last moment, and none finds it later.
+//     So it is with other TTLs, also with one that is no multiple of the stall.
 //   - polling: what its pollers have missed is in the memory of the server for ever. Time
 //     passes then for the reader who comes late, though nothing changes by it.
 //   - lock: from the lock to the SET of the reader are 3 requests, and the lease is 10 s:
@@ -207,6 +209,11 @@ func TestTimed(t *testing.T) {
 		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: 2 * time.Second}, false},
 		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second}, true},
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=3s", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 3 * time.Second}, true},
+		{"ttl", "bounded-staleness=4s", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 3 * time.Second}, false},
+		{"ttl", "bounded-staleness=3499ms", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 2500 * time.Millisecond}, true},
+		{"ttl", "bounded-staleness=3500ms", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 2500 * time.Millisecond}, false},
+		{"ttl", "bounded-staleness=60s", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true, TTL: model.NoExpiry}, true},
 		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, true},
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, false},
 		{"polling", "bounded-staleness=5s", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
@@ -224,5 +231,60 @@ func TestTimed(t *testing.T) {
 				t.Errorf("%s: violated %v, want %v", c.property, got, c.violated)
 			}
 		})
+	}
+}
+
+// TestTTL says which violations heal. Nothing expires in an untimed workload without
+// faults, so coherent does not care for the TTL; and where nothing ever expires, eventual
+// is coherent. With a TTL only what is in the memory of a server is there for ever.
+func TestTTL(t *testing.T) {
+	for _, s := range model.Caches() {
+		if s.TTL == 0 {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			w := open(t, s.Name, 1)
+			_, remembers := s.Prototype().(model.LocalCacher)
+			for _, warm := range []bool{false, true} {
+				load := model.Workload{Readers: 1, Writers: 1, Warm: warm}
+				stale := violated(t, w, "coherent", load)
+				if got, want := violated(t, w, "eventual", load), stale && remembers; got != want {
+					t.Errorf("eventual, %v: violated %v, want %v", load, got, want)
+				}
+				load.TTL = model.NoExpiry
+				for _, property := range []string{"coherent", "eventual"} {
+					if got := violated(t, w, property, load); got != stale {
+						t.Errorf("%s, %v: violated %v, want %v", property, load, got, stale)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Entries never expire where no TTL is asked for, whatever stores them: those of a
+// script and of SET NX, too.
+func TestNoExpiry(t *testing.T) {
+	for _, s := range model.Caches() {
+		if s.TTL == 0 {
+			continue
+		}
+		w := open(t, s.Name, 1)
+		for ttl, want := range map[time.Duration]time.Duration{0: s.TTL, 7 * time.Second: 7 * time.Second, model.NoExpiry: 0} {
+			sys := coherent(t, w, model.Workload{Readers: 1, Writers: 1, Warm: true, TTL: ttl})
+			e, err := sys.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := e.View()
+			e.Stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(v.Contents[0], func(it sim.Item) bool { return it.Name == "product:1" })
+			if i < 0 || v.Contents[0][i].TTL != want {
+				t.Errorf("%s: the content with a TTL of %s is %v", s.Name, ttl, v.Contents[0])
+			}
+		}
 	}
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -16,7 +15,8 @@ func init() {
 		Group:   LocalCaches,
 		Summary: "read: as naive; write: UPDATE, then XADD to a stream; one consumer: XREADGROUP, DEL, XACK",
 		Claim:   "decoupled; scales to many caches",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return eventStream{newNaive(cache, db)} },
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return eventStream{newNaive(d)} },
 	})
 }
 

@@ -216,7 +216,7 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 	var measures []explore.Measure
 	var stale func(sim.View) bool
 	if o.metrics {
-		trips, err := world.RoundTrips()
+		trips, err := world.RoundTrips(o.workload)
 		if err != nil {
 			return nil, err
 		}
@@ -256,6 +256,9 @@ func words(w model.Workload) report.Workload {
 	words := report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Faults: w.Faults.String(), Words: w.String()}
 	if w.Delay > 0 {
 		words.Delay = w.Delay.String()
+	}
+	if w.TTL != 0 {
+		words.TTL = max(0, w.TTL).String()
 	}
 	if w.MaxStall > 0 {
 		words.MaxStall = w.MaxStall.String()
