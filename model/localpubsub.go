@@ -72,7 +72,7 @@ func (s *localPubSub) subscribe(ctx context.Context) error {
 func (s *localPubSub) listen(ctx context.Context) error {
 	m, err := s.messages.Receive(ctx)
 	if err != nil {
-		return nil
+		return err
 	}
 	switch m := m.(type) {
 	case *redis.Subscription:

@@ -136,7 +136,7 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 	for i, b := range background(service, true) {
 		programs = append(programs, sim.Program{Name: b.Name, Tasks: []sim.TaskSpec{b.spec(b.Name)}, New: func(p *sim.Process) []sim.Task {
 			s := w.service(p, w.db.Open(p), load)
-			return []sim.Task{background(s, true)[i].run}
+			return []sim.Task{background(s, true)[i].in(p)}
 		}})
 	}
 	return programs
@@ -172,7 +172,7 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 		}
 		if beside != nil {
 			for _, b := range background(s.Service, false) {
-				tasks = append(tasks, b.run)
+				tasks = append(tasks, b.in(p))
 			}
 		}
 		return tasks

@@ -45,8 +45,7 @@ func (s writeBehind) Write(ctx context.Context, id, price int64) error {
 	return err
 }
 
-// Background returns the flusher, one for all servers. It ends with the first error,
-// which in production would have to be noticed.
+// Background returns the flusher, one for all servers.
 func (s writeBehind) Background() []Background {
 	return []Background{{Name: "flusher", Apart: true, Boot: s.group, Round: s.flush}}
 }

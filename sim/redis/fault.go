@@ -17,7 +17,8 @@ const (
 	leaveVerb = "leave" // those of a process that has crashed go away
 )
 
-// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed.
+// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed, and
+// what a supervised task asks again after an outage.
 const againPrefix = "again "
 
 var _ sim.Fallible = (*Store)(nil)
@@ -34,7 +35,7 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 }
 
 // Retries says that a subscription which has failed is made again when the server is
-// up. A listener that receives in a loop tries again for ever, as go-redis itself
+// up, and work that is supervised is done again: see [sim.Process.Persists]. A listener that receives in a loop tries again for ever, as go-redis itself
 // does for PubSub.Channel. A try while the server is down changes nothing at the
 // server, and a listener can be as slow as it likes, so it is taken to try when
 // that works. What it would do on a second error in a row is not explored.
