@@ -270,13 +270,10 @@ func TestTTL(t *testing.T) {
 	}
 }
 
-// Entries never expire where no TTL is asked for, whatever stores them: those of a
-// script and of SET NX, too.
-func TestNoExpiry(t *testing.T) {
+// Products have the TTL that is asked for, or none, whatever stores them: a script or
+// SET NX, too. A strategy that registers no TTL keeps none in Redis.
+func TestTTLOfProducts(t *testing.T) {
 	for _, s := range model.Caches() {
-		if s.TTL == 0 {
-			continue
-		}
 		w := open(t, s.Name, 1)
 		for ttl, want := range map[time.Duration]time.Duration{0: s.TTL, 7 * time.Second: 7 * time.Second, model.NoExpiry: 0} {
 			sys := coherent(t, w, model.Workload{Readers: 1, Writers: 1, Warm: true, TTL: ttl})
@@ -290,7 +287,7 @@ func TestNoExpiry(t *testing.T) {
 				t.Fatal(err)
 			}
 			i := slices.IndexFunc(v.Contents[0], func(it sim.Item) bool { return it.Name == "product:1" })
-			if i < 0 || v.Contents[0][i].TTL != want {
+			if (i >= 0) != (s.TTL > 0) || i >= 0 && v.Contents[0][i].TTL != want {
 				t.Errorf("%s: the content with a TTL of %s is %v", s.Name, ttl, v.Contents[0])
 			}
 		}
