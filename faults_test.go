@@ -3,6 +3,7 @@ package quiesce_test
 import (
 	"context"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +40,12 @@ var faultLetters = []struct {
 //     for which it takes x or v; the other letters are failures;
 //   - a crash of the server is not silent in local-pubsub, and an outage is: a
 //     subscription that broke unnoticed misses the message that the writer published;
-//   - q, r, d and b break outbox, and c does not: its relay, like every task in the
-//     background, ends with the first error, and nothing but a crash starts it again.
-//     The entry is still in the outbox then;
-//   - write-behind is silent about c: the entry is taken out of the queue and the
-//     flusher crashes;
+//   - outbox from a warm cache is coherent whatever fails: nobody but its relay asks
+//     anything of the cache that matters, and what has failed it does again, since the
+//     entry is still in the outbox. The writer's change and its entry are one;
+//   - that relay, like all work in the background, has no caller to be told, so what it
+//     breaks it breaks silently: write-behind is silent about r, c and b, where the
+//     entry is taken out of the queue and the database never gets it;
 //   - x does not break refresh-ahead from a warm cache in another way than cache-aside:
 //     untimed, an entry is never near its end. See TestTimed.
 const faultTable = `
@@ -54,7 +56,7 @@ delete-first                  !       !    qrd    !       !    qrd
 double-delete                 !       !    qrd    !       !    qrd
 event-bus                     !       !    .      !       !    .
 event-stream                  !       !    qrd    xvqrdc  xv   qrd
-event-stream-warm             !       !    qrd    xvqrdcb xv   qrd
+event-stream-warm             !       !    qrd    xvqrdc  xv   qrd
 in-transaction                !       !    qrd    !       !    qrd
 lease                         qrdc    .    qrd    qrdc    .    qrd
 lease-shared-token            qrdc    .    qrd    qrdc    .    qrd
@@ -64,8 +66,8 @@ lock-fenced                   qrdc    .    !      qrdc    .    xvqrd
 lock-fill-only                !       !    qrd    xvqrdc  xv   qrd
 naive                         !       !    qrd    !       !    qrd
 negative-cache                !       !    qrd    xvqrdc  xv   qrd
-outbox                        !       !    qrd    xvqrdb  xv   qrd
-outbox-versioned              xvqrdb  xv   qrd    qrdb    .    qrd
+outbox                        !       !    qrd    xv      xv   qrd
+outbox-versioned              xv      xv   qrd    .       .    qrd
 polling                       !       !    .      !       !    .
 read-modify-write-from-cache  !       !    qrd    xvqrdc  xv   qrd
 refresh-ahead                 !       !    qrd    xvqrdc  xv   qrd
@@ -77,7 +79,7 @@ versioned                     xvqrdc  xv   qrd    qrdc    .    qrd
 versioned-tombstone           xvqrdc  xv   qrd    qrdc    .    qrd
 watch                         !       !    qrd    xvqrdc  xv   qrd
 watch-marker                  qrdc    .    qrd    qrdc    .    qrd
-write-behind                  !       !    qrd    xvqrdcb xvc  qrd
+write-behind                  !       !    qrd    xvrcb   xvrcb qrd
 write-through                 !       !    qrd    xvqrdcb xv   qrd
 `
 
@@ -155,30 +157,37 @@ func violated(t *testing.T, w *model.World, property string, load model.Workload
 // TestLargerFaults has what takes more than a reader and a writer, or another
 // property than those of faultTable.
 func TestLargerFaults(t *testing.T) {
+	failures := sim.Faults{sim.LostRequest: 1, sim.LostReply: 1, sim.RedisDown: 1, sim.Crash: 1, sim.DBError: 1}
 	for _, c := range []struct {
 		strategy, property string
-		readers, writers   int
-		faults             sim.Faults
+		load               model.Workload
 		violated           bool
 	}{
 		// A second reader gets the token of the first again, once the counter is gone.
-		{"lease", "coherent", 2, 1, sim.Faults{sim.Evict: 1}, true},
-		{"lease", "coherent", 2, 1, sim.Faults{sim.Expire: 1}, false},
+		{"lease", "coherent", model.Workload{Readers: 2, Writers: 1, Faults: sim.Faults{sim.Evict: 1}}, true},
+		{"lease", "coherent", model.Workload{Readers: 2, Writers: 1, Faults: sim.Faults{sim.Expire: 1}}, false},
 		// A fence is enough for two holders of the lock, and for two leases that run out.
-		{"lock-fenced", "coherent", 2, 1, sim.Faults{sim.Expire: 1}, false},
-		{"lock-fenced", "coherent", 1, 2, sim.Faults{sim.Expire: 1}, false},
-		{"lock-fenced", "coherent", 1, 1, sim.Faults{sim.Expire: 2}, false},
-		{"lock", "coherent", 1, 1, sim.Faults{sim.Expire: 1}, true},
+		{"lock-fenced", "coherent", model.Workload{Readers: 2, Writers: 1, Faults: sim.Faults{sim.Expire: 1}}, false},
+		{"lock-fenced", "coherent", model.Workload{Readers: 1, Writers: 2, Faults: sim.Faults{sim.Expire: 1}}, false},
+		{"lock-fenced", "coherent", model.Workload{Readers: 1, Writers: 1, Faults: sim.Faults{sim.Expire: 2}}, false},
+		{"lock", "coherent", model.Workload{Readers: 1, Writers: 1, Faults: sim.Faults{sim.Expire: 1}}, true},
 		// What is taken out of the queue is nowhere else.
-		{"write-behind", "no-lost-write", 1, 1, nil, false},
-		{"write-behind", "no-lost-write", 1, 1, sim.Faults{sim.Crash: 1}, true},
-		{"cache-aside", "no-lost-write", 1, 2, sim.Faults{sim.AnyFault: 1}, false},
-		{"naive", "eventual", 1, 1, nil, false},
-		{"event-bus", "eventual", 1, 1, nil, true},
+		{"write-behind", "no-lost-write", model.Workload{Readers: 1, Writers: 1}, false},
+		{"write-behind", "no-lost-write", model.Workload{Readers: 1, Writers: 1, Faults: sim.Faults{sim.Crash: 1}}, true},
+		// The entry is in the outbox until the relay has done what it says.
+		{"outbox", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: failures}, false},
+		{"outbox", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{sim.RedisDown: 2}}, false},
+		{"outbox-versioned", "coherent", model.Workload{Readers: 1, Writers: 1, Faults: failures}, false},
+		// The consumer has the entry until it acknowledges it. The writer has told nobody.
+		{"event-stream", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{sim.LostReply: 1}}, true},
+		{"event-stream", "no-silent-staleness", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: failures}, false},
+		{"event-stream-warm", "no-silent-staleness", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: failures}, false},
+		{"cache-aside", "no-lost-write", model.Workload{Readers: 1, Writers: 2, Faults: sim.Faults{sim.AnyFault: 1}}, false},
+		{"naive", "eventual", model.Workload{Readers: 1, Writers: 1}, false},
+		{"event-bus", "eventual", model.Workload{Readers: 1, Writers: 1}, true},
 	} {
-		load := model.Workload{Readers: c.readers, Writers: c.writers, Faults: c.faults}
-		if got := violated(t, open(t, c.strategy, 1), c.property, load); got != c.violated {
-			t.Errorf("%s, %s, %v: violated %v, want %v", c.strategy, c.property, load, got, c.violated)
+		if got := violated(t, open(t, c.strategy, 1), c.property, c.load); got != c.violated {
+			t.Errorf("%s, %s, %v: violated %v, want %v", c.strategy, c.property, c.load, got, c.violated)
 		}
 	}
 }
@@ -189,6 +198,9 @@ func TestLargerFaults(t *testing.T) {
 //     before the UPDATE, so a longer pause is over after it; one as long is not.
 //   - ttl: the entry is filled at most a stall after the SELECT and there for 5 s. A read
 //     after 1 s + 5 s finds it in the last moment, and none finds it later.
+//     So it is with other TTLs, also with one that is no multiple of the stall.
+//   - polling: what its pollers have missed is in the memory of the server for ever. Time
+//     passes then for the reader who comes late, though nothing changes by it.
 //   - lock: from the lock to the SET of the reader are 3 requests, and the lease is 10 s:
 //     3 stalls of 3 s are shorter, 3 of 4 s are not. The fence does not care.
 //   - versioned-tombstone: the fill comes at most a stall after the SELECT, and the
@@ -205,8 +217,14 @@ func TestTimed(t *testing.T) {
 		{"delayed-double-delete", "coherent", model.Workload{Readers: 1, MaxStall: time.Second, Delay: 2 * time.Second}, false},
 		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second}, true},
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=3s", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 3 * time.Second}, true},
+		{"ttl", "bounded-staleness=4s", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 3 * time.Second}, false},
+		{"ttl", "bounded-staleness=3499ms", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 2500 * time.Millisecond}, true},
+		{"ttl", "bounded-staleness=3500ms", model.Workload{Readers: 2, MaxStall: time.Second, TTL: 2500 * time.Millisecond}, false},
+		{"ttl", "bounded-staleness=60s", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true, TTL: model.NoExpiry}, true},
 		{"ttl", "bounded-staleness=5s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, true},
 		{"ttl", "bounded-staleness=6s", model.Workload{Readers: 2, MaxStall: time.Second, Warm: true}, false},
+		{"polling", "bounded-staleness=5s", model.Workload{Readers: 1, MaxStall: time.Second, Warm: true}, true},
 		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 3 * time.Second}, false},
 		{"lock", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, true},
 		{"lock-fenced", "coherent", model.Workload{Readers: 1, MaxStall: 4 * time.Second}, false},
@@ -221,5 +239,57 @@ func TestTimed(t *testing.T) {
 				t.Errorf("%s: violated %v, want %v", c.property, got, c.violated)
 			}
 		})
+	}
+}
+
+// TestTTL says which violations heal. Nothing expires in an untimed workload without
+// faults, so coherent does not care for the TTL; and where nothing ever expires, eventual
+// is coherent. With a TTL only what is in the memory of a server is there for ever.
+func TestTTL(t *testing.T) {
+	for _, s := range model.Caches() {
+		if s.TTL == 0 {
+			continue
+		}
+		t.Run(s.Name, func(t *testing.T) {
+			w := open(t, s.Name, 1)
+			_, remembers := s.Prototype().(model.LocalCacher)
+			for _, warm := range []bool{false, true} {
+				load := model.Workload{Readers: 1, Writers: 1, Warm: warm}
+				stale := violated(t, w, "coherent", load)
+				if got, want := violated(t, w, "eventual", load), stale && remembers; got != want {
+					t.Errorf("eventual, %v: violated %v, want %v", load, got, want)
+				}
+				load.TTL = model.NoExpiry
+				for _, property := range []string{"coherent", "eventual"} {
+					if got := violated(t, w, property, load); got != stale {
+						t.Errorf("%s, %v: violated %v, want %v", property, load, got, stale)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Products have the TTL that is asked for, or none, whatever stores them: a script or
+// SET NX, too. A strategy that registers no TTL keeps none in Redis.
+func TestTTLOfProducts(t *testing.T) {
+	for _, s := range model.Caches() {
+		w := open(t, s.Name, 1)
+		for ttl, want := range map[time.Duration]time.Duration{0: s.TTL, 7 * time.Second: 7 * time.Second, model.NoExpiry: 0} {
+			sys := coherent(t, w, model.Workload{Readers: 1, Writers: 1, Warm: true, TTL: ttl})
+			e, err := sys.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			v, err := e.View()
+			e.Stop()
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(v.Contents[0], func(it sim.Item) bool { return it.Name == "product:1" })
+			if (i >= 0) != (s.TTL > 0) || i >= 0 && v.Contents[0][i].TTL != want {
+				t.Errorf("%s: the content with a TTL of %s is %v", s.Name, ttl, v.Contents[0])
+			}
+		}
 	}
 }

@@ -77,7 +77,7 @@ type Statistics struct {
 // A canceled context ends the search with the verdict [Incomplete]. An error
 // means that the system could not be run, or is not deterministic.
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
-	results, err := ProductOfEach(ctx, sys, []sim.Property{sys.Property}, opts)
+	results, err := productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,39 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 // says of it, but for the statistics: its states are the states of all monitors,
 // and interchangeable tasks are searched in one order only if no property tells
 // them apart.
+//
+// In a timed system it takes one exploration more for each property with a monitor:
+// time passes for as long as a monitor counts it, which is nothing that happens to
+// the others.
 func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
+	if sys.Timing == nil {
+		return productOfAll(ctx, sys, properties, opts)
+	}
+	results := make([]*Result, len(properties))
+	var together []sim.Property
+	var places []int // in results
+	for i, p := range properties {
+		if p.Monitor == nil {
+			together, places = append(together, p), append(places, i)
+			continue
+		}
+		var err error
+		if results[i], err = Product(ctx, sys.With(p), opts); err != nil {
+			return nil, err
+		}
+	}
+	if len(together) == 0 {
+		return results, nil
+	}
+	found, err := productOfAll(ctx, sys, together, opts)
+	for i, r := range found {
+		results[places[i]] = r
+	}
+	return results, err
+}
+
+// productOfAll explores the system for all properties, which share every step.
+func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
 	apart := map[string]bool{}
 	for {
 		r, err := productOnce(ctx, sys, properties, apart, opts)

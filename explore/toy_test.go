@@ -456,12 +456,18 @@ func toyMeasure(s sim.Step, before sim.View) (n int) {
 	return n
 }
 
-// see is the monitor: a random automaton.
+// see is the monitor: a random automaton, which time alone brings to rest.
 func (t *toy) see(state string, m sim.Move, finished bool) string {
 	h := fnv.New32a()
 	fmt.Fprint(h, t.salt, state, m, finished)
-	return strconv.Itoa(int(h.Sum32() % 3))
+	next := strconv.Itoa(int(h.Sum32() % 3))
+	if m == ticking {
+		next = max(state, next)
+	}
+	return next
 }
+
+var ticking = sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}}
 
 // A toyWorld is where the oracle is. It is copied for every step.
 type toyWorld struct {
@@ -676,7 +682,8 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 			held.left[j] = max(left-1, 0)
 		}
 	}
-	return w, t.stall > 0 && alive && (changed || fmt.Sprint(w.stores) != before)
+	changed = changed || fmt.Sprint(w.stores) != before || t.watched && t.see(w.watch, ticking, false) != w.watch
+	return w, t.stall > 0 && alive && changed
 }
 
 // crash returns the world after a crash of a process, and false if it has ended.
@@ -800,7 +807,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	}
 	if next, ok := t.tick(w); ok {
 		enabled++
-		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}}, next)
+		on(ticking, next)
 	}
 	t.others(w, func(f sim.Fault, next toyWorld) { on(sim.Move{Task: sim.Environment, Fault: f}, next) })
 	sum := new(big.Rat)

@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -14,7 +9,8 @@ func init() {
 		Summary:  "read: as naive; write: UPDATE, then DEL",
 		Claim:    "strong consistency; always current data; the golden standard for critical data",
 		Promises: true,
-		New:      func(cache *redis.Client, db *sql.DB) Service { return cacheAside{newNaive(cache, db)} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return cacheAside{newNaive(d)} },
 	})
 }
 

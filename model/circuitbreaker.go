@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -14,9 +13,8 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "as cache-aside, but a request to Redis that fails opens the breaker of the server, which skips the next 2 and tries the one after; a read that gets nothing from Redis takes the row, a DEL that fails or is skipped is forgotten",
 		Claim:   "cache down: works without the cache",
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return &circuitBreaker{newNaive(cache, db), breaker{}}
-		},
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return &circuitBreaker{newNaive(d), breaker{}} },
 	})
 }
 

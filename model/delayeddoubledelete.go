@@ -2,10 +2,7 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 func init() {
@@ -15,10 +12,9 @@ func init() {
 		Summary:  "read: as naive; write: DEL, UPDATE, a pause, DEL again",
 		Claim:    "closes the window for a delay larger than a read",
 		Promises: true,
+		TTL:      productTTL,
 		Delay:    2 * time.Second,
-		NewTimed: func(cache *redis.Client, db *sql.DB, clock Clock, delay time.Duration) Service {
-			return delayedDoubleDelete{newNaive(cache, db), clock, delay}
-		},
+		New:      func(d Deps) Service { return delayedDoubleDelete{newNaive(d), d.Clock, d.Delay} },
 	})
 }
 

@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -14,8 +9,8 @@ func init() {
 		Summary:  "read: local cache, on a miss SELECT; write: UPDATE, then publish to the subscribers in the same process, which drop the local entry",
 		Claim:    "the next request bypasses the cache and fetches fresh data",
 		Promises: true,
-		New: func(_ *redis.Client, db *sql.DB) Service {
-			s := &eventBus{localCache: newLocalCache(db)}
+		New: func(d Deps) Service {
+			s := &eventBus{localCache: newLocalCache(d)}
 			s.changed.subscribe(func(id int64) { delete(s.products, id) })
 			return s
 		},

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
@@ -16,7 +15,8 @@ func init() {
 		Group:   LocalCaches,
 		Summary: "read: as naive; write: UPDATE, then XADD to a stream; one consumer: XREADGROUP, DEL, XACK",
 		Claim:   "decoupled; scales to many caches",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return eventStream{newNaive(cache, db)} },
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return eventStream{newNaive(d)} },
 	})
 }
 
@@ -42,17 +42,16 @@ func (s eventStream) Background() []Background { return []Background{s.consumer(
 
 // consumer returns one that has handle do something about every change.
 func (s eventStream) consumer(handle func(ctx context.Context, id int64) error) Background {
-	return Background{
-		Name:  consumerName,
-		Apart: true,
-		Boot: func(ctx context.Context) error {
-			if err := s.group(ctx); err != nil {
-				return err
-			}
-			return s.consume(ctx, "0", handle) // what it got in an earlier life, and did not acknowledge
-		},
-		Round: func(ctx context.Context) error { return s.consume(ctx, ">", handle) },
-	}
+	const unacknowledged, fresh = "0", ">"
+	from := unacknowledged // which it has got in an earlier life
+	return Background{Name: consumerName, Apart: true, Boot: s.group, Round: func(ctx context.Context) error {
+		err := s.consume(ctx, from, handle)
+		from = fresh
+		if err != nil {
+			from = unacknowledged // which it has got before the error
+		}
+		return err
+	}}
 }
 
 // group makes the group, unless it is there.

@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -13,9 +8,8 @@ func init() {
 		Group:   LocalCaches,
 		Summary: "as event-stream, but the consumer warms the cache: XREADGROUP, SELECT, SET with TTL, XACK",
 		Claim:   "decoupled; warms after invalidation",
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return eventStreamWarm{eventStream{newNaive(cache, db)}}
-		},
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return eventStreamWarm{eventStream{newNaive(d)}} },
 	})
 }
 

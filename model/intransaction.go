@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/redis/go-redis/v9"
-
 	"quiesce/sim/sqlite"
 )
 
@@ -17,7 +15,8 @@ func init() {
 		Claim:    "atomic, it is all in one transaction",
 		Promises: true,
 		Mode:     sqlite.WAL,
-		New:      func(cache *redis.Client, db *sql.DB) Service { return inTransaction{newNaive(cache, db)} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return inTransaction{newNaive(d)} },
 	})
 }
 

@@ -2,8 +2,8 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -15,9 +15,9 @@ func init() {
 		Summary:  "read: a script returns the product, or a new token if none is out; with a token SELECT, and a script stores if the token is still out, without one only SELECT; write: UPDATE, then DEL product and token",
 		Claim:    "a reader whose token was taken back by a write cannot fill the cache",
 		Promises: true,
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return lease{cacheAside{newNaive(cache, db)}, leaseGet("redis.call('INCR', KEYS[3])")}
-		},
+		TTL:      productTTL,
+		TTLs:     []time.Duration{tokenTTL},
+		New:      func(d Deps) Service { return lease{cacheAside{newNaive(d)}, leaseGet("redis.call('INCR', KEYS[3])")} },
 	})
 }
 
@@ -48,21 +48,26 @@ redis.call('SET', KEYS[2], token, 'PX', ARGV[1])
 return {'', token}`, "NEW_TOKEN", token))
 }
 
-// leaseSet stores the product ARGV[1] with a TTL of ARGV[2] milliseconds if the
-// token ARGV[3] is still out.
+// leaseSet stores the product ARGV[1], with a TTL unless ARGV[2] is 0 milliseconds,
+// if the token ARGV[3] is still out.
 var leaseSet = redis.NewScript(`-- lease-set
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then
 	return 0
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1])
+if ARGV[2] ~= '0' then
+	redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
 redis.call('DEL', KEYS[2])
 return 1`)
+
+const tokenTTL = time.Minute
 
 func tokenKey(id int64) string { return productKey(id) + ":token" }
 
 func (s lease) Read(ctx context.Context, id int64) (Product, error) {
 	keys := []string{productKey(id), tokenKey(id), "tokens"}
-	got, err := s.acquire.Eval(ctx, s.cache, keys, productTTL.Milliseconds()).StringSlice()
+	got, err := s.acquire.Eval(ctx, s.cache, keys, tokenTTL.Milliseconds()).StringSlice()
 	if err != nil {
 		return Product{}, err
 	}
@@ -74,7 +79,7 @@ func (s lease) Read(ctx context.Context, id int64) (Product, error) {
 	if err != nil || token == "" {
 		return p, err
 	}
-	return p, leaseSet.Eval(ctx, s.cache, keys[:2], encode(p), productTTL.Milliseconds(), token).Err()
+	return p, leaseSet.Eval(ctx, s.cache, keys[:2], encode(p), s.ttl.Milliseconds(), token).Err()
 }
 
 func (s lease) Write(ctx context.Context, id, price int64) error {

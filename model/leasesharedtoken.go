@@ -1,10 +1,8 @@
 package model
 
-import (
-	"database/sql"
+import "time"
 
-	"github.com/redis/go-redis/v9"
-)
+import ()
 
 func init() {
 	register(Strategy{
@@ -13,8 +11,8 @@ func init() {
 		Summary:  "as lease, but every request has the same token",
 		Claim:    "only the reader that holds the token fills the cache",
 		Promises: true,
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return lease{cacheAside{newNaive(cache, db)}, leaseGet("'shop'")}
-		},
+		TTL:      productTTL,
+		TTLs:     []time.Duration{tokenTTL},
+		New:      func(d Deps) Service { return lease{cacheAside{newNaive(d)}, leaseGet("'shop'")} },
 	})
 }

@@ -12,7 +12,7 @@ type localCache struct {
 	products map[int64]Product
 }
 
-func newLocalCache(db *sql.DB) localCache { return localCache{db, map[int64]Product{}} }
+func newLocalCache(d Deps) localCache { return localCache{d.DB, map[int64]Product{}} }
 
 // Local returns the cache itself.
 func (s localCache) Local() map[int64]Product { return s.products }

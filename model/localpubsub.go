@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -15,8 +14,9 @@ func init() {
 		Summary:  "read: local cache, then as naive; write: UPDATE, drop the own local entry, DEL, PUBLISH; a listener on every server drops the local entry on a message",
 		Claim:    "keeps the local caches of all servers in step",
 		Promises: true,
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return &localPubSub{cacheAside: cacheAside{newNaive(cache, db)}, products: map[int64]Product{}}
+		TTL:      productTTL,
+		New: func(d Deps) Service {
+			return &localPubSub{cacheAside: cacheAside{newNaive(d)}, products: map[int64]Product{}}
 		},
 	})
 }
@@ -72,7 +72,7 @@ func (s *localPubSub) subscribe(ctx context.Context) error {
 func (s *localPubSub) listen(ctx context.Context) error {
 	m, err := s.messages.Receive(ctx)
 	if err != nil {
-		return nil
+		return err
 	}
 	switch m := m.(type) {
 	case *redis.Subscription:

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
 
@@ -16,11 +15,10 @@ func init() {
 		Summary:  "read: GET, on a miss take the lock of the product, then as naive, and release it; without the lock only SELECT; write: take the lock, UPDATE, DEL, release it; without the lock give up",
 		Claim:    "serialises, hence consistent",
 		Promises: true,
-		TTLs:     []time.Duration{productTTL, lockLease},
+		TTL:      productTTL,
+		TTLs:     []time.Duration{lockLease},
 		Delay:    lockPause,
-		NewTimed: func(cache *redis.Client, db *sql.DB, clock Clock, pause time.Duration) Service {
-			return lock{cacheAside{newNaive(cache, db)}, mutex{cache, clock, pause}}
-		},
+		New:      func(d Deps) Service { return lock{cacheAside{newNaive(d)}, newMutex(d)} },
 	})
 }
 

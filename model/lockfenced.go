@@ -17,12 +17,11 @@ func init() {
 		Summary:  "as lock, whose token counts up and is a fence: reader and writer leave it in the row and change nothing there if a newer one is there, and so do the scripts that SET and DEL in the cache",
 		Claim:    "a fence makes a lock safe whose lease has run out",
 		Promises: true,
-		TTLs:     []time.Duration{productTTL, lockLease},
+		TTL:      productTTL,
+		TTLs:     []time.Duration{lockLease},
 		Delay:    lockPause,
 		Tables:   []string{"ALTER TABLE products ADD COLUMN fence INTEGER NOT NULL DEFAULT 0"},
-		NewTimed: func(cache *redis.Client, db *sql.DB, clock Clock, pause time.Duration) Service {
-			return lockFenced{newNaive(cache, db), mutex{cache, clock, pause}}
-		},
+		New:      func(d Deps) Service { return lockFenced{newNaive(d), newMutex(d)} },
 	})
 }
 
@@ -37,14 +36,17 @@ type lockFenced struct {
 	mutex mutex
 }
 
-// fencedSet stores the product ARGV[2] as KEYS[1] with a TTL of ARGV[3] milliseconds
-// unless a fence newer than ARGV[1] was seen, which is KEYS[2].
+// fencedSet stores the product ARGV[2] as KEYS[1], with a TTL unless ARGV[3] is 0
+// milliseconds, if no fence newer than ARGV[1] was seen, which is KEYS[2].
 var fencedSet = redis.NewScript(`-- fenced-set
 if tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[1]) then
 	return 0
 end
 redis.call('SET', KEYS[2], ARGV[1])
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('SET', KEYS[1], ARGV[2])
+if ARGV[3] ~= '0' then
+	redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
 return 1`)
 
 // fencedDel deletes KEYS[1], whatever was seen, and keeps the fence ARGV[1] as
@@ -88,7 +90,7 @@ func (s lockFenced) load(ctx context.Context, id int64, fence string) (Product, 
 	if err != nil {
 		return p, err
 	}
-	return p, fencedSet.Eval(ctx, s.cache, s.keys(id), fence, encode(p), productTTL.Milliseconds()).Err()
+	return p, fencedSet.Eval(ctx, s.cache, s.keys(id), fence, encode(p), s.ttl.Milliseconds()).Err()
 }
 
 func (s lockFenced) Write(ctx context.Context, id, price int64) error {

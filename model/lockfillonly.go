@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"time"
 
@@ -15,11 +14,10 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "read: GET, on a miss try the lock of the product, then SELECT, SET and release it; without the lock pause and read again, at last only SELECT; write: UPDATE, then DEL",
 		Claim:   "prevents the stampede; the TTL is the upper bound on staleness",
-		TTLs:    []time.Duration{productTTL, lockLease},
+		TTL:     productTTL,
+		TTLs:    []time.Duration{lockLease},
 		Delay:   lockPause,
-		NewTimed: func(cache *redis.Client, db *sql.DB, clock Clock, pause time.Duration) Service {
-			return lockFillOnly{cacheAside{newNaive(cache, db)}, mutex{cache, clock, pause}}
-		},
+		New:     func(d Deps) Service { return lockFillOnly{cacheAside{newNaive(d)}, newMutex(d)} },
 	})
 }
 

@@ -67,13 +67,13 @@ func Stale(s Strategy, w Workload) func(sim.View) bool {
 type RoundTrips struct{ Hit, Miss, Write int }
 
 // RoundTrips runs a read of a cached product, a read of one that is not, and a write,
-// each alone. They make no sense for a race.
-func (w *World) RoundTrips() (r RoundTrips, err error) {
+// each alone, with the TTL of a workload. They make no sense for a race.
+func (w *World) RoundTrips(load Workload) (r RoundTrips, err error) {
 	for _, op := range []struct {
 		load Workload
 		into *int
 	}{
-		{Workload{Readers: 1, Warm: true}, &r.Hit}, {Workload{Readers: 1}, &r.Miss}, {Workload{Writers: 1}, &r.Write},
+		{Workload{Readers: 1, Warm: true, TTL: load.TTL}, &r.Hit}, {Workload{Readers: 1, TTL: load.TTL}, &r.Miss}, {Workload{Writers: 1, TTL: load.TTL}, &r.Write},
 	} {
 		sys, err := w.System(op.load, Property{of: coherent})
 		if err != nil {

@@ -29,6 +29,8 @@ type mutex struct {
 	pause time.Duration
 }
 
+func newMutex(d Deps) mutex { return mutex{d.Cache, d.Clock, d.Delay} }
+
 // acquireLock answers with a new token, which then is KEYS[1] for ARGV[1]
 // milliseconds, or with "" if one is there. KEYS[2] counts the tokens.
 var acquireLock = redis.NewScript(`-- lock

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,7 +15,8 @@ func init() {
 		Group:   FillAndInvalidate,
 		Summary: "read: GET, on a miss SELECT and SET with TTL; write: UPDATE only",
 		Claim:   "stale until the TTL",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return newNaive(cache, db) },
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return newNaive(d) },
 	})
 }
 
@@ -23,9 +25,10 @@ func init() {
 type naive struct {
 	cache *redis.Client
 	db    *sql.DB
+	ttl   time.Duration // 0 means that entries never expire
 }
 
-func newNaive(cache *redis.Client, db *sql.DB) naive { return naive{cache, db} }
+func newNaive(d Deps) naive { return naive{d.Cache, d.DB, d.TTL} }
 
 func (s naive) Read(ctx context.Context, id int64) (Product, error) {
 	return s.readThrough(ctx, id, s.set)
@@ -58,7 +61,7 @@ func (s naive) get(ctx context.Context, id int64) (Product, error) {
 }
 
 func (s naive) set(ctx context.Context, p Product) error {
-	return s.cache.Set(ctx, productKey(p.ID), encode(p), productTTL).Err()
+	return s.cache.Set(ctx, productKey(p.ID), encode(p), s.ttl).Err()
 }
 
 func (s naive) del(ctx context.Context, id int64) error {

@@ -17,7 +17,8 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "no product is there at first; read: as naive, but SET NX \"none\" if there is no row; write: INSERT, then DEL",
 		Claim:   "protects the database against reads of what is not there",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return negativeCache{cacheAside{newNaive(cache, db)}} },
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return negativeCache{cacheAside{newNaive(d)}} },
 	})
 }
 
@@ -36,7 +37,7 @@ func (s negativeCache) Read(ctx context.Context, id int64) (Product, error) {
 	}
 	p, err := selectProduct(ctx, s.db, id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Product{}, s.cache.SetNX(ctx, productKey(id), noProduct, productTTL).Err()
+		return Product{}, s.cache.SetNX(ctx, productKey(id), noProduct, s.ttl).Err()
 	}
 	if err != nil {
 		return p, err

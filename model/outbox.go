@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/redis/go-redis/v9"
-
 	"quiesce/sim/sqlite"
 )
 
@@ -19,7 +17,8 @@ func init() {
 		Promises: true,
 		Mode:     sqlite.WAL,
 		Tables:   []string{createOutbox},
-		New:      func(cache *redis.Client, db *sql.DB) Service { return outbox{newNaive(cache, db)} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return outbox{newNaive(d)} },
 	})
 }
 

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 
-	"github.com/redis/go-redis/v9"
-
 	"quiesce/sim/sqlite"
 )
 
@@ -18,7 +16,8 @@ func init() {
 		Promises: true,
 		Mode:     sqlite.WAL,
 		Tables:   []string{createOutbox},
-		New:      func(cache *redis.Client, db *sql.DB) Service { return outboxVersioned{versioned{newNaive(cache, db)}} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return outboxVersioned{versioned{newNaive(d)}} },
 	})
 }
 

@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -13,7 +8,7 @@ func init() {
 		Group:   LocalCaches,
 		Summary: "read: local cache, on a miss SELECT; write: UPDATE with version + 1; a poller on every server SELECTs the versions, twice, and drops what has changed",
 		Claim:   "simplest, wasteful, late",
-		New:     func(_ *redis.Client, db *sql.DB) Service { return polling{newLocalCache(db)} },
+		New:     func(d Deps) Service { return polling{newLocalCache(d)} },
 	})
 }
 

@@ -19,7 +19,7 @@ type Product struct {
 }
 
 const (
-	productTTL   = 60 * time.Second
+	productTTL   = time.Minute
 	initialPrice = 9900
 
 	createProducts = `CREATE TABLE products (

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -15,9 +14,8 @@ func init() {
 		Summary:  "read: as naive; write: GET, on a miss SELECT, UPDATE to that price plus a raise, then DEL",
 		Claim:    "the cached row is as good as the row to compute from",
 		Promises: true,
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return readModifyWrite{cacheAside{newNaive(cache, db)}}
-		},
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return readModifyWrite{cacheAside{newNaive(d)}} },
 	})
 }
 

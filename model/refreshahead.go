@@ -2,10 +2,7 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // refreshWithin is how near its end an entry has to be to be refreshed.
@@ -13,12 +10,13 @@ const refreshWithin = 2 * time.Second
 
 func init() {
 	register(Strategy{
-		Name:    "refresh-ahead",
-		Group:   TimeAndFaults,
-		Summary: "read: GET, on a miss SELECT and SET with a TTL of 5 s, on a hit PTTL, and in its last 2 s SELECT and SET again; write: UPDATE, then DEL",
-		Claim:   "no miss for hot keys",
-		TTLs:    []time.Duration{shortTTL, refreshWithin},
-		New:     func(cache *redis.Client, db *sql.DB) Service { return refreshAhead{cacheAside{newNaive(cache, db)}} },
+		Name:      "refresh-ahead",
+		Group:     TimeAndFaults,
+		Summary:   "read: GET, on a miss SELECT and SET with a TTL of 5 s, on a hit PTTL, and in its last 2 s SELECT and SET again; write: UPDATE, then DEL",
+		Claim:     "no miss for hot keys",
+		TTL:       shortTTL,
+		Durations: []time.Duration{refreshWithin},
+		New:       func(d Deps) Service { return refreshAhead{cacheAside{newNaive(d)}} },
 	})
 }
 
@@ -30,7 +28,7 @@ func (s refreshAhead) Read(ctx context.Context, id int64) (Product, error) {
 	hit := true
 	p, err := s.readThrough(ctx, id, func(ctx context.Context, p Product) error {
 		hit = false
-		return s.setShort(ctx, p)
+		return s.set(ctx, p)
 	})
 	if err == nil && hit {
 		s.refresh(ctx, id)
@@ -41,10 +39,10 @@ func (s refreshAhead) Read(ctx context.Context, id int64) (Product, error) {
 // refresh works behind an answer that is there, so nobody is told of its errors.
 func (s refreshAhead) refresh(ctx context.Context, id int64) {
 	left, err := s.cache.PTTL(ctx, productKey(id)).Result()
-	if err != nil || left < 0 || left > refreshWithin { // less than 0: the entry is gone
+	if err != nil || left < 0 || left > refreshWithin { // less than 0: the entry is gone, or never expires
 		return
 	}
 	if p, err := selectProduct(ctx, s.db, id); err == nil {
-		_ = s.setShort(ctx, p)
+		_ = s.set(ctx, p)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"quiesce/sim"
 )
@@ -132,12 +131,12 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 		if load.Servers == 0 && !remembers && beside == nil {
 			name = own[0].name
 		}
-		programs = append(programs, w.server(name, own, beside, local, load.Delay))
+		programs = append(programs, w.server(name, own, beside, local, load))
 	}
 	for i, b := range background(service, true) {
 		programs = append(programs, sim.Program{Name: b.Name, Tasks: []sim.TaskSpec{b.spec(b.Name)}, New: func(p *sim.Process) []sim.Task {
-			s := w.strategy.build(w.cache.Client(p), w.db.Open(p), sim.Clock{}.For(p), load.Delay)
-			return []sim.Task{background(s, true)[i].run}
+			s := w.service(p, w.db.Open(p), load)
+			return []sim.Task{background(s, true)[i].in(p)}
 		}})
 	}
 	return programs
@@ -145,7 +144,7 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 
 // server returns a process with one service, on which the operations are called,
 // beside tasks for its work in the background.
-func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, delay time.Duration) sim.Program {
+func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, load Workload) sim.Program {
 	p := sim.Program{Name: name}
 	for _, op := range ops {
 		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
@@ -160,7 +159,7 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			s.db = w.db.Open(p)
 		}
 		if s.race == nil {
-			s.Service = w.strategy.build(w.cache.Client(p), s.db, sim.Clock{}.For(p), delay)
+			s.Service = w.service(p, s.db, load)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
 			if !p.Restarted() {
@@ -173,12 +172,17 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 		}
 		if beside != nil {
 			for _, b := range background(s.Service, false) {
-				tasks = append(tasks, b.run)
+				tasks = append(tasks, b.in(p))
 			}
 		}
 		return tasks
 	}
 	return p
+}
+
+// service returns a service for the tasks of a process.
+func (w *World) service(p *sim.Process, db *sql.DB, load Workload) Service {
+	return w.strategy.build(Deps{Cache: w.cache.Client(p), DB: db, Clock: sim.Clock{}.For(p)}, load)
 }
 
 // content returns what a local cache holds.
@@ -192,11 +196,11 @@ func content(local map[int64]Product) (c sim.Content) {
 // warm returns what makes the caches as the strategy's own reads leave them: it
 // runs one reader for every product, on servers without work in the background,
 // and returns their requests and what their local caches hold.
-func (w *World) warm(stores []sim.Store) (setup []sim.Request, local map[int64]Product, err error) {
+func (w *World) warm(stores []sim.Store, load Workload) (setup []sim.Request, local map[int64]Product, err error) {
 	readers := &sim.System{Stores: stores}
 	for i := range w.keys {
 		op := read(i, w.keys, false)
-		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil, 0))
+		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil, load))
 	}
 	e, err := readers.Start()
 	if err != nil {

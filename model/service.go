@@ -63,7 +63,8 @@ type Background struct {
 	// [sqlite.Await].
 	Polls bool
 
-	// Round does the work once. An error ends the run, like that of any task.
+	// Round does the work once. Boot and Round are supervised: what fails by a fault is
+	// done again, see [sim.Process.Supervise]. Any other error ends the run.
 	Round func(context.Context) error
 }
 
@@ -72,22 +73,27 @@ func (b Background) spec(name string) sim.TaskSpec {
 	return sim.TaskSpec{Name: name, Background: true, Boot: b.Boot != nil}
 }
 
-func (b Background) run(ctx context.Context) (string, error) {
-	if b.Boot != nil {
-		if err := b.Boot(ctx); err != nil {
-			return "", err
+// in returns the task, in a process.
+func (b Background) in(p *sim.Process) sim.Task {
+	return func(ctx context.Context) (string, error) {
+		if b.Boot != nil {
+			if err := p.Supervise(func() error { return b.Boot(ctx) }); err != nil {
+				return "", err
+			}
 		}
+		round := func() error {
+			if b.Polls {
+				return b.Round(sqlite.Await(ctx))
+			}
+			return b.Round(ctx)
+		}
+		for n := 0; b.Rounds == 0 || n < b.Rounds; n++ {
+			if err := p.Supervise(round); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
 	}
-	for n := 0; b.Rounds == 0 || n < b.Rounds; n++ {
-		round := ctx
-		if b.Polls {
-			round = sqlite.Await(ctx)
-		}
-		if err := b.Round(round); err != nil {
-			return "", err
-		}
-	}
-	return "", nil
 }
 
 // background returns the work of a service that is done apart, or on every server;

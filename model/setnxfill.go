@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -14,7 +9,8 @@ func init() {
 		Summary:  "read: GET, on a miss SELECT and SET NX with TTL; write: UPDATE, then DEL",
 		Claim:    "a slow reader cannot overwrite",
 		Promises: true,
-		New:      func(cache *redis.Client, db *sql.DB) Service { return setnxFill{cacheAside{newNaive(cache, db)}} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return setnxFill{cacheAside{newNaive(d)}} },
 	})
 }
 
@@ -23,6 +19,6 @@ type setnxFill struct{ cacheAside }
 func (s setnxFill) Read(ctx context.Context, id int64) (Product, error) {
 	return s.readThrough(ctx, id, func(ctx context.Context, p Product) error {
 		// A false reply means that somebody else has filled the cache.
-		return s.cache.SetNX(ctx, productKey(id), encode(p), productTTL).Err()
+		return s.cache.SetNX(ctx, productKey(id), encode(p), s.ttl).Err()
 	})
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,10 +13,9 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "read: MGET the product and its mark \"fresh\", on a miss SELECT and SET both in one block; without the mark take the product as it is, then SELECT and SET both; write: UPDATE, then DEL both",
 		Claim:   "no read waits for the database while an old value is there",
-		TTLs:    []time.Duration{productTTL, shortTTL},
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return staleWhileRevalidate{newNaive(cache, db)}
-		},
+		TTL:     productTTL,
+		TTLs:    []time.Duration{shortTTL},
+		New:     func(d Deps) Service { return staleWhileRevalidate{newNaive(d)} },
 	})
 }
 
@@ -50,7 +48,7 @@ func (s staleWhileRevalidate) load(ctx context.Context, id int64) (Product, erro
 		return p, err
 	}
 	_, err = s.cache.TxPipelined(ctx, func(block redis.Pipeliner) error {
-		block.Set(ctx, productKey(id), encode(p), productTTL)
+		block.Set(ctx, productKey(id), encode(p), s.ttl)
 		block.Set(ctx, freshKey(id), 1, shortTTL)
 		return nil
 	})

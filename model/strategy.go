@@ -66,20 +66,30 @@ type Strategy struct {
 	Tables []string
 
 	// New builds the service of a strategy that keeps a cache; nil if Race is not.
-	// It only keeps the clients, which are nil where the service is built to see
-	// what it can do.
-	New func(cache *redis.Client, db *sql.DB) Service
+	// It only keeps what it gets.
+	New func(Deps) Service
 
-	// NewTimed takes the place of New in a strategy that pauses: delay is how long.
-	NewTimed func(cache *redis.Client, db *sql.DB, clock Clock, delay time.Duration) Service
-	Delay    time.Duration // unless the workload says another; the zero value means that no delay can be chosen
+	// TTL is that of products in the cache that the servers share, and Delay how long
+	// the service pauses, unless the workload says otherwise. The zero value means that
+	// there is no such thing, so that none can be chosen.
+	TTL, Delay time.Duration
 
-	// TTLs are the times to live that the service sets; nil stands for that of
-	// products alone.
-	TTLs []time.Duration
+	// TTLs are those of what else the service keeps in Redis, such as the lease of a
+	// lock, and Durations what else it measures time by.
+	TTLs, Durations []time.Duration
 
 	// Race is a strategy without a cache.
 	Race *Race
+}
+
+// Deps are what a service gets from whoever runs it: its clients, and what can be
+// chosen. All are zero where a service is built to see what it can do.
+type Deps struct {
+	Cache *redis.Client
+	DB    *sql.DB
+	Clock Clock
+	TTL   time.Duration // of products in the cache; 0 means that they never expire
+	Delay time.Duration // of a pause
 }
 
 // A Clock is what a service pauses with. It has a part of the methods of the clocks
@@ -124,19 +134,26 @@ func InGroup(g Group) []Strategy {
 // Prototype returns a service without clients, which says by its interfaces what
 // services of the strategy can do; nil if it is a race.
 func (s Strategy) Prototype() Service {
-	return s.build(nil, nil, nil, 0)
+	return s.build(Deps{}, Workload{})
 }
 
-// build returns a service, nil if the strategy is a race. A delay of 0 is its own.
-func (s Strategy) build(cache *redis.Client, db *sql.DB, clock Clock, delay time.Duration) Service {
-	switch {
-	case s.NewTimed != nil:
-		return s.NewTimed(cache, db, clock, cmp.Or(delay, s.Delay))
-	case s.New != nil:
-		return s.New(cache, db)
+// build returns a service on these clients, nil if the strategy is a race.
+func (s Strategy) build(d Deps, load Workload) Service {
+	if s.New == nil {
+		return nil
 	}
-	return nil
+	d.TTL, d.Delay = s.ttl(load), s.delay(load)
+	return s.New(d)
 }
+
+// ttl returns how long products stay in the cache; 0 means for ever.
+func (s Strategy) ttl(load Workload) time.Duration { return max(0, cmp.Or(load.TTL, s.TTL)) }
+
+// Expires says whether anything that the service keeps in Redis has a TTL.
+func (s Strategy) Expires(load Workload) bool { return s.ttl(load) > 0 || len(s.TTLs) > 0 }
+
+// delay returns how long the service pauses.
+func (s Strategy) delay(load Workload) time.Duration { return cmp.Or(load.Delay, s.Delay) }
 
 // properties returns the names of those that can be asked of the strategy, first
 // the one that is asked by default.

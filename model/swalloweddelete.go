@@ -1,11 +1,6 @@
 package model
 
-import (
-	"context"
-	"database/sql"
-
-	"github.com/redis/go-redis/v9"
-)
+import "context"
 
 func init() {
 	register(Strategy{
@@ -13,7 +8,8 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "read: as naive; write: UPDATE, then DEL, whose error is ignored",
 		Claim:   "the price is changed, so the caller is not bothered with the cache",
-		New:     func(cache *redis.Client, db *sql.DB) Service { return swallowedDelete{newNaive(cache, db)} },
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return swallowedDelete{newNaive(d)} },
 	})
 }
 

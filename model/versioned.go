@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,20 +13,24 @@ func init() {
 		Summary:  "read: GET, on a miss SELECT; write: UPDATE with version + 1; both store by a script that keeps the newer version",
 		Claim:    "last version wins",
 		Promises: true,
-		New:      func(cache *redis.Client, db *sql.DB) Service { return versioned{newNaive(cache, db)} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return versioned{newNaive(d)} },
 	})
 }
 
 type versioned struct{ naive }
 
-// storeNewer stores the product ARGV[1] with a TTL of ARGV[2] milliseconds
-// unless the cache holds a newer version of it.
+// storeNewer stores the product ARGV[1], with a TTL unless ARGV[2] is 0
+// milliseconds, if the cache holds no newer version of it.
 var storeNewer = redis.NewScript(`-- store-newer
 local cached = redis.call('GET', KEYS[1])
 if cached and cjson.decode(cached).version > cjson.decode(ARGV[1]).version then
 	return 0
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1])
+if ARGV[2] ~= '0' then
+	redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
 return 1`)
 
 func (s versioned) Read(ctx context.Context, id int64) (Product, error) {
@@ -44,5 +47,5 @@ func (s versioned) Write(ctx context.Context, id, price int64) error {
 }
 
 func (s versioned) storeNewer(ctx context.Context, p Product) error {
-	return storeNewer.Eval(ctx, s.cache, []string{productKey(p.ID)}, encode(p), productTTL.Milliseconds()).Err()
+	return storeNewer.Eval(ctx, s.cache, []string{productKey(p.ID)}, encode(p), s.ttl.Milliseconds()).Err()
 }

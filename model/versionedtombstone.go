@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,10 +16,9 @@ func init() {
 		Summary:  "read: GET, on a miss SELECT, and a script stores unless a newer version or its tombstone is there; write: UPDATE with version + 1, then a script DELs and leaves a tombstone with the version for 10 s",
 		Claim:    "a fill that is older than the last write finds its tombstone",
 		Promises: true,
-		TTLs:     []time.Duration{productTTL, tombstoneTTL},
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return versionedTombstone{newNaive(cache, db)}
-		},
+		TTL:      productTTL,
+		TTLs:     []time.Duration{tombstoneTTL},
+		New:      func(d Deps) Service { return versionedTombstone{newNaive(d)} },
 	})
 }
 
@@ -28,8 +26,8 @@ func init() {
 // deletes, for as long as a fill may be on its way.
 type versionedTombstone struct{ naive }
 
-// storeUnlessDead stores the product ARGV[1] as KEYS[1] with a TTL of ARGV[2]
-// milliseconds unless the cache holds a newer version of it or, as KEYS[2], the
+// storeUnlessDead stores the product ARGV[1] as KEYS[1], with a TTL unless ARGV[2] is
+// 0 milliseconds, if the cache holds no newer version of it nor, as KEYS[2], the
 // tombstone of one.
 var storeUnlessDead = redis.NewScript(`-- store-unless-dead
 local version = cjson.decode(ARGV[1]).version
@@ -41,7 +39,10 @@ local cached = redis.call('GET', KEYS[1])
 if cached and cjson.decode(cached).version > version then
 	return 0
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[1], ARGV[1])
+if ARGV[2] ~= '0' then
+	redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
 return 1`)
 
 // bury deletes KEYS[1] and leaves its version ARGV[1] as KEYS[2] for ARGV[2]
@@ -61,7 +62,7 @@ func (s versionedTombstone) keys(id int64) []string {
 
 func (s versionedTombstone) Read(ctx context.Context, id int64) (Product, error) {
 	return s.readThrough(ctx, id, func(ctx context.Context, p Product) error {
-		return storeUnlessDead.Eval(ctx, s.cache, s.keys(id), encode(p), productTTL.Milliseconds()).Err()
+		return storeUnlessDead.Eval(ctx, s.cache, s.keys(id), encode(p), s.ttl.Milliseconds()).Err()
 	})
 }
 

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"github.com/redis/go-redis/v9"
@@ -15,7 +14,8 @@ func init() {
 		Summary:  "read: WATCH, GET, on a miss SELECT and MULTI, SET, EXEC; write: UPDATE, then DEL",
 		Claim:    "EXEC fails if anyone touched the key",
 		Promises: true,
-		New:      func(cache *redis.Client, db *sql.DB) Service { return watch{cacheAside{newNaive(cache, db)}} },
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return watch{cacheAside{newNaive(d)}} },
 	})
 }
 
@@ -35,7 +35,7 @@ func (s watch) Read(ctx context.Context, id int64) (p Product, err error) {
 			return err
 		}
 		_, err = tx.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-			return pipe.Set(ctx, productKey(id), encode(p), productTTL).Err()
+			return pipe.Set(ctx, productKey(id), encode(p), s.ttl).Err()
 		})
 		if errors.Is(err, redis.TxFailedErr) {
 			return nil // the row is fresh enough to be returned, but not to be kept

@@ -2,7 +2,7 @@ package model
 
 import (
 	"context"
-	"database/sql"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -14,11 +14,12 @@ func init() {
 		Summary:  "read: as watch; write: UPDATE, then MULTI, SET a marker, DEL, EXEC",
 		Claim:    "the writer always changes the key, so EXEC fails",
 		Promises: true,
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return watchMarker{watch{cacheAside{newNaive(cache, db)}}}
-		},
+		TTL:      productTTL,
+		New:      func(d Deps) Service { return watchMarker{watch{cacheAside{newNaive(d)}}} },
 	})
 }
+
+const markerTTL = time.Minute
 
 type watchMarker struct{ watch }
 
@@ -28,7 +29,7 @@ func (s watchMarker) Write(ctx context.Context, id, price int64) error {
 	}
 	// A DEL of an absent key touches nothing; the SET before it always does.
 	_, err := s.cache.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
-		pipe.Set(ctx, productKey(id), "marker", productTTL)
+		pipe.Set(ctx, productKey(id), "marker", markerTTL)
 		pipe.Del(ctx, productKey(id))
 		return nil
 	})

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,9 +33,16 @@ type Workload struct {
 	// Delay is how long a strategy that pauses does so; 0 is its own delay.
 	Delay time.Duration
 
+	// TTL is that of products in the cache; 0 is the strategy's own, and NoExpiry means
+	// that they never expire.
+	TTL time.Duration
+
 	// Workers is the number of tasks of a race, which has none of the others.
 	Workers int
 }
+
+// NoExpiry is the TTL of products that never expire.
+const NoExpiry time.Duration = -1
 
 // String returns the workload in words.
 func (w Workload) String() string {
@@ -52,6 +58,12 @@ func (w Workload) String() string {
 	}
 	if w.Delay > 0 {
 		words += ", delay " + w.Delay.String()
+	}
+	if w.TTL > 0 {
+		words += ", TTL " + w.TTL.String()
+	}
+	if w.TTL == NoExpiry {
+		words += ", no TTL"
 	}
 	if w.MaxStall > 0 {
 		words += ", stalls of at most " + w.MaxStall.String()
@@ -142,7 +154,7 @@ func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Proper
 	switch {
 	case w.strategy.Race != nil:
 		sys.Stores = []sim.Store{w.db}
-	case w.strategy.NewTimed != nil:
+	case w.strategy.Delay > 0:
 		sys.Stores = append(sys.Stores, sim.Clock{})
 	}
 	var asked []sim.Property
@@ -162,7 +174,7 @@ func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Proper
 	var local map[int64]Product
 	if load.Warm {
 		var err error
-		if sys.Setup, local, err = w.warm(sys.Stores); err != nil {
+		if sys.Setup, local, err = w.warm(sys.Stores, load); err != nil {
 			return nil, nil, fmt.Errorf("warm the cache: %w", err)
 		}
 	}
@@ -172,27 +184,21 @@ func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Proper
 
 // tick returns the greatest common divisor of all durations of a timed workload.
 func (s Strategy) tick(load Workload) time.Duration {
-	if s.NewTimed == nil {
-		return s.Tick(load)
-	}
-	return divisor(s.Tick(load), cmp.Or(load.Delay, s.Delay))
+	return divisor(s.Tick(load), s.delay(load))
 }
 
 // Tick returns the greatest common divisor of all durations of a timed workload but
 // the delay, so that delays which are multiples of it have it for their tick.
 func (s Strategy) Tick(load Workload) time.Duration {
-	ttls := s.TTLs
-	if ttls == nil {
-		ttls = []time.Duration{productTTL}
-	}
-	tick := load.MaxStall
-	for _, ttl := range ttls {
-		tick = divisor(tick, ttl)
+	tick := divisor(load.MaxStall, s.ttl(load))
+	for _, d := range slices.Concat(s.TTLs, s.Durations) {
+		tick = divisor(tick, d)
 	}
 	return tick
 }
 
-// divisor returns the greatest common divisor, by Euclid's algorithm.
+// divisor returns the greatest common divisor, by Euclid's algorithm; that with 0 is
+// the other one.
 func divisor(a, b time.Duration) time.Duration {
 	for b != 0 {
 		a, b = b, a%b

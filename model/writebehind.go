@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"strconv"
 
@@ -15,9 +14,8 @@ func init() {
 		Group:   TimeAndFaults,
 		Summary: "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
 		Claim:   "fast writes",
-		New: func(cache *redis.Client, db *sql.DB) Service {
-			return writeBehind{newNaive(cache, db)}
-		},
+		TTL:     productTTL,
+		New:     func(d Deps) Service { return writeBehind{newNaive(d)} },
 	})
 }
 
@@ -40,15 +38,14 @@ func (s writeBehind) Write(ctx context.Context, id, price int64) error {
 	}
 	p.Price = price
 	_, err = s.cache.TxPipelined(ctx, func(block redis.Pipeliner) error {
-		block.Set(ctx, productKey(id), encode(p), productTTL)
+		block.Set(ctx, productKey(id), encode(p), s.ttl)
 		block.XAdd(ctx, &redis.XAddArgs{Stream: writeQueue, Values: []any{"id", id, "price", price}})
 		return nil
 	})
 	return err
 }
 
-// Background returns the flusher, one for all servers. It ends with the first error,
-// which in production would have to be noticed.
+// Background returns the flusher, one for all servers.
 func (s writeBehind) Background() []Background {
 	return []Background{{Name: "flusher", Apart: true, Boot: s.group, Round: s.flush}}
 }

@@ -103,8 +103,11 @@ type coroutine struct {
 	pending Request
 	waiting bool // for the reply to pending, or to be started
 	unwound bool
-	held    error // see Hold; nil unless it is held
-	failed  int   // requests in a row
+	held    error  // see Hold; nil unless it is held
+	failed  int    // requests in a row
+	struck  int    // requests that have failed, in all
+	refused string // the store that has answered nothing since it refused a request; "" is none
+	again   bool   // its work has failed and is done again: see Supervise
 	result  string
 	err     error
 	goid    atomic.Int64 // 0 unless it has started and not ended
@@ -316,10 +319,19 @@ func (p *Process) Deliver(task int, r Reply) error {
 		}
 		c.start(ctx, &p.hurt)
 	}
-	if _, failed := r.Failure(); !failed {
+	if c.refused == c.pending.Store {
+		c.refused = ""
+	}
+	if kind, failed := r.Failure(); !failed {
 		c.failed = 0
-	} else if p.hurt, c.failed = true, c.failed+1; c.failed > mostFailures {
-		return &TaskError{Task: c.name, Err: errNoEnd}
+	} else {
+		p.hurt, c.failed, c.struck = true, c.failed+1, c.struck+1
+		if kind == RedisDown {
+			c.refused = c.pending.Store
+		}
+		if c.failed > mostFailures {
+			return &TaskError{Task: c.name, Err: errNoEnd}
+		}
 	}
 	c.reply = r
 	c.pending, c.waiting = c.next()
@@ -394,6 +406,43 @@ func (p *Process) Ask(r Request) (Reply, error) {
 		return "", ErrAbandoned
 	}
 	return c.reply, nil
+}
+
+// Supervise does the work of a task that has no caller to be told of an error, as a
+// supervisor does in production: work that has failed is done again. Only an error
+// of work in which a fault has struck a request of the task counts as such. Any other
+// one ends the run, whatever faults there were before. Faults are counted, so no task
+// works in vain for ever; of an outage see [Process.Persists].
+func (p *Process) Supervise(work func() error) error {
+	c := p.running()
+	if c == nil {
+		return work() // whose requests are reported
+	}
+	c.refused = ""
+	defer func() { c.again = false }()
+	for {
+		struck := c.struck
+		err := work()
+		if err == nil {
+			return nil
+		}
+		if c.struck == struck {
+			c.err = &TaskError{Task: c.name, Err: err}
+			return err
+		}
+		c.again = true
+	}
+}
+
+// Persists says whether the running task does work again in which the store refused a
+// request, and it has got nothing else from it yet. A client of a store that can be
+// down makes such a request one that [Fallible.Retries]: whoever tries again while the
+// store is down is refused again, which changes nothing there. So what the work does
+// up to that request is done twice for an outage, and not more often, and what it
+// would do if it were refused twice is not explored.
+func (p *Process) Persists(store string) bool {
+	c := p.running()
+	return c != nil && c.again && c.refused == store
 }
 
 // Hold is for a client that has sent something to which the task has yet to read

@@ -483,6 +483,55 @@ func TestTriesForEver(t *testing.T) {
 	}
 }
 
+// Supervised work is done again if a fault has struck it, and only then. The work asks
+// for a and b, for A and B where it persists.
+func TestSupervise(t *testing.T) {
+	replies := map[string]Reply{"ok": "", "lost": Failure(LostReply), "down": Failure(RedisDown), "wrong": "wrong"}
+	for _, tt := range []struct{ replies, asked, err string }{
+		{"ok ok", "ab", ""},
+		{"lost ok ok", "aab", ""},
+		{"ok lost ok ok", "abab", ""},
+		{"down ok ok", "aAb", ""},
+		{"ok down ok ok", "abAb", ""},
+		{"down ok down ok ok", "aAbAb", ""},
+		{"down lost ok ok", "aAab", ""}, // a request that is lost was not refused
+		{"wrong", "a", "relay: wrong"},
+		{"lost ok wrong", "aab", "relay: wrong"}, // a fault excuses nothing that comes later
+	} {
+		asked := ""
+		p, err := start(Program{Name: "relay", New: func(p *Process) []Task {
+			return []Task{func(context.Context) (string, error) {
+				return "", p.Supervise(func() error {
+					for _, what := range []string{"a", "b"} {
+						if p.Persists("s") {
+							what = strings.ToUpper(what)
+						}
+						asked += what
+						reply, err := p.Call(Request{Store: "s", Body: what})
+						if err != nil || reply != "" {
+							return errors.Join(err, errors.New(string(reply)))
+						}
+					}
+					return nil
+				})
+			}}
+		}}, nil, new(atomic.Pointer[TaskError]))
+		for _, r := range strings.Fields(tt.replies) {
+			if err == nil {
+				err = p.Deliver(0, replies[r])
+			}
+		}
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if _, waits := p.Pending(0); waits || asked != tt.asked || got != tt.err {
+			t.Errorf("%s: asked %s, error %q, want %s, %q", tt.replies, asked, got, tt.asked, tt.err)
+		}
+		p.Stop()
+	}
+}
+
 // A booth blocks whoever waits.
 type booth struct{ asked []string }
 

@@ -55,7 +55,8 @@ type Property struct {
 
 // A Monitor is a deterministic machine whose inputs are the steps of an execution.
 // Its state is a part of the state of the system, so it should be small: the whole
-// history would keep all interleavings apart.
+// history would keep all interleavings apart. Where time passes and nothing else
+// happens it must come to rest: it counts up to what the property asks for.
 type Monitor struct {
 	Start string
 	After func(state string, e Event) string
@@ -555,7 +556,8 @@ func (e *Execution) suffer(kind FaultKind, req Request) error {
 	return err
 }
 
-// tick lets a tick pass. It returns [ErrBlocked] if that changes nothing.
+// tick lets a tick pass. It returns [ErrBlocked] if that changes nothing, not even for
+// the monitor.
 func (e *Execution) tick() error {
 	changed := false
 	for task := range e.tasks {
@@ -592,10 +594,16 @@ func (e *Execution) tick() error {
 		}
 		changed = changed || after.Key() != key
 	}
-	if !changed {
-		return ErrBlocked
+	if changed {
+		return nil
 	}
-	return nil
+	if e.sys.Property.Monitor != nil {
+		v, err := e.View()
+		if err != nil || e.sys.After(e.sys.Property.Monitor, e.monitor, Step{Move: Move{Environment, Fault{Kind: Tick}}}, v) != e.monitor {
+			return err
+		}
+	}
+	return ErrBlocked
 }
 
 // incident returns the request of a fault in the content of a store.

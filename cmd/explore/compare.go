@@ -163,7 +163,7 @@ func reason(err error) string {
 // costs measures the workload with the most readers. The largest number of loads at
 // once is the least for which db-load holds.
 func (o options) costs(ctx context.Context, world *model.World, progress *progress) (*report.Costs, error) {
-	trips, err := world.RoundTrips()
+	trips, err := world.RoundTrips(o.workload)
 	if err != nil {
 		return nil, err
 	}

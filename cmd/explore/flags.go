@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -70,6 +71,7 @@ func parse(args []string) (options, error) {
 	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
 	f.DurationVar(&o.workload.MaxStall, "max-stall", 0, "the longest `time` from asking for a request to its reply, such as 1s; 0 means untimed, where nothing has a speed")
 	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
+	f.DurationVar(&o.workload.TTL, "ttl", 0, "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own")
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
@@ -102,6 +104,12 @@ func parse(args []string) (options, error) {
 	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	if err := o.checkNumbers(); err != nil {
 		return o, err
+	}
+	if given["ttl"] {
+		var err error
+		if o.workload.TTL, err = productTTL(o.workload.TTL); err != nil {
+			return o, err
+		}
 	}
 	for _, name := range []string{"o", "replay", "claim"} {
 		if given[name] && f.Lookup(name).Value.String() == "" {
@@ -205,13 +213,15 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		o.workload.Faults = nil
 	}
 	o.threshold = given["threshold"]
-	pauses := o.strategy.NewTimed != nil && o.strategy.Delay > 0
+	pauses := o.strategy.Delay > 0
 	w := o.workload
 	switch {
 	case given["max-stall"] && w.MaxStall <= 0:
 		return fmt.Errorf("-max-stall %s: must be more than 0", w.MaxStall)
 	case given["delay"] && w.Delay <= 0:
 		return fmt.Errorf("-delay %s: must be more than 0", w.Delay)
+	case (given["ttl"] || w.TTL != 0) && o.strategy.TTL == 0:
+		return fmt.Errorf("%s keeps no products in Redis, so no TTL can be chosen", o.strategy.Name)
 	case (given["delay"] || o.threshold) && !pauses:
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
 	case o.threshold && threshold != "delay":
@@ -222,10 +232,24 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return errors.New("-threshold delay goes with -max-stall, and with neither -delay nor -schedule")
 	case w.MaxStall > 0 && o.strategy.Race != nil:
 		return fmt.Errorf("-max-stall does not go with %s, which knows no time", o.strategy.Name)
+	case w.Faults[sim.Expire] > 0 && w.TTL == model.NoExpiry && !o.strategy.Expires(w):
+		return fmt.Errorf("-faults expire does not go with -ttl 0: nothing else that %s keeps in Redis has a TTL", o.strategy.Name)
 	case w.Faults[sim.Expire] > 0 && w.MaxStall > 0:
 		return errors.New("-faults expire does not go with -max-stall, where keys expire when their time has come")
 	}
 	return nil
+}
+
+// productTTL returns the TTL of a workload that is given as d. Redis knows no part of
+// a millisecond.
+func productTTL(d time.Duration) (time.Duration, error) {
+	switch {
+	case d < 0 || d%time.Millisecond != 0:
+		return 0, fmt.Errorf("-ttl %s: must be whole milliseconds, or 0 for products that never expire", d)
+	case d == 0:
+		return model.NoExpiry, nil
+	}
+	return d, nil
 }
 
 // checkNumbers refuses numbers out of range.
@@ -300,6 +324,9 @@ func (o *once) Set(s string) error {
 		if o.IsBoolFlag() {
 			return errors.New("must be true or false")
 		}
+		if _, is := o.Value.(flag.Getter).Get().(time.Duration); is {
+			return errors.New("must be a duration, such as 1s")
+		}
 		return errors.New("must be a whole number")
 	}
 	return nil
@@ -352,6 +379,9 @@ func (o options) replayCommand(property string, w model.Workload, token string) 
 	}
 	if w.Delay > 0 {
 		more += " -delay " + w.Delay.String()
+	}
+	if w.TTL != 0 {
+		more += " -ttl " + max(0, w.TTL).String()
 	}
 	if w.MaxStall > 0 {
 		more += " -max-stall " + w.MaxStall.String()

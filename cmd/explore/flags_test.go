@@ -3,6 +3,10 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"quiesce/model"
+	"quiesce/sim"
 )
 
 func TestParse(t *testing.T) {
@@ -30,6 +34,12 @@ func TestParse(t *testing.T) {
 		{"-strategy naive -limit 7 -engine direct", func(o options) bool { return o.engine == "direct" && o.limit == 7 }},
 		{"-strategy naive -symmetry=false", func(o options) bool { return !o.symmetry && o.engine == "product" }},
 		{"-strategy naive -limit-memory 2GB", func(o options) bool { return o.limitMemory == 2e9 }},
+		// 0 is a TTL as well, and not the strategy's own.
+		{"-strategy naive -ttl 1m30s", func(o options) bool { return o.workload.TTL == 90*time.Second }},
+		{"-strategy naive -ttl 0", func(o options) bool { return o.workload.TTL == model.NoExpiry }},
+		{"-strategy lock -ttl 0 -faults expire=1", func(o options) bool { return o.workload.Faults[sim.Expire] == 1 }},
+		{"-strategy naive -ttl 0 -faults all=1", func(o options) bool { return o.workload.Faults[sim.AnyFault] == 1 }},
+		{"-strategy naive,ttl -ttl 0", func(o options) bool { return o.single[1].workload.TTL == model.NoExpiry }},
 		{"-list", func(o options) bool { return o.list }},
 		{"-h", func(o options) bool { return strings.HasPrefix(o.help, "usage: ") }},
 		{"-strategy naive --help", func(o options) bool { return strings.Contains(o.help, "-limit-memory bytes") }},

@@ -39,11 +39,16 @@ func (o *options) open() (*explore.Trace, error) {
 	for _, d := range []struct {
 		from string
 		into *time.Duration
-	}{{w.Delay, &o.workload.Delay}, {w.MaxStall, &o.workload.MaxStall}} {
+	}{{w.Delay, &o.workload.Delay}, {w.TTL, &o.workload.TTL}, {w.MaxStall, &o.workload.MaxStall}} {
 		if d.from == "" {
 			continue
 		}
 		if *d.into, err = time.ParseDuration(d.from); err != nil {
+			return nil, err
+		}
+	}
+	if w.TTL != "" {
+		if o.workload.TTL, err = productTTL(o.workload.TTL); err != nil {
 			return nil, err
 		}
 	}

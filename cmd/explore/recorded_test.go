@@ -63,6 +63,7 @@ func TestTraceFilesThatDoNotFit(t *testing.T) {
 		{`"property": "coherent"`, `"property": "x"`, `unknown property "x"`},
 		{`"readers": 1`, `"readers": 99`, `-readers 99: must be from 0 to 40`},
 		{`"readers": 1`, `"workers": 1`, `cache-aside has no such workload`},
+		{`"cache": "cold"`, `"cache": "cold", "ttl": "-1ns"`, `-ttl -1ns: must be`},
 		{`"cache": "cold"`, `"cache": "two\nlines"`, `cache-aside has no such workload`},
 		{`"schedule": "reader-1:2`, `"schedule": "reader-9:2`, `there is no task "reader-9"`},
 		{`"schedule": "reader-1:2`, `"schedule": "reader-1:3`, `the schedule has 6 steps and the trace beside it 5`},

@@ -228,7 +228,7 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 	}
 	var trips *report.RoundTrips
 	if o.metrics {
-		t, err := world.RoundTrips()
+		t, err := world.RoundTrips(o.workload)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -275,6 +275,9 @@ func words(w model.Workload) report.Workload {
 	words := report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Faults: w.Faults.String(), Words: w.String()}
 	if w.Delay > 0 {
 		words.Delay = w.Delay.String()
+	}
+	if w.TTL != 0 {
+		words.TTL = max(0, w.TTL).String()
 	}
 	if w.MaxStall > 0 {
 		words.MaxStall = w.MaxStall.String()

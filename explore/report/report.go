@@ -77,6 +77,7 @@ type Workload struct {
 
 	Faults   string `json:"faults,omitempty"`    // as sim.ParseFaults reads them; "": none
 	Delay    string `json:"delay,omitempty"`     // as time.ParseDuration reads it; "": that of the strategy
+	TTL      string `json:"ttl,omitempty"`       // the same; "0s": none
 	MaxStall string `json:"max_stall,omitempty"` // the same; "": untimed
 
 	Words string `json:"-"` // the same for people

@@ -94,7 +94,8 @@
 // to call Receive again, or Close, before it asks for anything else. A subscription to
 // channels of which one has failed is not refused a second time: it waits until the
 // server is up. A listener may so receive in a loop for ever, but what it would do on
-// further errors of the same outage is not explored.
+// further errors of the same outage is not explored. So it is with work that is
+// supervised: see [sim.Process.Persists].
 //
 // A key that expires or is evicted is deleted. EXEC fails if it was watched: with
 // Redis from 6.0.9 on, and with miniredis. Any message that waits in a queue can be

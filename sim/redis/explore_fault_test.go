@@ -44,6 +44,42 @@ func TestFaultCounts(t *testing.T) {
 	}
 }
 
+// Supervised work sets two keys, and does both again if one fails. With an outage the
+// interleavings are, where - is down, + is up, and a small letter is refused:
+//
+//	AB  -+AB  -a+AB  A-+B  A-b+AB  AB-+
+//
+// In each it has set both at the end.
+func TestSupervisedCounts(t *testing.T) {
+	for faults, want := range map[sim.FaultKind]string{
+		sim.LostRequest: "3", // one of 2 requests, or none
+		sim.LostReply:   "3", // the same
+		sim.RedisDown:   "6",
+	} {
+		s := newStore(t)
+		sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{faults: 1}, Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) []sim.Task {
+			c := s.Client(p)
+			return []sim.Task{func(ctx context.Context) (string, error) {
+				return "", p.Supervise(func() error {
+					if err := c.Set(ctx, "a", "v", 0).Err(); err != nil {
+						return err
+					}
+					return c.Set(ctx, "b", "v", 0).Err()
+				})
+			}}
+		}}}}
+		sys.Property = sim.Property{Name: "both", Violation: func(v sim.View) string {
+			if len(v.Contents[0]) != 2 || v.Results[0] != "" {
+				return "there is less"
+			}
+			return ""
+		}}
+		if d := agree(t, string(faults), sys); d.Verdict != explore.Holds || d.Interleavings.String() != want {
+			t.Errorf("%s: %s in %s interleavings, want %s", faults, d.Verdict, d.Interleavings, want)
+		}
+	}
+}
+
 func newStore(t *testing.T, setup ...[]string) *redis.Store {
 	s, err := redis.NewStore("cache", redis.Options{Setup: setup})
 	if err != nil {

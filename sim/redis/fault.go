@@ -17,7 +17,8 @@ const (
 	leaveVerb = "leave" // those of a process that has crashed go away
 )
 
-// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed.
+// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed, and
+// what a supervised task asks again after an outage.
 const againPrefix = "again "
 
 var _ sim.Fallible = (*Store)(nil)
@@ -37,7 +38,8 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 // up. A listener that receives in a loop tries again for ever, as go-redis itself
 // does for PubSub.Channel. A try while the server is down changes nothing at the
 // server, and a listener can be as slow as it likes, so it is taken to try when
-// that works. What it would do on a second error in a row is not explored.
+// that works. What it would do on a second error in a row is not explored. So it is
+// with what supervised work asks again: see [sim.Process.Persists].
 func (s *Store) Retries(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
 
 // Aftermath closes the connection of the request, if that has a state: go-redis

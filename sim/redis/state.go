@@ -139,6 +139,9 @@ func (c *conn) drop(st *connState) {
 func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	req := sim.Request{Store: c.client.store, Body: body}
 	p := c.client.proc.Load()
+	if p.Persists(c.client.store) {
+		req.Body = againPrefix + body
+	}
 	st := c.state.Load()
 	switch {
 	case st != nil:
