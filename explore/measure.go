@@ -28,6 +28,7 @@ type Measured struct {
 type Window struct {
 	Steps int           // taken while it is so, the one that ends it included
 	Time  time.Duration // that passes meanwhile, in a timed system; of the window that takes longest
+	Stays bool          // at the end of some interleaving it is still so
 }
 
 // total returns what a measure comes to. It is a sum along paths in a graph
@@ -105,6 +106,7 @@ func (g *graph) window(order []uint32, is func(sim.View) bool) Window {
 		if !so[s] || int(s) >= g.expanded {
 			continue
 		}
+		w.Stays = w.Stays || g.ends(s)
 		begin, n := g.span(s)
 		for j, e := range g.edges.slice(begin, n) {
 			var tick int32

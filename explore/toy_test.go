@@ -837,6 +837,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	if enabled > 0 {
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
+	a.stale.Stays = a.stale.Stays || w.stores[0].state%2 == 1
 	a.interleavings++
 	a.lapsed += tally.lapsed
 	a.measured.Least, a.measured.Most = min(a.measured.Least, tally.sum), max(a.measured.Most, tally.sum)

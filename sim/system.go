@@ -501,11 +501,21 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 		}
 	}
 	if after, ok := f.Aftermath(kind, req); ok {
-		if _, err := store.Execute(after); err != nil {
+		if err := environment(store, after); err != nil {
 			return "", err
 		}
 	}
 	return Failure(kind), nil
+}
+
+// environment executes a request of the environment, which may not be blocked: as a
+// move that is not possible it would be left out, and nobody would know.
+func environment(s Store, req Request) error {
+	_, err := s.Execute(req)
+	if errors.Is(err, ErrBlocked) {
+		return fmt.Errorf("%s: a request of the environment is blocked", s.Name())
+	}
+	return err
 }
 
 // strike makes a move of the environment.
@@ -538,15 +548,14 @@ func (e *Execution) strike(m Move) error {
 func (e *Execution) suffer(kind FaultKind, req Request) error {
 	i := e.sys.Store(req.Store)
 	if kind != Lapse {
-		_, err := e.sys.Stores[i].Execute(req)
-		return err
+		return environment(e.sys.Stores[i], req)
 	}
 	f := e.sys.Fallible(i)
 	before, err := f.Incidents(Lapse)
 	if err != nil {
 		return err
 	}
-	if _, err := f.Execute(req); err != nil {
+	if err := environment(f, req); err != nil {
 		return err
 	}
 	after, err := f.Incidents(Lapse)
@@ -585,7 +594,7 @@ func (e *Execution) tick() error {
 			return err
 		}
 		key := before.Key()
-		if _, err := e.sys.Stores[i].Execute(req); err != nil {
+		if err := environment(e.sys.Stores[i], req); err != nil {
 			return err
 		}
 		after, err := e.sys.Stores[i].Content()
@@ -641,7 +650,7 @@ func (e *Execution) crash(name string) error {
 	e.procs[program].Stop()
 	for i, st := range e.sys.Stores {
 		if f := e.sys.Fallible(i); f != nil {
-			if _, err := st.Execute(f.Leave(name)); err != nil {
+			if err := environment(st, f.Leave(name)); err != nil {
 				return err
 			}
 		}

@@ -164,7 +164,7 @@ func (c *Comparison) costLegend() string {
 	if i < 0 {
 		return ""
 	}
-	return fmt.Sprintf("round trips of a read hit, a read miss and a write, each alone; of %s the largest number of tasks that load the same product from the database at once, and the longest that a cache is stale before every task has finished", tasksOf(c.Rows[i].Costs.Workload))
+	return fmt.Sprintf("round trips of a read hit, a read miss and a write, each alone; of %s the largest number of tasks that load the same product from the database at once, and the longest that a cache is stale before every task has finished, or stays so", tasksOf(c.Rows[i].Costs.Workload))
 }
 
 // notes say why something is not known.

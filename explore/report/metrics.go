@@ -49,6 +49,9 @@ func window(w *explore.Window, of Workload) string {
 	if of.MaxStall != "" {
 		s += ", " + w.Time.String()
 	}
+	if w.Stays {
+		s += ", or stays"
+	}
 	return s
 }
 
@@ -71,6 +74,7 @@ type jsonMeasure struct {
 type jsonWindow struct {
 	Steps int    `json:"steps"`
 	Time  string `json:"time,omitempty"`
+	Stays bool   `json:"stays,omitempty"`
 }
 
 func (r *Report) jsonMetrics() *jsonMetrics {
@@ -93,7 +97,7 @@ func newJSONWindow(w *explore.Window, of Workload) *jsonWindow {
 	if w == nil {
 		return nil
 	}
-	j := &jsonWindow{Steps: w.Steps}
+	j := &jsonWindow{Steps: w.Steps, Stays: w.Stays}
 	if of.MaxStall != "" {
 		j.Time = w.Time.String()
 	}
