@@ -192,7 +192,7 @@ func (o *options) setTasks(given map[string]bool) error {
 	has, none := "readers and writers", []string{"workers"}
 	if o.strategy.Race != nil {
 		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache", "metrics"}
-		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers}
+		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers, MaxStall: o.workload.MaxStall, Delay: o.workload.Delay, TTL: o.workload.TTL}
 	} else {
 		o.workload.Workers = 0
 	}
