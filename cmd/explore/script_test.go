@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -23,6 +27,7 @@ func TestMain(m *testing.M) {
 //	exits code args...	runs explore and compares its exit code
 //	refuses args...		runs explore, which has to say no in one line on stderr,
 //				and appends command and line to the file refused
+//	terminal args...	runs explore with a terminal as its stdout
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -35,7 +40,8 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				exits(ts, want, args[1:])
 			},
-			"refuses": refuses,
+			"refuses":  refuses,
+			"terminal": terminal,
 		},
 	})
 }
@@ -66,4 +72,28 @@ func refuses(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = f.WriteString("$ explore " + strings.Join(args, " ") + "\n" + line)
 	ts.Check(errors.Join(err, f.Close()))
+}
+
+// terminal reads until explore has closed the terminal: the ttyin of testscript
+// closes its own end as soon as the command has ended, and what is not read by then
+// is lost.
+func terminal(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command("explore", args...)
+	for _, name := range []string{"PATH", "TERM", "NO_COLOR", "LC_ALL"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	ts.Check(err)
+	defer screen.Close()
+	out, err := io.ReadAll(screen)
+	if !errors.Is(err, syscall.EIO) { // Linux says so at the end
+		ts.Check(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() == exitError || stderr.Len() > 0 {
+		ts.Fatalf("explore %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	_, err = ts.Stdout().Write(bytes.ReplaceAll(out, []byte("\r\n"), []byte("\n")))
+	ts.Check(err)
 }
