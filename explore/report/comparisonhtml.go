@@ -21,7 +21,7 @@ type comparisonPage struct {
 	Verdict    explore.Verdict
 	Sentence   string
 	Head       []string
-	Rows       []pageRow
+	Rows       []gridRow
 	Legend     []string
 	Costs      [][]string
 	CostLegend string
@@ -29,12 +29,12 @@ type comparisonPage struct {
 	Traces     []pageCounterexample
 }
 
-type pageRow struct {
+type gridRow struct {
 	Strategy string
-	Cells    []pageCell
+	Cells    []gridCell
 }
 
-type pageCell struct {
+type gridCell struct {
 	Verdict explore.Verdict
 	Text    string
 	Anchor  string // of the trace; "" if there is none
@@ -55,13 +55,14 @@ func (c *Comparison) page() comparisonPage {
 		p.Notes = append(p.Notes, printable(note))
 	}
 	for _, row := range c.Rows {
-		shown := pageRow{Strategy: row.Strategy}
+		shown := gridRow{Strategy: row.Strategy}
 		for _, cell := range row.Cells {
-			one := pageCell{Verdict: cell.Verdict(), Text: cell.String()}
+			one := gridCell{Verdict: cell.Verdict(), Text: cell.String()}
 			if r := cell.Report; r != nil && r.trace() != nil {
+				t := r.trace()
 				one.Anchor = fmt.Sprintf("trace-%d", len(p.Traces)+1)
 				p.Traces = append(p.Traces, pageCounterexample{
-					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(r.trace().Token), r.view("violating", r.trace(), nil),
+					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(t.Token), r.view("violating", t, nil, r.shown(t, -1)),
 				})
 			}
 			shown.Cells = append(shown.Cells, one)

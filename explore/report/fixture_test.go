@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"quiesce/explore"
 	"quiesce/model"
@@ -45,6 +46,13 @@ func crashed(t *testing.T) *Report {
 	return exploredWith(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
 }
 
+// timed is the report of a pause that is too short, by several ticks: the stalls of
+// up to 5 s are longer.
+func timed(t *testing.T) *Report {
+	t.Helper()
+	return explored(t, "delayed-double-delete", model.Workload{Readers: 1, Writers: 1, Delay: 3 * time.Second, MaxStall: 5 * time.Second}, "")
+}
+
 func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
 	t.Helper()
 	s, err := model.LookupStrategy(strategy)
@@ -84,6 +92,15 @@ func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Fa
 	}
 	r.Results = []*explore.Result{res}
 	return r
+}
+
+// comparison returns one strategy a row, each with the one property.
+func comparison(reports ...*Report) *Comparison {
+	c := &Comparison{Properties: []string{"coherent"}}
+	for _, r := range reports {
+		c.Rows = append(c.Rows, Row{Strategy: r.Strategy, Cells: []Cell{{Report: r}}})
+	}
+	return c
 }
 
 // race is cache-aside with its cause, and the passing interleaving in which the

@@ -14,7 +14,7 @@ import (
 func TestPageStandsAlone(t *testing.T) {
 	reports := append(counterexamples(t), explored(t, "cache-aside", model.Workload{Readers: 12, Writers: 1}, ""), explored(t, "versioned", model.Workload{Readers: 1, Writers: 1}, ""))
 	for _, r := range reports {
-		out := htmlOf(t, r)
+		out := htmlOf(t, r.HTML)
 		if len(out) > 300_000 {
 			t.Errorf("%s: %d bytes", r.Strategy, len(out))
 		}

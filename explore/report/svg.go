@@ -3,8 +3,6 @@ package report
 import (
 	"slices"
 	"strconv"
-
-	"quiesce/explore"
 )
 
 // Measures of the diagram, in pixels.
@@ -32,9 +30,10 @@ type svgParticipant struct {
 	Top, Foot int // of the lifeline
 }
 
-// An svgStep is what is drawn for one step: the arrows of the step, in a band.
+// An svgStep is what is drawn for one row: its arrows, in a band.
 type svgStep struct {
-	Number      int
+	Row         int    // from 1
+	Number      string // of the steps in it
 	Top, Height int
 	Width       int
 	Fatal, Fork bool
@@ -52,18 +51,17 @@ type svgArrow struct {
 	Label, Title string // Title is the label in full; "" if Label is that
 }
 
-// draw lays out the diagram of a trace. Steps from the fork-th on, from 0, are not
-// those of the other trace; -1 if there is no other.
-func (r *Report) draw(t *explore.Trace, fork int) svg {
-	s := r.sequence(t)
+// draw lays out the diagram of a trace with that violation at its end.
+func (r *Report) draw(t shown, violation string) svg {
+	s := t.sequence()
 	x := func(participant int) int { return svgGutter + svgMargin + participant*svgColumn }
 	d := svg{Width: x(len(s.participants)-1) + svgMargin + svgMargin/2}
 	y := svgHead + 14
-	for i := range t.Steps {
-		step := svgStep{Number: i + 1, Top: y, Width: d.Width, Fatal: i+1 == t.Fatal, Fork: i == fork}
+	for i, row := range t.rows {
+		step := svgStep{Row: i + 1, Number: row.number, Top: y, Width: d.Width, Fatal: i+1 == t.fatal, Fork: i == t.parts}
 		y += 4
 		for _, a := range s.arrows {
-			if a.step != i+1 {
+			if a.row != i+1 {
 				continue
 			}
 			y += svgRow
@@ -94,7 +92,7 @@ func (r *Report) draw(t *explore.Trace, fork int) svg {
 		if step.Fatal {
 			y += 22
 			step.NoteY = y - 8
-			step.Note = elide(printable(r.brief(t.Violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
+			step.Note = elide(printable(r.brief(violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
 		}
 		y += 4
 		step.Height = y - step.Top
