@@ -37,15 +37,20 @@ type tab struct {
 	complaints []string
 }
 
+// An opener opens the HTML that is written in a tab.
+type opener func(write func(io.Writer) error) *tab
+
 // TestPage looks at pages in a real Chromium, which takes a while to start.
 func TestPage(t *testing.T) {
 	browser := browse(t)
-	for name, test := range map[string]func(*testing.T, func(*Report) *tab){
+	for name, test := range map[string]func(*testing.T, opener){
 		"shows what the JSON says": testPageShowsWhatTheJSONSays, "switch": testPageSwitch,
 		"executes no data": testPageExecutesNoData, "on a phone": testPageOnAPhone,
+		"comparison says what the JSON says": testComparisonSaysWhatTheJSONSays, "comparison by keyboard": testComparisonByKeyboard,
+		"comparison executes no data": testComparisonExecutesNoData, "comparison fits": testComparisonFits,
 	} {
 		t.Run(name, func(t *testing.T) {
-			test(t, func(r *Report) *tab { return newTab(t, browser, r) })
+			test(t, func(write func(io.Writer) error) *tab { return newTab(t, browser, write) })
 		})
 	}
 }
@@ -71,8 +76,8 @@ func browse(t *testing.T) context.Context {
 	return browser
 }
 
-// newTab opens a report in a tab of its own.
-func newTab(t *testing.T, browser context.Context, r *Report) *tab {
+// newTab opens a page in a tab of its own.
+func newTab(t *testing.T, browser context.Context, write func(io.Writer) error) *tab {
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx}
@@ -80,7 +85,7 @@ func newTab(t *testing.T, browser context.Context, r *Report) *tab {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(file, []byte(htmlOf(t, r.HTML)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(htmlOf(t, write)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.run(chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
@@ -209,13 +214,13 @@ func numbers(of string) string {
 
 // The keys go through the trace, and after each row the page shows the values of
 // the JSON of the same run. The rows have all steps of it, and only ticks share one.
-func testPageShowsWhatTheJSONSays(t *testing.T, open func(*Report) *tab) {
+func testPageShowsWhatTheJSONSays(t *testing.T, open opener) {
 	for _, r := range append(counterexamples(t), timed(t)) {
 		steps := jsonSteps(t, r)
 		if len(steps) != len(r.trace().Steps) || len(steps) == 0 {
 			t.Fatalf("%s: %d steps", r.Strategy, len(steps))
 		}
-		b := open(r)
+		b := open(r.HTML)
 		b.run(chromedp.KeyEvent(kb.Home))
 		rows, last := eval[[]string](b, numbers("tr[data-row]")), 0
 		for _, number := range rows {
@@ -258,9 +263,9 @@ func testPageShowsWhatTheJSONSays(t *testing.T, open func(*Report) *tab) {
 
 // The switch shows the closest passing interleaving, and the buttons and the
 // scrubber go through it.
-func testPageSwitch(t *testing.T, open func(*Report) *tab) {
+func testPageSwitch(t *testing.T, open opener) {
 	r := race(t)
-	b := open(r)
+	b := open(r.HTML)
 	requests := `[...document.querySelectorAll(".trace:not([hidden]) tr[data-row] td:not(.idle) > code")].map(e => e.textContent)`
 	shown := func(trace *explore.Trace) (texts []string) {
 		for _, s := range trace.Steps {
@@ -297,12 +302,14 @@ func testPageSwitch(t *testing.T, open func(*Report) *tab) {
 	}
 }
 
-// Whatever keys and values are, it is text.
-func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
-	evil := []string{
-		"</script><script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", `" onmouseover="window.pwned=1" x="`,
-		"'-window.pwned-'", "a\u2028b\u2029c", "<!--<script>", "]]>", "javascript:window.pwned=1", "{{.Script}}", "</title><svg onload=window.pwned=1>", "__proto__",
-	}
+// evil is what must not become HTML or a script.
+var evil = []string{
+	"</script><script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", `" onmouseover="window.pwned=1" x="`,
+	"'-window.pwned-'", "a\u2028b\u2029c", "<!--<script>", "]]>", "javascript:window.pwned=1", "{{.Script}}", "</title><svg onload=window.pwned=1>", "__proto__",
+}
+
+// evilReport has nothing else in it.
+func evilReport() *Report {
 	r := example(2, 2*len(evil))
 	r.Strategy, r.Property, r.Meaning = evil[0], evil[1], evil[0]
 	for i := range r.Replay.Steps {
@@ -312,7 +319,13 @@ func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
 	}
 	r.Replay.Violation, r.Replay.Fatal = strings.Join(evil, " "), len(evil)
 	r.Replay.Places[1] = evil[1]
-	b := open(r)
+	return r
+}
+
+// Whatever keys and values are, it is text.
+func testPageExecutesNoData(t *testing.T, open opener) {
+	r := evilReport()
+	b := open(r.HTML)
 	b.run(chromedp.KeyEvent(kb.Home))
 	for i := range r.Replay.Steps {
 		text := printable(evil[i%len(evil)])
@@ -325,30 +338,36 @@ func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
 			t.Errorf("step %d: it does not say %q", i+1, text)
 		}
 	}
+	b.executedNothing(2) // the data and the script
+}
+
+// executedNothing fails if there is anything from outside among that many scripts.
+func (b *tab) executedNothing(scripts int) {
+	b.Helper()
 	if eval[bool](b, `"pwned" in window`) {
-		t.Error("data was executed")
+		b.Error("data was executed")
 	}
-	if n := eval[int](b, `document.scripts.length + document.images.length`); n != 2 {
-		t.Errorf("%d scripts and images, want the data and the script", n)
+	if n := eval[int](b, `document.scripts.length + document.images.length`); n != scripts {
+		b.Errorf("%d scripts and images, want %d", n, scripts)
 	}
 	// The policy is what it has to be: a script that gets in nevertheless is refused.
 	if err := chromedp.Do(b.ctx, chromedp.Evaluate[chromedp.Void](`{ const s = document.createElement("script"); s.textContent = "window.pwned = 1"; document.body.append(s); }; undefined`)); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	b.mu.Lock()
 	b.complaints = nil
 	b.mu.Unlock()
 	if eval[bool](b, `"pwned" in window`) {
-		t.Error("the policy let another script in")
+		b.Error("the policy let another script in")
 	}
 }
 
 // On a phone nothing but the diagram has to be scrolled sideways.
-func testPageOnAPhone(t *testing.T, open func(*Report) *tab) {
+func testPageOnAPhone(t *testing.T, open opener) {
 	long := example(5, 20)
 	long.Replay.Fatal = 3
 	for _, r := range append(counterexamples(t), long) {
-		b := open(r)
+		b := open(r.HTML)
 		b.run(chromedp.EmulateViewport(390, 844))
 		if width := eval[int](b, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s: %d pixels wide", r.Strategy, width)

@@ -9,7 +9,7 @@ import (
 )
 
 // HTML writes the comparison as one file that needs nothing else. Every violated
-// cell links to its trace.
+// cell links to its trace, which opens then.
 func (c *Comparison) HTML(w io.Writer) error {
 	return comparisonTemplate.Execute(w, c.page())
 }
@@ -18,6 +18,7 @@ func (c *Comparison) HTML(w io.Writer) error {
 type comparisonPage struct {
 	Policy     string
 	Style      template.CSS
+	Script     template.JS
 	Verdict    explore.Verdict
 	Sentence   string
 	Head       []string
@@ -48,14 +49,17 @@ type pageCounterexample struct {
 
 func (c *Comparison) page() comparisonPage {
 	p := comparisonPage{
-		Policy: policy, Style: template.CSS(pageCSS), Verdict: c.Verdict(), Sentence: c.Sentence(),
-		Head: c.grid()[0], Legend: c.legend(), Costs: c.costs(), CostLegend: c.costLegend(),
+		Policy: allowing(comparisonScript), Style: template.CSS(pageCSS), Script: template.JS(comparisonScript), Verdict: c.Verdict(), Sentence: c.Sentence(),
+		Legend: c.legend(), Costs: c.costs(), CostLegend: c.costLegend(),
+	}
+	for _, name := range c.grid()[0] {
+		p.Head = append(p.Head, printable(name))
 	}
 	for _, note := range c.notes() {
 		p.Notes = append(p.Notes, printable(note))
 	}
 	for _, row := range c.Rows {
-		shown := gridRow{Strategy: row.Strategy}
+		shown := gridRow{Strategy: printable(row.Strategy)}
 		for _, cell := range row.Cells {
 			one := gridCell{Verdict: cell.Verdict(), Text: cell.String()}
 			if r := cell.Report; r != nil && r.trace() != nil {

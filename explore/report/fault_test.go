@@ -29,7 +29,7 @@ func TestFaultsAreShown(t *testing.T) {
 		}},
 		"HTML": {htmlOf(t, r.HTML), []string{
 			`<td role="cell" class="colour0" colspan="2"><span class="task">environment</span><code>crash writer-1</code>`,
-			"Every interleaving of this workload that has no more faults with all of these orders", "in the other, comes writer-1 DEL here",
+			"Every interleaving of this workload that has no more faults with all of these orders", "the other goes on with writer-1 DEL",
 		}},
 		"JSON": {string(traceFile(t, r)), []string{`"fault": "crash writer-1"`}},
 	} {

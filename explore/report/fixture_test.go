@@ -36,14 +36,14 @@ func missing(t *testing.T, what string) {
 // closest is the schedule of a passing interleaving; "" for none.
 func explored(t *testing.T, strategy string, w model.Workload, closest string) *Report {
 	t.Helper()
-	return exploredWith(t, strategy, w, nil, explore.ProductOptions{}, closest)
+	return exploredWith(t, strategy, "", w, nil, explore.ProductOptions{}, closest)
 }
 
 // crashed is the report of a writer that crashes before it deletes the entry. With
 // no more than this one fault, the closest passing interleaving has none.
 func crashed(t *testing.T) *Report {
 	t.Helper()
-	return exploredWith(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
+	return exploredWith(t, "cache-aside", "", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
 }
 
 // timed is the report of a pause that is too short, by several ticks: the stalls of
@@ -53,13 +53,13 @@ func timed(t *testing.T) *Report {
 	return explored(t, "delayed-double-delete", model.Workload{Readers: 1, Writers: 1, Delay: 3 * time.Second, MaxStall: 5 * time.Second}, "")
 }
 
-func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
+func exploredWith(t *testing.T, strategy, property string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
 	t.Helper()
 	s, err := model.LookupStrategy(strategy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.LookupProperty("", s)
+	p, err := model.LookupProperty(property, s)
 	if err != nil {
 		t.Fatal(err)
 	}

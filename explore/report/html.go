@@ -24,6 +24,8 @@ var (
 	pageCSS string
 	//go:embed page.js
 	pageScript string
+	//go:embed comparison.js
+	comparisonScript string
 
 	// What the templates can call: something is repeated, and diagrams have places.
 	templates = template.Must(template.New("diagram").Funcs(template.FuncMap{
@@ -87,7 +89,7 @@ type laneRow struct {
 	Request string
 	Reply   string
 	Fatal   bool
-	Other   string // where the two views part, what comes in the other one
+	Other   string // where the two views part, how the other one goes on
 }
 
 // colours is how many the style has for tasks.
@@ -95,7 +97,7 @@ const colours = 6
 
 func (r *Report) page() page {
 	p := page{
-		Policy: policy + "; script-src 'sha256-" + hash(pageScript) + "'",
+		Policy: allowing(pageScript),
 		Style:  template.CSS(pageCSS), Script: template.JS(pageScript),
 		Title: printable(r.title()), Sentence: printable(r.sentence()), Verdict: r.Verdict(),
 		Meaning: printable(r.Meaning), Property: printable(r.Property), Parting: printable(r.parting()),
@@ -138,8 +140,11 @@ func (r *Report) page() page {
 	return p
 }
 
-// policy lets a browser apply the style, and do nothing else.
-var policy = "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; base-uri 'none'; form-action 'none'"
+// allowing returns the policy that lets a browser apply the style and execute a
+// script, and do nothing else.
+func allowing(script string) string {
+	return "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; base-uri 'none'; form-action 'none'; script-src 'sha256-" + hash(script) + "'"
+}
 
 // hash returns what a policy calls a script or a style.
 func hash(s string) string {
@@ -171,7 +176,10 @@ func (r *Report) view(name string, t, other *explore.Trace, s shown) view {
 			Request: printable(r.brief(one.Request)), Reply: printable(r.answer(one.TraceStep)),
 		}
 		if i == s.parts {
-			row.Other = printable(goesOn(other, parts(t, other)))
+			row.Other = "ends here"
+			if n := parts(t, other); n < len(other.Steps) {
+				row.Other = "goes on with " + printable(stepName(other, n))
+			}
 		}
 		if lane := slices.Index(lanes, one.Task); lane >= 0 {
 			row.Before, row.After = lane, len(lanes)-lane-1

@@ -1,14 +1,20 @@
 package report
 
 import (
+	"math"
 	"slices"
 	"strconv"
+
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // Measures of the diagram, in pixels.
 const (
-	svgGutter   = 36  // for the numbers of the steps
-	svgColumn   = 208 // between two participants
+	svgGutter   = 36   // for the numbers of the steps
+	svgWidth    = 1132 // of the page; a diagram of many participants is wider
+	svgColumn   = 208  // between two participants
+	svgNarrow   = 147  // the same of many
+	svgBox      = 140  // the least width of a note
 	svgHead     = 34
 	svgRow      = 32
 	svgMargin   = 84  // left and right of a lifeline
@@ -54,8 +60,17 @@ type svgArrow struct {
 // draw lays out the diagram of a trace with that violation at its end.
 func (r *Report) draw(t shown, violation string) svg {
 	s := t.sequence()
-	x := func(participant int) int { return svgGutter + svgMargin + participant*svgColumn }
-	d := svg{Width: x(len(s.participants)-1) + svgMargin + svgMargin/2}
+	const margins = svgGutter + svgMargin + svgMargin + svgMargin/2
+	column := svgColumn
+	if n := len(s.participants) - 1; n > 0 {
+		column = max(min(column, (svgWidth-margins)/n), svgNarrow)
+	}
+	x := func(participant int) int { return svgGutter + svgMargin + participant*column }
+	d := svg{Width: x(len(s.participants)-1) + margins - x(0)}
+	for _, a := range s.arrows { // a label may need more
+		need := x(min(a.from, a.to)) + width(printable(r.brief(a.text))) + svgMargin/4
+		d.Width = max(d.Width, min(need, svgWidth))
+	}
 	y := svgHead + 14
 	for i, row := range t.rows {
 		step := svgStep{Row: i + 1, Number: row.number, Top: y, Width: d.Width, Fatal: i+1 == t.fatal, Fork: i == t.parts}
@@ -65,13 +80,15 @@ func (r *Report) draw(t shown, violation string) svg {
 				continue
 			}
 			y += svgRow
+			full := printable(r.brief(a.text))
 			arrow := svgArrow{Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
-			left := min(arrow.X1, arrow.X2)
 			switch {
 			case a.note && a.from == a.to: // around the lifeline
-				arrow.X1, arrow.X2 = left-70, left+70
+				box := min(max(width(full)+18, svgBox), d.Width-svgGutter-6)
+				arrow.X1 = min(max(arrow.X1-box/2, svgGutter), d.Width-6-box)
+				arrow.X2 = arrow.X1 + box
 			case a.note:
-				arrow.X1, arrow.X2 = arrow.X1-70, arrow.X2+70
+				arrow.X1, arrow.X2 = arrow.X1-svgBox/2, arrow.X2+svgBox/2
 			case arrow.X1 < arrow.X2:
 				arrow.Tip = tip(arrow.X2, arrow.Y, -1)
 			default:
@@ -83,7 +100,6 @@ func (r *Report) draw(t shown, violation string) svg {
 				arrow.LabelY = arrow.Y + 1
 				room = arrow.X2 - arrow.X1 - 14
 			}
-			full := printable(r.brief(a.text))
 			if arrow.Label = elide(full, int(float64(room)/svgLetter)); arrow.Label != full {
 				arrow.Title = full
 			}
@@ -100,10 +116,13 @@ func (r *Report) draw(t shown, violation string) svg {
 	}
 	d.Height = y + 12
 	for i, name := range s.participants {
-		d.Participants = append(d.Participants, svgParticipant{x(i), elide(printable(name), 20), s.tasks[name], svgHead, d.Height - 6})
+		d.Participants = append(d.Participants, svgParticipant{x(i), elide(printable(name), 17), s.tasks[name], svgHead, d.Height - 6})
 	}
 	return d
 }
+
+// width returns how wide a label is.
+func width(label string) int { return int(math.Ceil(float64(text.StringWidth(label)) * svgLetter)) }
 
 // tip returns the points of an arrowhead at x, y whose shaft goes in that direction.
 func tip(x, y, direction int) string {
