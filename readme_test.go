@@ -1,6 +1,7 @@
 package quiesce_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -70,6 +71,7 @@ func TestDocuments(t *testing.T) {
 			}
 		})
 	}
+	t.Run("gallery is reproduced", func(t *testing.T) { reproduceGallery(t, binary) })
 }
 
 // replace returns text with f applied to everything between begin and end.
@@ -103,42 +105,112 @@ func embed(t *testing.T, binary, block string) string {
 }
 
 // gallery returns a section for every strategy that violates its property, from a
-// cold cache or else from a warm one: parts of what -format markdown prints. The
-// counterexample as a trace file is reproduced.
+// cold cache or else from a warm one: parts of what -format markdown prints.
 func gallery(t *testing.T, binary string) string {
 	t.Helper()
 	var b strings.Builder
 	for _, s := range model.Strategies() {
-		args := []string{"-strategy", s.Name}
-		out, status := run(t, binary, append(args, "-format", "markdown")...)
-		if status == 0 && s.Race == nil {
-			args = append(args, "-cache", "warm")
-			out, status = run(t, binary, append(args, "-format", "markdown")...)
-		}
+		out, status := exhibit(t, binary, s, "-format", "markdown")
 		switch status {
 		case 0:
 			continue
 		case 1:
 		default:
-			t.Fatalf("%v: exit status %d\n%s", args, status, out)
+			t.Fatalf("%s: exit status %d\n%s", s.Name, status, out)
 		}
 		sentence := strings.Split(out, "\n\n")[1]
-		reason := "The root cause needs more orders of steps than are tried."
-		if _, cause, ok := strings.Cut(out, "## Root cause\n\n"); ok {
-			cause, _, _ = strings.Cut(cause, "\n\n## ")
-			reason = strings.Join(strings.Fields(strings.ReplaceAll(cause, "\n- ", " ")), " ")
-		}
 		_, diagram, _ := strings.Cut(out, "```mermaid\n")
 		diagram, _, _ = strings.Cut(diagram, "```\n")
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n\n```mermaid\n%s```\n", s.Name, reason, sentence, diagram)
-
-		file := filepath.Join(t.TempDir(), "trace.json")
-		run(t, binary, append(args, "-format", "json", "-o", file)...)
-		if out, status := run(t, binary, "-replay", file); status != 1 || !strings.HasPrefix(out, "outcome       reproduced: ") {
-			t.Errorf("%s: -replay: exit status %d\n%s", s.Name, status, out)
+		reason := reason(out)
+		if reason == "" {
+			t.Errorf("%s: nothing says why", s.Name)
 		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n%s\n\n```mermaid\n%s```\n", s.Name, reason, sentence, diagram)
 	}
 	return b.String() + "\n"
+}
+
+// exhibit runs a strategy with all flags at their defaults; with a warm cache if it
+// holds then and has one.
+func exhibit(t *testing.T, binary string, s model.Strategy, more ...string) (output string, status int) {
+	t.Helper()
+	args := append([]string{"-strategy", s.Name}, more...)
+	output, status = run(t, binary, args...)
+	if status == 0 && s.Race == nil {
+		output, status = run(t, binary, append(args, "-cache", "warm")...)
+	}
+	return output, status
+}
+
+// reason returns why the property is violated, in one sentence: the root cause, or
+// where it is unknown, as of a deadlock whose last requests are in no trace, where the
+// closest passing interleaving parts. It is "" if both are unknown.
+func reason(markdown string) string {
+	if _, cause, ok := strings.Cut(markdown, "## Root cause\n\n"); ok {
+		cause, _, _ = strings.Cut(cause, "\n\n## ")
+		return strings.Join(strings.Fields(strings.ReplaceAll(cause, "\n- ", " ")), " ")
+	}
+	_, parting, ok := strings.Cut(markdown, "The closest passing interleaving ")
+	if !ok {
+		return ""
+	}
+	parting, _, _ = strings.Cut(parting, "\n")
+	return "The closest passing interleaving " + strings.Replace(parting, ". Then", "; then", 1)
+}
+
+// The steps of a diagram, each with its number: a request, the arrival of a reply, or
+// a note.
+var diagramStep = regexp.MustCompile(`(?m)^    (?:Note over )?(p\d+)(?:,|--?>>)(p\d+): (\d+) `)
+
+// reproduceGallery writes a trace file of everything in the gallery. The diagram has
+// its steps, one after the other, and -replay reproduces it.
+func reproduceGallery(t *testing.T, binary string) {
+	page, err := os.ReadFile("docs/gallery.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "trace.json")
+	sections := strings.Split(string(page), "\n## ")[1:]
+	if len(sections) < 20 {
+		t.Errorf("only %d sections", len(sections))
+	}
+	for _, section := range sections {
+		name, diagram, _ := strings.Cut(section, "\n")
+		s, err := model.LookupStrategy(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, status := exhibit(t, binary, s, "-format", "json", "-o", file); status != 1 {
+			t.Fatalf("%s: exit status %d\n%s", name, status, out)
+		}
+		actors := map[string]string{}
+		for _, m := range regexp.MustCompile(`(?m)^    actor (p\d+) as (.*)$`).FindAllStringSubmatch(diagram, -1) {
+			actors[m[1]] = m[2]
+		}
+		var drawn, want []string
+		for _, m := range diagramStep.FindAllStringSubmatch(diagram, -1) {
+			if m[3] == fmt.Sprint(len(drawn)+1) { // and no reply, such as "1 row"
+				drawn = append(drawn, m[3]+" "+cmp.Or(actors[m[1]], actors[m[2]]))
+			}
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found summary
+		if err := json.Unmarshal(data, &found); err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range found.Counterexample.Trace {
+			want = append(want, fmt.Sprint(i+1, " ", step.Task))
+		}
+		if !slices.Equal(drawn, want) {
+			t.Errorf("%s: the steps in the gallery are %q, those of the file %q", name, drawn, want)
+		}
+		if out, status := run(t, binary, "-replay", file); status != 1 || !strings.HasPrefix(out, "outcome       reproduced: ") || strings.Contains(out, "\ndiffers") {
+			t.Errorf("%s: -replay: exit status %d\n%s", name, status, out)
+		}
+	}
 }
 
 // rerun returns the block with the outputs that its commands have now.

@@ -1,15 +1,25 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"quiesce/model"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts in testdata expect")
@@ -23,6 +33,9 @@ func TestMain(m *testing.M) {
 //	exits code args...	runs explore and compares its exit code
 //	refuses args...		runs explore, which has to say no in one line on stderr,
 //				and appends command and line to the file refused
+//	page code args...	runs explore -format html like exits; stdout is the page then, without
+//				the style, the script and the policy, which are those of every page
+//	terminal args...	runs explore with a terminal as its stdout
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -31,17 +44,51 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
-				want, err := strconv.Atoi(args[0])
-				ts.Check(err)
-				exits(ts, want, args[1:])
+				exits(ts, args)
 			},
-			"refuses": refuses,
+			"page":     page,
+			"refuses":  refuses,
+			"terminal": terminal,
 		},
 	})
 }
 
-func exits(ts *testscript.TestScript, want int, args []string) {
-	err := ts.Exec("explore", args...)
+// Every family of strategies has a counterexample in every format.
+func TestEveryFamilyHasGoldens(t *testing.T) {
+	command := regexp.MustCompile(`(?m)^(?:exits|page) 1 -strategy ([^ \n]+)(.*)\n(?:! stderr .\n)?cmp stdout (.*)$`)
+	for _, g := range model.Groups() {
+		name := filepath.Join("testdata", "family-"+strings.ReplaceAll(g.String(), " ", "-")+".txtar")
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		formats := map[string]bool{}
+		for _, m := range command.FindAllStringSubmatch(string(archive.Comment), -1) {
+			if s, err := model.LookupStrategy(m[1]); err != nil || s.Group != g {
+				t.Errorf("%s: %s is not in it, %v", name, m[1], err)
+			}
+			_, format, _ := strings.Cut(m[0], "-format ")
+			format, _, _ = strings.Cut(format, "\n")
+			if width := regexp.MustCompile(`-width (\d+)`).FindString(m[2]); width != "" {
+				format = width
+			} else if strings.HasPrefix(m[0], "page") {
+				format = "html"
+			}
+			formats[format] = slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return f.Name == m[3] && len(f.Data) > 500 })
+		}
+		for _, format := range []string{"-width 80", "-width 140", "json", "markdown", "html", "dot"} {
+			if !formats[format] {
+				t.Errorf("%s: no %s in %v", name, format, formats)
+			}
+		}
+	}
+}
+
+func exits(ts *testscript.TestScript, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	args = args[1:]
+	err = ts.Exec("explore", args...)
 	code := 0
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		code = exit.ExitCode()
@@ -54,7 +101,7 @@ func exits(ts *testscript.TestScript, want int, args []string) {
 }
 
 func refuses(ts *testscript.TestScript, neg bool, args []string) {
-	exits(ts, exitError, args)
+	exits(ts, append([]string{strconv.Itoa(exitError)}, args...))
 	if out := ts.ReadFile("stdout"); out != "" {
 		ts.Fatalf("stdout is not empty:\n%s", out)
 	}
@@ -66,4 +113,41 @@ func refuses(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = f.WriteString("$ explore " + strings.Join(args, " ") + "\n" + line)
 	ts.Check(errors.Join(err, f.Close()))
+}
+
+// same is what is the same in every page.
+var same = regexp.MustCompile(`(?s)(<style>|<script>|<meta http-equiv="Content-Security-Policy" content=").*?(</style>|</script>|">)`)
+
+func page(ts *testscript.TestScript, neg bool, args []string) {
+	exits(ts, append(args, "-format", "html"))
+	out := ts.ReadFile("stdout")
+	if len(out) > 300_000 {
+		ts.Fatalf("explore %s: %d bytes are too many for an attachment", strings.Join(args[1:], " "), len(out))
+	}
+	_, err := io.WriteString(ts.Stdout(), same.ReplaceAllString(out, "$1$2"))
+	ts.Check(err)
+}
+
+// terminal reads until explore has closed the terminal: the ttyin of testscript
+// closes its own end as soon as the command has ended, and what is not read by then
+// is lost.
+func terminal(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command("explore", args...)
+	for _, name := range []string{"PATH", "TERM", "NO_COLOR", "LC_ALL"} {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	screen, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	ts.Check(err)
+	defer screen.Close()
+	out, err := io.ReadAll(screen)
+	if !errors.Is(err, syscall.EIO) { // Linux says so at the end
+		ts.Check(err)
+	}
+	if err := cmd.Wait(); cmd.ProcessState.ExitCode() == exitError || stderr.Len() > 0 {
+		ts.Fatalf("explore %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	_, err = ts.Stdout().Write(bytes.ReplaceAll(out, []byte("\r\n"), []byte("\n")))
+	ts.Check(err)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,15 +37,20 @@ type tab struct {
 	complaints []string
 }
 
+// An opener opens the HTML that is written in a tab.
+type opener func(write func(io.Writer) error) *tab
+
 // TestPage looks at pages in a real Chromium, which takes a while to start.
 func TestPage(t *testing.T) {
 	browser := browse(t)
-	for name, test := range map[string]func(*testing.T, func(*Report) *tab){
+	for name, test := range map[string]func(*testing.T, opener){
 		"shows what the JSON says": testPageShowsWhatTheJSONSays, "switch": testPageSwitch,
 		"executes no data": testPageExecutesNoData, "on a phone": testPageOnAPhone,
+		"comparison says what the JSON says": testComparisonSaysWhatTheJSONSays, "comparison by keyboard": testComparisonByKeyboard,
+		"comparison executes no data": testComparisonExecutesNoData, "comparison fits": testComparisonFits,
 	} {
 		t.Run(name, func(t *testing.T) {
-			test(t, func(r *Report) *tab { return newTab(t, browser, r) })
+			test(t, func(write func(io.Writer) error) *tab { return newTab(t, browser, write) })
 		})
 	}
 }
@@ -70,8 +76,8 @@ func browse(t *testing.T) context.Context {
 	return browser
 }
 
-// newTab opens a report in a tab of its own.
-func newTab(t *testing.T, browser context.Context, r *Report) *tab {
+// newTab opens a page in a tab of its own.
+func newTab(t *testing.T, browser context.Context, write func(io.Writer) error) *tab {
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx}
@@ -79,7 +85,7 @@ func newTab(t *testing.T, browser context.Context, r *Report) *tab {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(file, []byte(htmlOf(t, r)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(htmlOf(t, write)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.run(chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
@@ -134,10 +140,10 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-func htmlOf(t *testing.T, r *Report) string {
+func htmlOf(t *testing.T, write func(io.Writer) error) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.HTML(&b); err != nil {
+	if err := write(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -154,9 +160,13 @@ const held = `Object.fromEntries([...document.querySelectorAll(".place")].map(pl
 
 type places map[string]map[string]string
 
-// jsonSteps returns what the JSON of the same report says about a trace: the
-// places after every step.
-func jsonSteps(t *testing.T, r *Report) (steps []places) {
+// A jsonStep is what the JSON of the same report says about a step.
+type jsonStep struct {
+	task, fault string
+	after       places // but for the clock, which holds nothing
+}
+
+func jsonSteps(t *testing.T, r *Report) (steps []jsonStep) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := r.JSON(&b); err != nil {
@@ -171,60 +181,92 @@ func jsonSteps(t *testing.T, r *Report) (steps []places) {
 		t.Fatal(err)
 	}
 	for _, s := range doc.Counterexample.Trace {
-		held := places{}
+		step := jsonStep{after: places{}}
+		for name, into := range map[string]*string{"task": &step.task, "fault": &step.fault} {
+			if s[name] != nil {
+				if err := json.Unmarshal(s[name], into); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		for name, field := range s {
 			if strings.HasPrefix(string(field), "{") { // no other field is an object
 				var items map[string]string
 				if err := json.Unmarshal(field, &items); err != nil {
 					t.Fatal(err)
 				}
-				held[name] = items
+				step.after[name] = items
 			}
 		}
-		steps = append(steps, held)
+		if len(step.after[sim.ClockName]) > 0 {
+			t.Errorf("%s: the clock holds something", r.Strategy)
+		}
+		delete(step.after, sim.ClockName)
+		steps = append(steps, step)
 	}
 	return steps
 }
 
-// The keys go through the trace, and after each step the page shows the values of
-// the JSON of the same run.
-func testPageShowsWhatTheJSONSays(t *testing.T, open func(*Report) *tab) {
-	for _, r := range counterexamples(t) {
+// numbers are those of the steps in the rows that are marked.
+func numbers(of string) string {
+	return `[...document.querySelectorAll(".trace:not([hidden]) ` + of + ` button")].map(e => e.textContent)`
+}
+
+// The keys go through the trace, and after each row the page shows the values of
+// the JSON of the same run. The rows have all steps of it, and only ticks share one.
+func testPageShowsWhatTheJSONSays(t *testing.T, open opener) {
+	for _, r := range append(counterexamples(t), timed(t)) {
 		steps := jsonSteps(t, r)
 		if len(steps) != len(r.trace().Steps) || len(steps) == 0 {
 			t.Fatalf("%s: %d steps", r.Strategy, len(steps))
 		}
-		b := open(r)
+		b := open(r.HTML)
 		b.run(chromedp.KeyEvent(kb.Home))
-		for i, want := range steps {
+		rows, last := eval[[]string](b, numbers("tr[data-row]")), 0
+		for _, number := range rows {
 			b.run(chromedp.KeyEvent(kb.ArrowRight))
-			if got := eval[places](b, held); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s, step %d: the page shows %v, the JSON %v", r.Strategy, i+1, got, want)
+			first := last + 1
+			last = first
+			if number != fmt.Sprint(first) {
+				if n, err := fmt.Sscanf(number, fmt.Sprint(first, "-%d"), &last); n != 1 || last <= first || last > len(steps) {
+					t.Fatalf("%s: the row with step %d says %q: %v", r.Strategy, first, number, err)
+				}
+				for _, s := range steps[first-1 : last] {
+					if s.fault != string(sim.Tick) {
+						t.Errorf("%s: %v is in the row %s", r.Strategy, s, number)
+					}
+				}
 			}
-			if now, want := eval[string](b, `document.getElementById("now").textContent`), fmt.Sprintf("Step %d of %d %s: ", i+1, len(steps), r.trace().Steps[i].Task); !strings.HasPrefix(now, want) {
+			step := steps[last-1]
+			if got := eval[places](b, held); !reflect.DeepEqual(got, step.after) {
+				t.Errorf("%s, step %s: the page shows %v, the JSON %v", r.Strategy, number, got, step.after)
+			}
+			if now, want := eval[string](b, `document.getElementById("now").textContent`), fmt.Sprintf("Step %s of %d %s: ", number, len(steps), step.task); !strings.HasPrefix(now, want) {
 				t.Errorf("%s: the page says %q, want %q", r.Strategy, now, want)
 			}
-			if current := eval[string](b, `[...document.querySelectorAll("tr.current")].map(tr => tr.dataset.step).join()`); !strings.HasPrefix(current, fmt.Sprint(i+1)) {
-				t.Errorf("%s: current is %q, want %d", r.Strategy, current, i+1)
+			if current := eval[[]string](b, numbers("tr.current")); !slices.Equal(current, []string{number}) {
+				t.Errorf("%s: current is %q, want %s", r.Strategy, current, number)
 			}
 		}
-		b.run(chromedp.KeyEvent(kb.ArrowRight)) // there is no further step
-		if at := eval[int](b, `Number(document.getElementById("scrubber").value)`); at != len(steps) {
-			t.Errorf("%s: after the last step it is at %d", r.Strategy, at)
+		if last != len(steps) {
+			t.Errorf("%s: the rows are %q, and there are %d steps", r.Strategy, rows, len(steps))
 		}
-		fatal := eval[string](b, `document.querySelector(".trace:not([hidden]) tr.fatal").dataset.step`)
-		if want := fmt.Sprint(r.trace().Fatal); fatal != want {
-			t.Errorf("%s: step %s is marked as fatal, want %s", r.Strategy, fatal, want)
+		b.run(chromedp.KeyEvent(kb.ArrowRight)) // there is no further row
+		if at := eval[int](b, `Number(document.getElementById("scrubber").value)`); at != len(rows) {
+			t.Errorf("%s: after the last row it is at %d", r.Strategy, at)
+		}
+		if fatal := eval[[]string](b, numbers("tr.fatal")); !slices.Equal(fatal, []string{fmt.Sprint(r.trace().Fatal)}) {
+			t.Errorf("%s: step %s is marked as fatal, want %d", r.Strategy, fatal, r.trace().Fatal)
 		}
 	}
 }
 
 // The switch shows the closest passing interleaving, and the buttons and the
 // scrubber go through it.
-func testPageSwitch(t *testing.T, open func(*Report) *tab) {
+func testPageSwitch(t *testing.T, open opener) {
 	r := race(t)
-	b := open(r)
-	requests := `[...document.querySelectorAll(".trace:not([hidden]) tr[data-step] td:not(.idle) > code")].map(e => e.textContent)`
+	b := open(r.HTML)
+	requests := `[...document.querySelectorAll(".trace:not([hidden]) tr[data-row] td:not(.idle) > code")].map(e => e.textContent)`
 	shown := func(trace *explore.Trace) (texts []string) {
 		for _, s := range trace.Steps {
 			texts = append(texts, r.brief(s.Request))
@@ -241,7 +283,7 @@ func testPageSwitch(t *testing.T, open func(*Report) *tab) {
 	if got, want := eval[[]string](b, requests), shown(r.closest()); !slices.Equal(got, want) {
 		t.Errorf("the closest passing interleaving is %q, want %q", got, want)
 	}
-	if fork := eval[string](b, `[...document.querySelectorAll("tr.fork")].map(tr => tr.dataset.step).join()`); fork != "4,4" {
+	if fork := eval[string](b, `[...document.querySelectorAll("tr.fork")].map(tr => tr.dataset.row).join()`); fork != "4,4" {
 		t.Errorf("the two part at %s, want step 4 in both", fork)
 	}
 	if got := eval[places](b, held); got["cache"]["product:1"] != "" || !strings.Contains(got["db"]["products/1"], `"price":7900`) {
@@ -254,18 +296,20 @@ func testPageSwitch(t *testing.T, open func(*Report) *tab) {
 	if got := eval[places](b, held); !strings.Contains(got["cache"]["product:1"], `"price":9900`) {
 		t.Errorf("after step 4 of it: %v", got)
 	}
-	b.run(chromedp.Click(chromedp.CSS(`.trace:not([hidden]) tr[data-step="5"]`)))
+	b.run(chromedp.Click(chromedp.CSS(`.trace:not([hidden]) tr[data-row="5"]`)))
 	if got := eval[places](b, held); len(got["cache"]) != 0 {
 		t.Errorf("after step 5 of it: %v", got)
 	}
 }
 
-// Whatever keys and values are, it is text.
-func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
-	evil := []string{
-		"</script><script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", `" onmouseover="window.pwned=1" x="`,
-		"'-window.pwned-'", "a\u2028b\u2029c", "<!--<script>", "]]>", "javascript:window.pwned=1", "{{.Script}}", "</title><svg onload=window.pwned=1>", "__proto__",
-	}
+// evil is what must not become HTML or a script.
+var evil = []string{
+	"</script><script>window.pwned = 1</script>", "<img src=x onerror=window.pwned=1>", `" onmouseover="window.pwned=1" x="`,
+	"'-window.pwned-'", "a\u2028b\u2029c", "<!--<script>", "]]>", "javascript:window.pwned=1", "{{.Script}}", "</title><svg onload=window.pwned=1>", "__proto__",
+}
+
+// evilReport has nothing else in it.
+func evilReport() *Report {
 	r := example(2, 2*len(evil))
 	r.Strategy, r.Property, r.Meaning = evil[0], evil[1], evil[0]
 	for i := range r.Replay.Steps {
@@ -275,7 +319,13 @@ func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
 	}
 	r.Replay.Violation, r.Replay.Fatal = strings.Join(evil, " "), len(evil)
 	r.Replay.Places[1] = evil[1]
-	b := open(r)
+	return r
+}
+
+// Whatever keys and values are, it is text.
+func testPageExecutesNoData(t *testing.T, open opener) {
+	r := evilReport()
+	b := open(r.HTML)
 	b.run(chromedp.KeyEvent(kb.Home))
 	for i := range r.Replay.Steps {
 		text := printable(evil[i%len(evil)])
@@ -288,30 +338,36 @@ func testPageExecutesNoData(t *testing.T, open func(*Report) *tab) {
 			t.Errorf("step %d: it does not say %q", i+1, text)
 		}
 	}
+	b.executedNothing(2) // the data and the script
+}
+
+// executedNothing fails if there is anything from outside among that many scripts.
+func (b *tab) executedNothing(scripts int) {
+	b.Helper()
 	if eval[bool](b, `"pwned" in window`) {
-		t.Error("data was executed")
+		b.Error("data was executed")
 	}
-	if n := eval[int](b, `document.scripts.length + document.images.length`); n != 2 {
-		t.Errorf("%d scripts and images, want the data and the script", n)
+	if n := eval[int](b, `document.scripts.length + document.images.length`); n != scripts {
+		b.Errorf("%d scripts and images, want %d", n, scripts)
 	}
 	// The policy is what it has to be: a script that gets in nevertheless is refused.
 	if err := chromedp.Do(b.ctx, chromedp.Evaluate[chromedp.Void](`{ const s = document.createElement("script"); s.textContent = "window.pwned = 1"; document.body.append(s); }; undefined`)); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	b.mu.Lock()
 	b.complaints = nil
 	b.mu.Unlock()
 	if eval[bool](b, `"pwned" in window`) {
-		t.Error("the policy let another script in")
+		b.Error("the policy let another script in")
 	}
 }
 
 // On a phone nothing but the diagram has to be scrolled sideways.
-func testPageOnAPhone(t *testing.T, open func(*Report) *tab) {
+func testPageOnAPhone(t *testing.T, open opener) {
 	long := example(5, 20)
 	long.Replay.Fatal = 3
 	for _, r := range append(counterexamples(t), long) {
-		b := open(r)
+		b := open(r.HTML)
 		b.run(chromedp.EmulateViewport(390, 844))
 		if width := eval[int](b, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s: %d pixels wide", r.Strategy, width)

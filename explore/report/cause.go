@@ -62,7 +62,7 @@ func (r *Report) explanation() (lines []line) {
 		return lines
 	}
 	n := fork(t, other)
-	return append(lines, line{"closest", fmt.Sprintf("it passes if, instead of %s in step %d, %s: %s", stepName(t, n), n+1, goesOn(other, n), other.Token)})
+	return append(lines, line{"closest", fmt.Sprintf("it passes if, instead of %s in step %d, %s: %s", shortName(t.Steps[n]), n+1, goesOn(other, n), other.Token)})
 }
 
 // goesOn says what comes after n steps.

@@ -9,7 +9,7 @@ import (
 )
 
 // HTML writes the comparison as one file that needs nothing else. Every violated
-// cell links to its trace.
+// cell links to its trace, which opens then.
 func (c *Comparison) HTML(w io.Writer) error {
 	return comparisonTemplate.Execute(w, c.page())
 }
@@ -18,10 +18,11 @@ func (c *Comparison) HTML(w io.Writer) error {
 type comparisonPage struct {
 	Policy     string
 	Style      template.CSS
+	Script     template.JS
 	Verdict    explore.Verdict
 	Sentence   string
 	Head       []string
-	Rows       []pageRow
+	Rows       []gridRow
 	Legend     []string
 	Costs      [][]string
 	CostLegend string
@@ -29,12 +30,12 @@ type comparisonPage struct {
 	Traces     []pageCounterexample
 }
 
-type pageRow struct {
+type gridRow struct {
 	Strategy string
-	Cells    []pageCell
+	Cells    []gridCell
 }
 
-type pageCell struct {
+type gridCell struct {
 	Verdict explore.Verdict
 	Text    string
 	Anchor  string // of the trace; "" if there is none
@@ -48,20 +49,24 @@ type pageCounterexample struct {
 
 func (c *Comparison) page() comparisonPage {
 	p := comparisonPage{
-		Policy: policy, Style: template.CSS(pageCSS), Verdict: c.Verdict(), Sentence: c.Sentence(),
-		Head: c.grid()[0], Legend: c.legend(), Costs: c.costs(), CostLegend: c.costLegend(),
+		Policy: allowing(comparisonScript), Style: template.CSS(pageCSS), Script: template.JS(comparisonScript), Verdict: c.Verdict(), Sentence: c.Sentence(),
+		Legend: c.legend(), Costs: c.costs(), CostLegend: c.costLegend(),
+	}
+	for _, name := range c.grid()[0] {
+		p.Head = append(p.Head, printable(name))
 	}
 	for _, note := range c.notes() {
 		p.Notes = append(p.Notes, printable(note))
 	}
 	for _, row := range c.Rows {
-		shown := pageRow{Strategy: row.Strategy}
+		shown := gridRow{Strategy: printable(row.Strategy)}
 		for _, cell := range row.Cells {
-			one := pageCell{Verdict: cell.Verdict(), Text: cell.String()}
+			one := gridCell{Verdict: cell.Verdict(), Text: cell.String()}
 			if r := cell.Report; r != nil && r.trace() != nil {
+				t := r.trace()
 				one.Anchor = fmt.Sprintf("trace-%d", len(p.Traces)+1)
 				p.Traces = append(p.Traces, pageCounterexample{
-					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(r.trace().Token), r.view("violating", r.trace(), nil),
+					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(t.Token), r.view("violating", t, nil, r.shown(t, -1)),
 				})
 			}
 			shown.Cells = append(shown.Cells, one)

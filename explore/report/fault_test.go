@@ -27,9 +27,9 @@ func TestFaultsAreShown(t *testing.T) {
 			"Every interleaving of this workload that has no more faults with\n\n- writer-1 UPDATE before crash writer-1\n",
 			"is the same up to step 2. Then, instead of crash writer-1, comes writer-1 DEL.",
 		}},
-		"HTML": {htmlOf(t, r), []string{
+		"HTML": {htmlOf(t, r.HTML), []string{
 			`<td role="cell" class="colour0" colspan="2"><span class="task">environment</span><code>crash writer-1</code>`,
-			"Every interleaving of this workload that has no more faults with all of these orders", "in the other, comes writer-1 DEL here",
+			"Every interleaving of this workload that has no more faults with all of these orders", "the other goes on with writer-1 DEL",
 		}},
 		"JSON": {string(traceFile(t, r)), []string{`"fault": "crash writer-1"`}},
 	} {
@@ -50,8 +50,8 @@ func TestStruckRequestsAreShown(t *testing.T) {
 		"text":     {textOf(t, r, 200), "DEL a → timeout (lost-reply)"},
 		"Markdown": {markdownOf(t, r), "| `DEL a` | `timeout (lost-reply)` |"},
 		"Mermaid":  {markdownOf(t, r), ">>p2: timeout (lost-reply)\n"},
-		"lanes":    {htmlOf(t, r), "<code>timeout (lost-reply)</code>"},
-		"player":   {htmlOf(t, r), `"reply":{"brief":"timeout (lost-reply)"}`},
+		"lanes":    {htmlOf(t, r.HTML), "<code>timeout (lost-reply)</code>"},
+		"player":   {htmlOf(t, r.HTML), `"reply":{"brief":"timeout (lost-reply)"}`},
 		"JSON":     {string(traceFile(t, r)), "\"reply\": \"timeout\",\n        \"fault\": \"lost-reply\""},
 	} {
 		if !strings.Contains(c.out, c.want) {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"time"
 
 	"quiesce/explore"
 	"quiesce/model"
@@ -35,23 +36,30 @@ func missing(t *testing.T, what string) {
 // closest is the schedule of a passing interleaving; "" for none.
 func explored(t *testing.T, strategy string, w model.Workload, closest string) *Report {
 	t.Helper()
-	return exploredWith(t, strategy, w, nil, explore.ProductOptions{}, closest)
+	return exploredWith(t, strategy, "", w, nil, explore.ProductOptions{}, closest)
 }
 
 // crashed is the report of a writer that crashes before it deletes the entry. With
 // no more than this one fault, the closest passing interleaving has none.
 func crashed(t *testing.T) *Report {
 	t.Helper()
-	return exploredWith(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
+	return exploredWith(t, "cache-aside", "", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
 }
 
-func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
+// timed is the report of a pause that is too short, by several ticks: the stalls of
+// up to 5 s are longer.
+func timed(t *testing.T) *Report {
+	t.Helper()
+	return explored(t, "delayed-double-delete", model.Workload{Readers: 1, Writers: 1, Delay: 3 * time.Second, MaxStall: 5 * time.Second}, "")
+}
+
+func exploredWith(t *testing.T, strategy, property string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
 	t.Helper()
 	s, err := model.LookupStrategy(strategy)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := model.LookupProperty("", s)
+	p, err := model.LookupProperty(property, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +92,15 @@ func exploredWith(t *testing.T, strategy string, w model.Workload, faults sim.Fa
 	}
 	r.Results = []*explore.Result{res}
 	return r
+}
+
+// comparison returns one strategy a row, each with the one property.
+func comparison(reports ...*Report) *Comparison {
+	c := &Comparison{Properties: []string{"coherent"}}
+	for _, r := range reports {
+		c.Rows = append(c.Rows, Row{Strategy: r.Strategy, Cells: []Cell{{Report: r}}})
+	}
+	return c
 }
 
 // race is cache-aside with its cause, and the passing interleaving in which the

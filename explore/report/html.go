@@ -24,6 +24,8 @@ var (
 	pageCSS string
 	//go:embed page.js
 	pageScript string
+	//go:embed comparison.js
+	comparisonScript string
 
 	// What the templates can call: something is repeated, and diagrams have places.
 	templates = template.Must(template.New("diagram").Funcs(template.FuncMap{
@@ -75,9 +77,10 @@ type view struct {
 	Violation string
 }
 
-// A laneRow is one step in the lane of its task.
+// A laneRow is one row in the lane of its task.
 type laneRow struct {
-	Number  int
+	Row     int    // from 1
+	Number  string // of the steps in it
 	Task    string
 	Colour  int // of the task
 	Before  int // lanes to the left
@@ -86,7 +89,7 @@ type laneRow struct {
 	Request string
 	Reply   string
 	Fatal   bool
-	Other   string // where the two views part, what comes in the other one
+	Other   string // where the two views part, how the other one goes on
 }
 
 // colours is how many the style has for tasks.
@@ -94,7 +97,7 @@ const colours = 6
 
 func (r *Report) page() page {
 	p := page{
-		Policy: policy + "; script-src 'sha256-" + hash(pageScript) + "'",
+		Policy: allowing(pageScript),
 		Style:  template.CSS(pageCSS), Script: template.JS(pageScript),
 		Title: printable(r.title()), Sentence: printable(r.sentence()), Verdict: r.Verdict(),
 		Meaning: printable(r.Meaning), Property: printable(r.Property), Parting: printable(r.parting()),
@@ -121,18 +124,27 @@ func (r *Report) page() page {
 		name = "replay"
 	}
 	other := r.closest()
-	p.Views = []view{r.view(name, t, other)}
-	data := pageData{Places: t.Places, Traces: []pageTrace{r.pageTrace(t)}, Begin: cmp.Or(t.Fatal, len(t.Steps))}
+	var data pageData
+	show := func(name string, t, other *explore.Trace) shown {
+		s := r.shown(t, parts(t, other))
+		p.Views = append(p.Views, r.view(name, t, other, s))
+		data.Traces = append(data.Traces, r.pageTrace(t, s))
+		return s
+	}
+	s := show(name, t, other)
+	data.Places, data.Begin = s.places, cmp.Or(s.fatal, len(s.rows))
 	if other != nil {
-		p.Views = append(p.Views, r.view("closest passing", other, t))
-		data.Traces = append(data.Traces, r.pageTrace(other))
+		show("closest passing", other, t)
 	}
 	p.Data = data
 	return p
 }
 
-// policy lets a browser apply the style, and do nothing else.
-var policy = "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; base-uri 'none'; form-action 'none'"
+// allowing returns the policy that lets a browser apply the style and execute a
+// script, and do nothing else.
+func allowing(script string) string {
+	return "default-src 'none'; style-src 'sha256-" + hash(pageCSS) + "'; base-uri 'none'; form-action 'none'; script-src 'sha256-" + hash(script) + "'"
+}
 
 // hash returns what a policy calls a script or a style.
 func hash(s string) string {
@@ -140,30 +152,38 @@ func hash(s string) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// view returns what is shown of a trace, beside another one if that is not nil.
-func (r *Report) view(name string, t, other *explore.Trace) view {
-	parts, instead := -1, ""
+// parts returns after how many steps another trace parts from t; -1 if there is none,
+// or if it only goes on where t ends.
+func parts(t, other *explore.Trace) int {
 	if other != nil {
 		if n := fork(t, other); n < len(t.Steps) {
-			parts, instead = n, printable(goesOn(other, n))
+			return n
 		}
 	}
-	v := view{Name: name, Diagram: r.draw(t, parts), Violation: printable(r.brief(t.Violation))}
-	lanes := slices.DeleteFunc(r.lanes(t), func(name string) bool { return name == environment })
+	return -1
+}
+
+// view returns what is shown of a trace, beside another one if that is not nil.
+func (r *Report) view(name string, t, other *explore.Trace, s shown) view {
+	v := view{Name: name, Diagram: r.draw(s, t.Violation), Violation: printable(r.brief(t.Violation))}
+	lanes := slices.DeleteFunc(slices.Clone(s.lanes), func(name string) bool { return name == environment })
 	for _, name := range lanes {
 		v.Lanes = append(v.Lanes, printable(name))
 	}
-	for i, s := range t.Steps {
+	for i, one := range s.rows {
 		row := laneRow{
-			Number: i + 1, Task: printable(s.Task), Span: 1, Fatal: i+1 == t.Fatal,
-			Request: printable(r.brief(s.Request)), Reply: printable(r.answer(s)),
+			Row: i + 1, Number: one.number, Task: printable(one.Task), Span: 1, Fatal: i+1 == s.fatal,
+			Request: printable(r.brief(one.Request)), Reply: printable(r.answer(one.TraceStep)),
 		}
-		if i == parts {
-			row.Other = instead
+		if i == s.parts {
+			row.Other = "ends here"
+			if n := parts(t, other); n < len(other.Steps) {
+				row.Other = "goes on with " + printable(stepName(other, n))
+			}
 		}
-		if lane := slices.Index(lanes, s.Task); lane >= 0 {
+		if lane := slices.Index(lanes, one.Task); lane >= 0 {
 			row.Before, row.After = lane, len(lanes)-lane-1
-			row.Colour = slices.Index(r.tasks, s.Task) % colours
+			row.Colour = slices.Index(r.tasks, one.Task) % colours
 		} else {
 			row.Span = max(len(lanes), 1)
 		}
@@ -172,20 +192,22 @@ func (r *Report) view(name string, t, other *explore.Trace) view {
 	return v
 }
 
-// pageData is what the script shows of the steps: the content at the start, and
-// what every step changes.
+// pageData is what the script shows of the rows: the content at the start, and
+// what every row changes.
 type pageData struct {
 	Places []string    `json:"places"`
 	Traces []pageTrace `json:"traces"`
-	Begin  int         `json:"begin"` // the step that is shown first
+	Begin  int         `json:"begin"` // the row that is shown first
 }
 
 type pageTrace struct {
 	Initial []pageItem `json:"initial"`
-	Steps   []pageStep `json:"steps"`
+	Rows    []pageRow  `json:"rows"`
+	Steps   int        `json:"steps"` // how many are in the rows
 }
 
-type pageStep struct {
+type pageRow struct {
+	Number  string     `json:"number"`
 	Task    string     `json:"task"`
 	Request pageText   `json:"request"`
 	Reply   pageText   `json:"reply"`
@@ -208,22 +230,22 @@ type pageItem struct {
 	Gone  bool     `json:"gone,omitempty"`
 }
 
-func (r *Report) pageTrace(t *explore.Trace) pageTrace {
-	out := pageTrace{Initial: []pageItem{}, Steps: []pageStep{}}
-	before := t.Initial
-	for i, c := range t.Initial {
+func (r *Report) pageTrace(t *explore.Trace, s shown) pageTrace {
+	out := pageTrace{Initial: []pageItem{}, Rows: []pageRow{}, Steps: len(t.Steps)}
+	before := s.initial
+	for i, c := range s.initial {
 		out.Initial = append(out.Initial, r.changes(i, nil, c)...)
 	}
-	for i, s := range t.Steps {
-		step := pageStep{Task: printable(s.Task), Request: r.pageText(s.Request), Reply: r.pageText(s.Reply + struck(s)), Changes: []pageItem{}}
-		for j := range s.Contents {
-			step.Changes = append(step.Changes, r.changes(j, before[j], s.Contents[j])...)
+	for i, one := range s.rows {
+		row := pageRow{Number: one.number, Task: printable(one.Task), Request: r.pageText(one.Request), Reply: r.pageText(one.Reply + struck(one.TraceStep)), Changes: []pageItem{}}
+		for j := range one.Contents {
+			row.Changes = append(row.Changes, r.changes(j, before[j], one.Contents[j])...)
 		}
-		if i+1 == t.Fatal {
-			step.Fatal = printable(r.brief(t.Violation))
+		if i+1 == s.fatal {
+			row.Fatal = printable(r.brief(t.Violation))
 		}
-		before = s.Contents
-		out.Steps = append(out.Steps, step)
+		before = one.Contents
+		out.Rows = append(out.Rows, row)
 	}
 	return out
 }

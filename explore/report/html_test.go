@@ -10,20 +10,27 @@ import (
 	"quiesce/model"
 )
 
-// A page is small enough to be attached, and nothing in it is loaded.
+// A page is small enough to be attached, and nothing in it is loaded: of every
+// counterexample, of a pass, and of the comparison of all strategies.
 func TestPageStandsAlone(t *testing.T) {
-	reports := append(counterexamples(t), explored(t, "cache-aside", model.Workload{Readers: 12, Writers: 1}, ""), explored(t, "versioned", model.Workload{Readers: 1, Writers: 1}, ""))
+	standsAlone(t, "comparison", htmlOf(t, compared(t).HTML))
+	reports := append(counterexamples(t), timed(t), explored(t, "cache-aside", model.Workload{Readers: 12, Writers: 1}, ""), explored(t, "versioned", model.Workload{Readers: 1, Writers: 1}, ""))
 	for _, r := range reports {
-		out := htmlOf(t, r)
-		if len(out) > 300_000 {
-			t.Errorf("%s: %d bytes", r.Strategy, len(out))
-		}
-		if found := regexp.MustCompile(`(?i)(src|href|action)=|url\(|@import|https?:`).FindString(out); found != "" {
-			t.Errorf("%s: there is %q", r.Strategy, found)
-		}
+		out := htmlOf(t, r.HTML)
+		standsAlone(t, r.Strategy, out)
 		if r.trace() == nil && strings.Contains(out, "<script") {
 			t.Errorf("%s: a script without a trace", r.Strategy)
 		}
+	}
+}
+
+func standsAlone(t *testing.T, name, page string) {
+	t.Helper()
+	if len(page) > 300_000 {
+		t.Errorf("%s: %d bytes", name, len(page))
+	}
+	if found := regexp.MustCompile(`(?i)(src|action)=|href="?[^"#]|url\(|@import|https?:`).FindString(page); found != "" {
+		t.Errorf("%s: there is %q", name, found)
 	}
 }
 

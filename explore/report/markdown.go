@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"quiesce/explore"
 )
 
 // Markdown writes the report as GitHub flavoured Markdown with a Mermaid diagram,
@@ -35,9 +33,10 @@ func (m *markdownWriter) report() {
 	}
 	m.printf("\n## Sequence\n\n```mermaid\n%s```\n", m.mermaid(t))
 	m.printf("\n## Steps\n\n")
-	m.steps(t)
+	s := m.shown(t, -1)
+	m.steps(s)
 	m.printf("\n")
-	m.inFull(t)
+	m.inFull(s)
 	m.why()
 	m.printf("## Replay\n\n%s\n", fence("sh", m.command(t.Token)))
 }
@@ -56,26 +55,26 @@ func (m *markdownWriter) summaryTable() {
 	}
 }
 
-// steps writes one row for every step, and one for the state at the start.
-func (m *markdownWriter) steps(t *explore.Trace) {
+// steps writes the rows, and one for the state at the start.
+func (m *markdownWriter) steps(t shown) {
 	m.printf("| step | task | request | reply |")
-	for _, name := range t.Places {
+	for _, name := range t.places {
 		m.printf(" %s |", prose(name))
 	}
-	m.printf("\n| ---: | --- | --- | --- |%s\n", strings.Repeat(" --- |", len(t.Places)))
+	m.printf("\n| ---: | --- | --- | --- |%s\n", strings.Repeat(" --- |", len(t.places)))
 	m.printf("| | | | |")
-	before := make([]string, len(t.Places))
-	for i, c := range t.Initial {
+	before := make([]string, len(t.places))
+	for i, c := range t.initial {
 		before[i] = m.content(c)
 		m.printf(" %s |", code(before[i]))
 	}
 	m.printf("\n")
-	for i, s := range t.Steps {
-		number := fmt.Sprint(i + 1)
-		if i+1 == t.Fatal {
+	for i, s := range t.rows {
+		number := s.number
+		if i+1 == t.fatal {
 			number = "**" + number + "**"
 		}
-		m.printf("| %s | %s | %s | %s |", number, prose(s.Task), code(m.brief(s.Request)), code(m.answer(s)))
+		m.printf("| %s | %s | %s | %s |", number, prose(s.Task), code(m.brief(s.Request)), code(m.answer(s.TraceStep)))
 		for j, c := range s.Contents {
 			cell := m.content(c)
 			text := code(cell)
@@ -88,22 +87,22 @@ func (m *markdownWriter) steps(t *explore.Trace) {
 		m.printf("\n")
 	}
 	m.printf("\nWhat a step changed is bold.")
-	if t.Fatal > 0 {
+	if t.fatal > 0 {
 		m.printf(" So is the step after which the violation stands.")
 	}
 	m.printf("\n")
 }
 
 // inFull writes the steps with nothing shortened, if anything was.
-func (m *markdownWriter) inFull(t *explore.Trace) {
-	if !slices.ContainsFunc(t.Steps, func(s explore.TraceStep) bool { return m.brief(s.Request) != s.Request || m.brief(s.Reply) != s.Reply }) {
+func (m *markdownWriter) inFull(t shown) {
+	if !slices.ContainsFunc(t.rows, func(s row) bool { return m.brief(s.Request) != s.Request || m.brief(s.Reply) != s.Reply }) {
 		return
 	}
 	var b strings.Builder
-	for i, s := range t.Steps {
-		fmt.Fprintf(&b, "%d %s: %s\n", i+1, printable(s.Task), printable(s.Request))
+	for _, s := range t.rows {
+		fmt.Fprintf(&b, "%s %s: %s\n", s.number, printable(s.Task), printable(s.Request))
 		if s.Reply != "" {
-			fmt.Fprintf(&b, "  → %s\n", printable(s.Reply+struck(s)))
+			fmt.Fprintf(&b, "  → %s\n", printable(s.Reply+struck(s.TraceStep)))
 		}
 	}
 	m.printf("<details>\n<summary>Requests and replies in full</summary>\n\n%s\n</details>\n\n", fence("text", strings.TrimSuffix(b.String(), "\n")))

@@ -16,7 +16,8 @@ const longest = 48
 // mermaid returns the trace as a sequence diagram in the language of Mermaid,
 // which GitHub and GitLab draw.
 func (r *Report) mermaid(t *explore.Trace) string {
-	s := r.sequence(t)
+	shown := r.shown(t, -1)
+	s := shown.sequence()
 	var b strings.Builder
 	b.WriteString("sequenceDiagram\n")
 	for i, name := range s.participants {
@@ -28,10 +29,10 @@ func (r *Report) mermaid(t *explore.Trace) string {
 	}
 	fatal := false
 	for _, a := range s.arrows {
-		if a.step == t.Fatal && !fatal {
+		if a.row == shown.fatal && !fatal {
 			fatal = true
 			b.WriteString("    rect rgba(220, 60, 40, 0.15)\n")
-		} else if a.step > t.Fatal && fatal {
+		} else if a.row > shown.fatal && fatal {
 			fatal = false
 			r.mermaidFatal(&b, s, t)
 		}
@@ -44,7 +45,7 @@ func (r *Report) mermaid(t *explore.Trace) string {
 			fmt.Fprintf(&b, "    p%d->>p%d: ", a.from, a.to)
 		}
 		if a.first {
-			fmt.Fprintf(&b, "%d ", a.step)
+			b.WriteString(shown.rows[a.row-1].number + " ")
 		}
 		b.WriteString(mermaidText(elide(r.brief(a.text), longest)) + "\n")
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"quiesce/explore"
+	"quiesce/sim"
 )
 
 // A parsed is a diagram as Mermaid's own parser understands it.
@@ -57,9 +58,17 @@ func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
 		rest := trace.Steps[i+1:]
 		next := slices.IndexFunc(rest, func(n explore.TraceStep) bool { return n.Task == s.Task })
 		switch {
+		case s.Fault.Kind == sim.Tick: // of a second each, in timed
+			if i > 0 && trace.Steps[i-1].Fault.Kind == sim.Tick {
+				continue
+			}
+			n := 1 + slices.IndexFunc(rest, func(n explore.TraceStep) bool { return n.Fault.Kind != sim.Tick })
+			say(fmt.Sprintf("%d-%d ", i+1, i+n), fmt.Sprintf("%ds passes", n))
 		case s.Request == "arrive":
 			say(number, s.Reply)
 		case s.Store == "" || s.Task == environment || next >= 0 && rest[next].Request == "arrive":
+			say(number, s.Request)
+		case s.Store == sim.ClockName: // to sleep has no answer
 			say(number, s.Request)
 		default:
 			say(number, s.Request)
@@ -75,7 +84,7 @@ func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
 // TestMermaid asks Mermaid about the diagram of every counterexample, and of a
 // trace in which every text is nasty.
 func TestMermaid(t *testing.T) {
-	reports := counterexamples(t)
+	reports := append(counterexamples(t), timed(t))
 	odd := example(3, 60)
 	odd.tasks[1] = "the end"
 	for i := range odd.Replay.Steps {

@@ -6,7 +6,7 @@
   const scrubber = $("scrubber");
   const open = new Set(); // the items whose details are open
   let view = 0;
-  let step = data.begin;
+  let row = data.begin; // from 1; 0 is the start
 
   function element(name, className, ...children) {
     const e = document.createElement(name);
@@ -15,14 +15,14 @@
     return e;
   }
 
-  // contents returns the items after n steps, by place and name, and those that the
-  // last of these steps changed, with what they were before.
+  // contents returns the items after n rows, by place and name, and those that the
+  // last of these rows changed, with what they were before.
   function contents(trace, n) {
     const key = (item) => item.place + " " + item.name;
     const items = new Map(trace.initial.map((item) => [key(item), item]));
     const before = new Map();
     for (let i = 0; i < n; i++) {
-      for (const item of trace.steps[i].changes) {
+      for (const item of trace.rows[i].changes) {
         if (i === n - 1) before.set(key(item), items.get(key(item)));
         if (item.gone) items.delete(key(item));
         else items.set(key(item), item);
@@ -86,9 +86,9 @@
 
   function show() {
     const trace = data.traces[view];
-    const n = trace.steps.length;
-    step = Math.max(0, Math.min(step, n));
-    const items = contents(trace, step);
+    const n = trace.rows.length;
+    row = Math.max(0, Math.min(row, n));
+    const items = contents(trace, row);
     $("places").replaceChildren(
       ...data.places.map((name, place) => {
         const held = items.filter((i) => i.item.place === place).map(showItem);
@@ -97,10 +97,10 @@
         return section;
       }),
     );
-    const s = trace.steps[step - 1];
+    const s = trace.rows[row - 1];
     const now = $("now");
     if (s) {
-      now.replaceChildren(element("strong", "", `Step ${step} of ${n}`), ` ${s.task}: `, element("code", "", s.request.brief));
+      now.replaceChildren(element("strong", "", `Step ${s.number} of ${trace.steps}`), ` ${s.task}: `, element("code", "", s.request.brief));
       if (s.reply.brief) now.append(" → ", element("code", "", s.reply.brief));
       if (s.fatal) now.append(". The violation stands from here: " + s.fatal);
     } else {
@@ -109,33 +109,33 @@
     $("full").hidden = !(s && (s.request.full || s.reply.full));
     $("full-text").textContent = s ? full(s.request) + "\n→ " + full(s.reply) : "";
     scrubber.max = n;
-    scrubber.value = step;
+    scrubber.value = row;
     scrubber.setAttribute("aria-valuetext", now.textContent);
     for (const e of document.querySelectorAll("[data-trace]")) e.hidden = Number(e.dataset.trace) !== view;
-    for (const e of document.querySelectorAll("[data-step]")) {
-      const of = Number(e.dataset.step);
-      e.classList.toggle("current", of === step);
-      e.classList.toggle("later", of > step);
-      if (of === step) e.setAttribute("aria-current", "step");
+    for (const e of document.querySelectorAll("[data-row]")) {
+      const of = Number(e.dataset.row);
+      e.classList.toggle("current", of === row);
+      e.classList.toggle("later", of > row);
+      if (of === row) e.setAttribute("aria-current", "step");
       else e.removeAttribute("aria-current");
     }
     for (const e of document.querySelectorAll("[data-view]")) e.setAttribute("aria-pressed", Number(e.dataset.view) === view);
-    $("first").disabled = $("back").disabled = step === 0;
-    $("last").disabled = $("next").disabled = step === n;
+    $("first").disabled = $("back").disabled = row === 0;
+    $("last").disabled = $("next").disabled = row === n;
   }
 
   function go(to) {
-    step = to;
+    row = to;
     show();
   }
 
-  const end = () => data.traces[view].steps.length;
+  const end = () => data.traces[view].rows.length;
   $("first").addEventListener("click", () => go(0));
-  $("back").addEventListener("click", () => go(step - 1));
-  $("next").addEventListener("click", () => go(step + 1));
+  $("back").addEventListener("click", () => go(row - 1));
+  $("next").addEventListener("click", () => go(row + 1));
   $("last").addEventListener("click", () => go(end()));
   scrubber.addEventListener("input", () => go(Number(scrubber.value)));
-  for (const row of document.querySelectorAll("tr[data-step]")) row.addEventListener("click", () => go(Number(row.dataset.step)));
+  for (const tr of document.querySelectorAll("tr[data-row]")) tr.addEventListener("click", () => go(Number(tr.dataset.row)));
   for (const b of document.querySelectorAll("[data-view]")) {
     b.addEventListener("click", () => {
       view = Number(b.dataset.view);
@@ -145,7 +145,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     if (event.target === scrubber || event.target.closest(".diagram")) return; // they have keys of their own
-    const to = { ArrowRight: step + 1, ArrowLeft: step - 1, Home: 0, End: end() }[event.key];
+    const to = { ArrowRight: row + 1, ArrowLeft: row - 1, Home: 0, End: end() }[event.key];
     if (to === undefined) return;
     event.preventDefault();
     go(to);

@@ -6,6 +6,7 @@ package report
 
 import (
 	"math/big"
+	"time"
 
 	"quiesce/explore"
 	"quiesce/sim"
@@ -63,6 +64,7 @@ type Report struct {
 	workloads []Workload
 	tasks     []string // names, of the last workload
 	faults    sim.Faults
+	tick      time.Duration // 0 if the last workload is untimed
 	command   func(token string) string
 }
 
@@ -88,7 +90,10 @@ type Workload struct {
 func (r *Report) Begin(w Workload, sys *sim.System, replayCommand func(token string) string) {
 	r.workloads = append(r.workloads, w)
 	r.tasks, r.command = nil, replayCommand
-	r.faults = sys.Faults
+	r.faults, r.tick = sys.Faults, 0
+	if sys.Timing != nil {
+		r.tick = sys.Timing.Tick
+	}
 	for _, p := range sys.Tasks() {
 		r.tasks = append(r.tasks, p.Name)
 	}

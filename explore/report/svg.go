@@ -1,16 +1,20 @@
 package report
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
-	"quiesce/explore"
+	"github.com/jedib0t/go-pretty/v6/text"
 )
 
 // Measures of the diagram, in pixels.
 const (
-	svgGutter   = 36  // for the numbers of the steps
-	svgColumn   = 208 // between two participants
+	svgGutter   = 36   // for the numbers of the steps
+	svgWidth    = 1132 // of the page; a diagram of many participants is wider
+	svgColumn   = 208  // between two participants
+	svgNarrow   = 147  // the same of many
+	svgBox      = 140  // the least width of a note
 	svgHead     = 34
 	svgRow      = 32
 	svgMargin   = 84  // left and right of a lifeline
@@ -32,9 +36,10 @@ type svgParticipant struct {
 	Top, Foot int // of the lifeline
 }
 
-// An svgStep is what is drawn for one step: the arrows of the step, in a band.
+// An svgStep is what is drawn for one row: its arrows, in a band.
 type svgStep struct {
-	Number      int
+	Row         int    // from 1
+	Number      string // of the steps in it
 	Top, Height int
 	Width       int
 	Fatal, Fork bool
@@ -52,28 +57,38 @@ type svgArrow struct {
 	Label, Title string // Title is the label in full; "" if Label is that
 }
 
-// draw lays out the diagram of a trace. Steps from the fork-th on, from 0, are not
-// those of the other trace; -1 if there is no other.
-func (r *Report) draw(t *explore.Trace, fork int) svg {
-	s := r.sequence(t)
-	x := func(participant int) int { return svgGutter + svgMargin + participant*svgColumn }
-	d := svg{Width: x(len(s.participants)-1) + svgMargin + svgMargin/2}
+// draw lays out the diagram of a trace with that violation at its end.
+func (r *Report) draw(t shown, violation string) svg {
+	s := t.sequence()
+	const margins = svgGutter + svgMargin + svgMargin + svgMargin/2
+	column := svgColumn
+	if n := len(s.participants) - 1; n > 0 {
+		column = max(min(column, (svgWidth-margins)/n), svgNarrow)
+	}
+	x := func(participant int) int { return svgGutter + svgMargin + participant*column }
+	d := svg{Width: x(len(s.participants)-1) + margins - x(0)}
+	for _, a := range s.arrows { // a label may need more
+		need := x(min(a.from, a.to)) + width(printable(r.brief(a.text))) + svgMargin/4
+		d.Width = max(d.Width, min(need, svgWidth))
+	}
 	y := svgHead + 14
-	for i := range t.Steps {
-		step := svgStep{Number: i + 1, Top: y, Width: d.Width, Fatal: i+1 == t.Fatal, Fork: i == fork}
+	for i, row := range t.rows {
+		step := svgStep{Row: i + 1, Number: row.number, Top: y, Width: d.Width, Fatal: i+1 == t.fatal, Fork: i == t.parts}
 		y += 4
 		for _, a := range s.arrows {
-			if a.step != i+1 {
+			if a.row != i+1 {
 				continue
 			}
 			y += svgRow
+			full := printable(r.brief(a.text))
 			arrow := svgArrow{Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
-			left := min(arrow.X1, arrow.X2)
 			switch {
 			case a.note && a.from == a.to: // around the lifeline
-				arrow.X1, arrow.X2 = left-70, left+70
+				box := min(max(width(full)+18, svgBox), d.Width-svgGutter-6)
+				arrow.X1 = min(max(arrow.X1-box/2, svgGutter), d.Width-6-box)
+				arrow.X2 = arrow.X1 + box
 			case a.note:
-				arrow.X1, arrow.X2 = arrow.X1-70, arrow.X2+70
+				arrow.X1, arrow.X2 = arrow.X1-svgBox/2, arrow.X2+svgBox/2
 			case arrow.X1 < arrow.X2:
 				arrow.Tip = tip(arrow.X2, arrow.Y, -1)
 			default:
@@ -85,7 +100,6 @@ func (r *Report) draw(t *explore.Trace, fork int) svg {
 				arrow.LabelY = arrow.Y + 1
 				room = arrow.X2 - arrow.X1 - 14
 			}
-			full := printable(r.brief(a.text))
 			if arrow.Label = elide(full, int(float64(room)/svgLetter)); arrow.Label != full {
 				arrow.Title = full
 			}
@@ -94,7 +108,7 @@ func (r *Report) draw(t *explore.Trace, fork int) svg {
 		if step.Fatal {
 			y += 22
 			step.NoteY = y - 8
-			step.Note = elide(printable(r.brief(t.Violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
+			step.Note = elide(printable(r.brief(violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
 		}
 		y += 4
 		step.Height = y - step.Top
@@ -102,10 +116,13 @@ func (r *Report) draw(t *explore.Trace, fork int) svg {
 	}
 	d.Height = y + 12
 	for i, name := range s.participants {
-		d.Participants = append(d.Participants, svgParticipant{x(i), elide(printable(name), 20), s.tasks[name], svgHead, d.Height - 6})
+		d.Participants = append(d.Participants, svgParticipant{x(i), elide(printable(name), 17), s.tasks[name], svgHead, d.Height - 6})
 	}
 	return d
 }
+
+// width returns how wide a label is.
+func width(label string) int { return int(math.Ceil(float64(text.StringWidth(label)) * svgLetter)) }
 
 // tip returns the points of an arrowhead at x, y whose shaft goes in that direction.
 func tip(x, y, direction int) string {

@@ -33,22 +33,23 @@ type column struct {
 // one for every store. Where that is too narrow to read, the tasks share a
 // column.
 func (t *textWriter) table(trace *explore.Trace) {
+	s := t.shown(trace, -1)
 	steps := column{head: "step", cells: []string{""}, right: true}
-	for i := range trace.Steps {
-		steps.cells = append(steps.cells, strconv.Itoa(i+1))
+	for _, row := range s.rows {
+		steps.cells = append(steps.cells, row.number)
 	}
-	stores := t.storeColumns(trace)
+	stores := t.storeColumns(s)
 	if len(stores) > 2 && t.width/(1+len(stores)) < narrowest {
 		stores = []column{t.sharedPlaces(stores)}
 	}
-	tasks := t.taskColumns(trace)
+	tasks := t.taskColumns(s)
 	left := func() int {
 		const border = 3
 		return t.width - 1 - border*(1+len(tasks)+len(stores)) - steps.natural()
 	}
 	widths, room := storeWidths(left(), stores)
 	if len(tasks) > 1 && room < len(tasks)*narrowest {
-		tasks = []column{t.sharedColumn(trace, tasks)}
+		tasks = []column{t.sharedColumn(tasks)}
 		widths, room = storeWidths(left(), stores)
 	}
 	taskWidths := fill(room, tasks)
@@ -63,18 +64,18 @@ func (t *textWriter) table(trace *explore.Trace) {
 	t.draw(slices.Concat([]column{steps}, tasks, stores), slices.Concat([]int{steps.natural()}, taskWidths, widths))
 }
 
-// taskColumns returns one column for every task that takes a step.
-func (t *textWriter) taskColumns(trace *explore.Trace) []column {
+// taskColumns returns one column for every lane.
+func (t *textWriter) taskColumns(s shown) []column {
 	var columns []column
-	for _, name := range t.lanes(trace) {
-		c := column{head: t.plain(name), cells: make([]string, 1+len(trace.Steps))}
-		for i, s := range trace.Steps {
-			if s.Task == name {
-				c.cells[1+i] = t.plain(t.event(s))
+	for _, name := range s.lanes {
+		c := column{head: t.plain(name), cells: make([]string, 1+len(s.rows))}
+		for i, row := range s.rows {
+			if row.Task == name {
+				c.cells[1+i] = t.plain(t.event(row.TraceStep))
 			}
 		}
-		if trace.Fatal > 0 {
-			c.colours = map[int]text.Colors{trace.Fatal: fatalColour}
+		if s.fatal > 0 {
+			c.colours = map[int]text.Colors{s.fatal: fatalColour}
 		}
 		columns = append(columns, c)
 	}
@@ -94,18 +95,19 @@ func (r *Report) lanes(trace *explore.Trace) (names []string) {
 
 // event returns what a step is, in one line.
 func (r *Report) event(s explore.TraceStep) string {
-	if s.Reply == "" && (s.Store == "" || s.Task == environment) {
+	answer := r.answer(s)
+	if answer == "" {
 		return r.brief(s.Request)
 	}
-	return r.brief(s.Request) + " → " + r.answer(s)
+	return r.brief(s.Request) + " → " + answer
 }
 
 // answer returns the reply, and the fault that struck the request if one did.
 func (r *Report) answer(s explore.TraceStep) string { return r.brief(s.Reply) + struck(s) }
 
 // sharedColumn returns one column that says what the tasks' columns say.
-func (t *textWriter) sharedColumn(trace *explore.Trace, tasks []column) column {
-	shared := column{head: t.plain("task: request → reply"), cells: make([]string, 1+len(trace.Steps))}
+func (t *textWriter) sharedColumn(tasks []column) column {
+	shared := column{head: t.plain("task: request → reply"), cells: make([]string, len(tasks[0].cells))}
 	for _, c := range tasks {
 		for i, cell := range c.cells {
 			if cell != "" {
@@ -116,13 +118,13 @@ func (t *textWriter) sharedColumn(trace *explore.Trace, tasks []column) column {
 	return shared
 }
 
-// storeColumns returns one column for every store.
-func (t *textWriter) storeColumns(trace *explore.Trace) []column {
+// storeColumns returns one column for every place.
+func (t *textWriter) storeColumns(s shown) []column {
 	var columns []column
-	for i, name := range trace.Places {
-		c := column{head: t.plain(name), cells: []string{t.plain(t.content(trace.Initial[i]))}, colours: map[int]text.Colors{}}
-		for j, s := range trace.Steps {
-			c.cells = append(c.cells, t.plain(t.content(s.Contents[i])))
+	for i, name := range s.places {
+		c := column{head: t.plain(name), cells: []string{t.plain(t.content(s.initial[i]))}, colours: map[int]text.Colors{}}
+		for j, row := range s.rows {
+			c.cells = append(c.cells, t.plain(t.content(row.Contents[i])))
 			if c.cells[j+1] != c.cells[j] {
 				c.colours[j+1] = changeColour
 			}

@@ -109,7 +109,10 @@ func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
 			for i, s := range r.Replay.Steps {
 				row := cells[2+i]
 				column := slices.Index(cells[0], s.Task)
-				want := s.Request + " → " + s.Reply
+				want := s.Request
+				if s.Reply != "" {
+					want += " → " + s.Reply
+				}
 				if column < 0 {
 					column, want = 1, s.Task+": "+want
 				}
