@@ -83,7 +83,7 @@ func TestComparisonStatus(t *testing.T) {
 		"-strategy versioned,cache-aside":                  exitViolated,
 		"-strategy versioned,lease -limit-states 20":       exitIncomplete,
 		"-strategy versioned,cache-aside -limit-states 20": exitViolated,   // which 17 states show
-		"-strategy versioned,cache-aside -max-stall 1ms": exitIncomplete, // which has too many ticks of 1 ms
+		"-strategy versioned,cache-aside -max-stall 1ms":   exitIncomplete, // which has too many ticks of 1 ms
 	} {
 		c, code := compared(t, args)
 		if code != want {
