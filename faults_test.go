@@ -84,6 +84,7 @@ write-through                 !       !    qrd    xvqrdcb xv   qrd
 `
 
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	rows := map[string]string{}
 	for line := range strings.Lines(strings.TrimSpace(faultTable)) {
 		name, _, _ := strings.Cut(line, " ")
@@ -157,6 +158,7 @@ func violated(t *testing.T, w *model.World, property string, load model.Workload
 // TestLargerFaults has what takes more than a reader and a writer, or another
 // property than those of faultTable.
 func TestLargerFaults(t *testing.T) {
+	t.Parallel()
 	failures := sim.Faults{sim.LostRequest: 1, sim.LostReply: 1, sim.RedisDown: 1, sim.Crash: 1, sim.DBError: 1}
 	for _, c := range []struct {
 		strategy, property string
@@ -208,6 +210,7 @@ func TestLargerFaults(t *testing.T) {
 //   - refresh-ahead: from a warm cache it is cache-aside with a second way to fill. With
 //     neither does a reader that finds the entry far from its end do any harm.
 func TestTimed(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		strategy, property string
 		load               model.Workload

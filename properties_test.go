@@ -164,6 +164,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 // TestMinimal enumerates small workloads by hand, without an engine, and looks
 // for a violating schedule that is shorter than the counterexample.
 func TestMinimal(t *testing.T) {
+	t.Parallel()
 	for _, s := range model.Caches() {
 		if busy(s) {
 			continue // too many schedules

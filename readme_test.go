@@ -38,6 +38,7 @@ var update = flag.Bool("update", false, "rewrite the outputs and the verdicts in
 // between <!-- races --> and <!-- /races --> of raceTable,
 // and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	binary := filepath.Join(t.TempDir(), "explore")
 	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/explore").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -75,6 +75,7 @@ type pinned struct {
 // Strategies with work in the background are in TestLocalCaches and TestMessages;
 // of in-transaction, whose writers wait for each other, TestInTransaction counts.
 func TestVerdicts(t *testing.T) {
+	t.Parallel()
 	workloads := []model.Workload{
 		{Readers: 1, Writers: 1}, {Readers: 2, Writers: 1}, {Readers: 1, Writers: 2},
 		{Readers: 1, Writers: 1, Warm: true}, {Readers: 2, Writers: 1, Warm: true}, {Readers: 1, Writers: 2, Warm: true},
@@ -365,6 +366,7 @@ func TestStaleReadLosesUpdate(t *testing.T) {
 // memory of its own does not notice, so that changes no verdict; it changes the steps, since the
 // arrival of a reply is one of its own, and with them the counts.
 func TestServers(t *testing.T) {
+	t.Parallel()
 	for _, s := range model.Caches() {
 		if _, remembers := s.Prototype().(model.LocalCacher); remembers {
 			continue
@@ -413,6 +415,7 @@ func TestTheCounterexample(t *testing.T) {
 // symmetry, with the direct one on every workload that the latter can enumerate
 // in reasonable time. With -direct 15000 that is about two seconds each.
 func TestEnginesAgreeOnStrategies(t *testing.T) {
+	t.Parallel()
 	for _, s := range model.Caches() {
 		for _, keys := range []int{1, 2} {
 			w := open(t, s.Name, keys)
