@@ -105,6 +105,9 @@ func parse(args []string) (options, error) {
 	if err := o.checkNumbers(); err != nil {
 		return o, err
 	}
+	if o.list {
+		return o, onlyWith("list", given, "width")
+	}
 	if given["ttl"] {
 		var err error
 		if o.workload.TTL, err = productTTL(o.workload.TTL); err != nil {
@@ -114,6 +117,11 @@ func parse(args []string) (options, error) {
 	for _, name := range []string{"o", "replay", "claim"} {
 		if given[name] && f.Lookup(name).Value.String() == "" {
 			return o, fmt.Errorf("-%s must be followed by the name of a file", name)
+		}
+	}
+	for _, name := range []string{"property", "faults"} {
+		if given[name] && f.Lookup(name).Value.String() == "" {
+			return o, fmt.Errorf("-%s is empty; leave it out for the default", name)
 		}
 	}
 	if o.recorded != "" {
@@ -152,12 +160,14 @@ func parse(args []string) (options, error) {
 	if o.format == "dot" && (o.replay || o.engine != "product") {
 		return o, errors.New("-format dot draws the graph of the product engine; it goes neither with -engine direct nor with -limit or -schedule")
 	}
+	for _, name := range []string{"values", "metrics", "explain"} {
+		if o.format == "dot" && given[name] {
+			return o, fmt.Errorf("-%s does not go with -format dot, which draws nothing but the graph", name)
+		}
+	}
 	var err error
 	if o.limitMemory, err = parseBytes(memory); err != nil {
 		return o, err
-	}
-	if o.list {
-		return o, nil
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
