@@ -16,8 +16,8 @@ import (
 // satisfy them exist unless the graph of the constraints has a cycle that asks for
 // more time than none.
 
-// A Pause says how long a task has to do nothing between two of its steps for an
-// execution to be possible.
+// A Pause says how long a task pauses at least, in all, between two of its steps for
+// an execution to be possible; it may take other steps between them.
 type Pause struct {
 	Task          string
 	After, Before int // the steps, from 1

@@ -116,6 +116,7 @@ func boundedStaleness(p *Property, value string) error {
 	if err != nil || bound < 0 {
 		return fmt.Errorf("bounded-staleness=%s: must be a duration, such as 2s", value)
 	}
+	p.lasts = bound
 	p.of = func(s Strategy, w Workload) sim.Property {
 		limit := int(bound / s.tick(w))
 		watch := func(st *staleness, e sim.Event) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"quiesce/sim"
 )
@@ -16,8 +17,9 @@ type Property struct {
 
 	Takes string // what is given after a "=", "" if nothing is
 
-	timed bool // it is asked of timed workloads only
-	told  bool // it wants to know what reads return
+	timed bool          // it is asked of timed workloads only
+	lasts time.Duration // how much time has to pass before it can be violated
+	told  bool          // it wants to know what reads return
 	of    func(Strategy, Workload) sim.Property
 	with  func(*Property, string) error // sets of from what is given
 }

@@ -158,15 +158,18 @@ func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Proper
 		sys.Stores = append(sys.Stores, sim.Clock{})
 	}
 	var asked []sim.Property
-	told := false
+	told, tick := false, w.strategy.tick(load)
 	for _, p := range props {
-		if p.timed && load.MaxStall == 0 {
+		switch {
+		case p.timed && load.MaxStall == 0:
 			return nil, nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", p.Name)
+		case p.timed && p.lasts/tick > sim.MostTicks:
+			return nil, nil, fmt.Errorf("the property %s waits for %d ticks of %s, more than %d; ask for a shorter time, or make the durations of the workload longer", p.Name, p.lasts/tick, tick, sim.MostTicks)
 		}
 		asked, told = append(asked, p.of(w.strategy, load)), told || p.told
 	}
 	if load.MaxStall > 0 {
-		sys.Timing = &sim.Timing{Tick: w.strategy.tick(load), MaxStall: load.MaxStall}
+		sys.Timing = &sim.Timing{Tick: tick, MaxStall: load.MaxStall}
 		if load.Faults[sim.Expire] > 0 {
 			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
 		}

@@ -95,11 +95,18 @@ func (f Faults) check() error {
 		if n < 0 {
 			return fmt.Errorf("%d faults of the kind %s", n, kind)
 		}
+		if n > MostFaults { // the total could be too large for an int
+			return tooMany(n)
+		}
 	}
 	if n := f.Total(); n > MostFaults {
-		return fmt.Errorf("%d faults are too many; an execution has at most %d", n, MostFaults)
+		return tooMany(n)
 	}
 	return nil
+}
+
+func tooMany(n int) error {
+	return fmt.Errorf("%d faults are too many; an execution has at most %d", n, MostFaults)
 }
 
 // A Fault is one thing that goes wrong. The zero value is none.

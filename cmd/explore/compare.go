@@ -36,6 +36,12 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 		o.compared = model.Caches()
 	} else {
 		for name := range strings.SplitSeq(strategies, ",") {
+			switch name {
+			case "":
+				return errors.New("-strategy: a name is missing")
+			case "all":
+				return errors.New("-strategy: all is every strategy that keeps a cache, so it goes with no other name")
+			}
 			s, err := model.LookupStrategy(name)
 			if err != nil {
 				return err

@@ -105,6 +105,9 @@ func parse(args []string) (options, error) {
 	if err := o.checkNumbers(); err != nil {
 		return o, err
 	}
+	if o.list {
+		return o, onlyWith("list", given, "width")
+	}
 	if given["ttl"] {
 		var err error
 		if o.workload.TTL, err = productTTL(o.workload.TTL); err != nil {
@@ -114,6 +117,11 @@ func parse(args []string) (options, error) {
 	for _, name := range []string{"o", "replay", "claim"} {
 		if given[name] && f.Lookup(name).Value.String() == "" {
 			return o, fmt.Errorf("-%s must be followed by the name of a file", name)
+		}
+	}
+	for _, name := range []string{"property", "faults"} {
+		if given[name] && f.Lookup(name).Value.String() == "" {
+			return o, fmt.Errorf("-%s is empty; leave it out for the default", name)
 		}
 	}
 	if o.recorded != "" {
@@ -133,31 +141,12 @@ func parse(args []string) (options, error) {
 		}
 	}
 	o.workload.Warm = cache == "warm"
-	o.replay = given["schedule"]
-	explicit := given["readers"] || given["writers"] || given["workers"]
-	o.grow = !explicit && !o.replay && o.claim == ""
-	if given["max-tasks"] && !o.grow {
-		return o, errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
-	}
-	if o.replay {
-		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "metrics", "explain"} {
-			if given[name] {
-				return o, fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
-			}
-		}
-	}
-	if err := o.setEngine(given); err != nil {
+	if err := o.setSearch(given); err != nil {
 		return o, err
-	}
-	if o.format == "dot" && (o.replay || o.engine != "product") {
-		return o, errors.New("-format dot draws the graph of the product engine; it goes neither with -engine direct nor with -limit or -schedule")
 	}
 	var err error
 	if o.limitMemory, err = parseBytes(memory); err != nil {
 		return o, err
-	}
-	if o.list {
-		return o, nil
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
@@ -273,6 +262,36 @@ func (o *options) checkNumbers() error {
 	}
 	if w := o.workload; w.Readers+w.Writers > mostTasks {
 		return fmt.Errorf("-readers %d -writers %d: must be at most %d together", w.Readers, w.Writers, mostTasks)
+	}
+	return nil
+}
+
+// setSearch says what is searched, if anything is, and refuses flags that would not
+// be looked at.
+func (o *options) setSearch(given map[string]bool) error {
+	o.replay = given["schedule"]
+	explicit := given["readers"] || given["writers"] || given["workers"]
+	o.grow = !explicit && !o.replay && o.claim == ""
+	if given["max-tasks"] && !o.grow {
+		return errors.New("-max-tasks is how far the workload grows by itself; it does not go with -readers, -writers, -workers or -schedule")
+	}
+	if o.replay {
+		for _, name := range []string{"symmetry", "audit", "limit", "limit-states", "limit-memory", "values", "metrics", "explain"} {
+			if given[name] {
+				return fmt.Errorf("-%s is about a search; it does not go with -schedule", name)
+			}
+		}
+	}
+	if err := o.setEngine(given); err != nil {
+		return err
+	}
+	if o.format == "dot" && (o.replay || o.engine != "product") {
+		return errors.New("-format dot draws the graph of the product engine; it goes neither with -engine direct nor with -limit or -schedule")
+	}
+	for _, name := range []string{"values", "metrics", "explain"} {
+		if o.format == "dot" && given[name] {
+			return fmt.Errorf("-%s does not go with -format dot, which draws nothing but the graph", name)
+		}
 	}
 	return nil
 }

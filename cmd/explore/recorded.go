@@ -52,7 +52,8 @@ func (o *options) open() (*explore.Trace, error) {
 			return nil, err
 		}
 	}
-	if err := o.setTime(nil, w.Faults, ""); err != nil {
+	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != ""}
+	if err := o.setTime(given, w.Faults, ""); err != nil {
 		return nil, err
 	}
 	if err := o.checkNumbers(); err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"quiesce/explore"
+	"quiesce/model"
 	"quiesce/sim"
 )
 
@@ -49,12 +50,17 @@ func parseMermaid(t *testing.T, diagrams []string) (results []parsed) {
 // wantTexts returns what the diagram has to say: of every step request and reply,
 // where they are, and after the fatal one the violation.
 func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
+	pauses := trace.Pauses // in the order of the steps before which they end
 	say := func(prefix, s string) {
 		text := strings.TrimSpace(prefix + elide(printable(r.brief(s)), longest))
 		texts = append(texts, text)
 	}
 	for i, s := range trace.Steps {
 		number := fmt.Sprint(i+1) + " "
+		if len(pauses) > 0 && pauses[0].Before == i+1 {
+			say("", fmt.Sprintf("pause: at least %s since step %d", pauses[0].AtLeast, pauses[0].After))
+			pauses = pauses[1:]
+		}
 		rest := trace.Steps[i+1:]
 		next := slices.IndexFunc(rest, func(n explore.TraceStep) bool { return n.Task == s.Task })
 		switch {
@@ -99,7 +105,11 @@ func TestMermaid(t *testing.T) {
 	c.Steps = slices.Insert(c.Steps, 2, explore.TraceStep{Task: environment, Request: "crash server-1", Contents: at},
 		explore.TraceStep{Task: environment, Store: "cache", Request: "expire product:1", Contents: at})
 	c.Fatal += 2
-	reports = append(reports, odd, fault)
+	paused := exploredWith(t, "lock", "", model.Workload{Readers: 1, Writers: 1}, sim.Faults{sim.Expire: 1}, explore.ProductOptions{}, "")
+	if len(paused.trace().Pauses) == 0 {
+		t.Error("the lease of a lock runs out, and nobody has to pause for it")
+	}
+	reports = append(reports, odd, fault, paused)
 	var diagrams []string
 	for _, r := range reports {
 		diagrams = append(diagrams, r.mermaid(r.trace()))

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	"quiesce/sim"
@@ -26,7 +27,7 @@ type arrow struct {
 
 // sequence returns the diagram of a trace. The stores are in the middle, so that
 // tasks that race are on both sides of what they race for. To sleep is a note: the
-// clock takes no part.
+// clock takes no part. So is a pause, before the step that ends it.
 func (t shown) sequence() sequence {
 	s := sequence{tasks: map[string]bool{}}
 	for _, name := range t.lanes {
@@ -47,6 +48,11 @@ func (t shown) sequence() sequence {
 		task, store := slices.Index(s.participants, step.Task), slices.Index(s.participants, step.Store)
 		if step.Store != "" {
 			asked[step.Task] = store
+		}
+		for _, p := range t.pauses {
+			if p.Before == i+1 {
+				s.arrows = append(s.arrows, arrow{row: i + 1, from: task, to: task, note: true, text: fmt.Sprintf("pause: at least %s since step %d", p.AtLeast, p.After)})
+			}
 		}
 		a := arrow{row: i + 1, first: true, text: step.Request}
 		switch {

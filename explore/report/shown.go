@@ -17,8 +17,9 @@ type shown struct {
 	places  []string
 	initial []sim.Content // of every place
 	rows    []row
-	fatal   int // the row, from 1, after which the violation stands; 0 if there is none
-	parts   int // the row, from 0, in which another trace parts; -1 if there is none
+	pauses  []explore.Pause // of an untimed trace, in which every row is a step
+	fatal   int             // the row, from 1, after which the violation stands; 0 if there is none
+	parts   int             // the row, from 0, in which another trace parts; -1 if there is none
 }
 
 // A row is one step, or several ticks with what the places hold after the last.
@@ -31,7 +32,7 @@ type row struct {
 // steps; -1 is never. Neither that nor the fatal step is hidden among other ticks.
 func (r *Report) shown(t *explore.Trace, parts int) shown {
 	clock := slices.Index(t.Places, sim.ClockName)
-	s := shown{lanes: r.lanes(t), places: without(t.Places, clock), initial: without(t.Initial, clock), parts: -1}
+	s := shown{lanes: r.lanes(t), places: without(t.Places, clock), initial: without(t.Initial, clock), pauses: t.Pauses, parts: -1}
 	for first, end := 0, 0; first < len(t.Steps); first = end {
 		end = first + 1
 		for ticks(t.Steps[first]) && end < len(t.Steps) && ticks(t.Steps[end]) && end != parts && end != t.Fatal && end+1 != t.Fatal {

@@ -193,7 +193,7 @@ func (r *Report) broken(t *explore.Trace) []line {
 	return []line{{"faults", fmt.Sprintf("%s holds with fewer faults; %s together break it", r.Property, strings.Join(kinds, " and "))}}
 }
 
-// pauses says how long tasks have to do nothing.
+// pauses says how long tasks pause.
 func pauses(t *explore.Trace) (lines []line) {
 	for i, p := range t.Pauses {
 		label := ""

@@ -49,6 +49,7 @@ type svgStep struct {
 }
 
 type svgArrow struct {
+	First        bool // of its step
 	Note, Reply  bool
 	X1, X2, Y    int
 	Tip          string // points of the arrowhead
@@ -81,7 +82,7 @@ func (r *Report) draw(t shown, violation string) svg {
 			}
 			y += svgRow
 			full := printable(r.brief(a.text))
-			arrow := svgArrow{Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
+			arrow := svgArrow{First: a.first, Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
 			switch {
 			case a.note && a.from == a.to: // around the lifeline
 				box := min(max(width(full)+18, svgBox), d.Width-svgGutter-6)

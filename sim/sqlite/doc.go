@@ -49,7 +49,7 @@
 //
 // # What is virtual
 //
-// The clock stands at [Epoch] for date, time, datetime, julianday, strftime,
+// The clock stands at [Epoch], also while time passes in a timed system, for date, time, datetime, julianday, strftime,
 // unixepoch, timediff and CURRENT_TIMESTAMP and its relatives, in queries as in
 // defaults and triggers. The functions random and randomblob draw from a
 // counter, which is part of the content of the store once it was used. They are

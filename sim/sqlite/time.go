@@ -6,7 +6,8 @@ import (
 	"quiesce/sim"
 )
 
-// SetTimed changes nothing: the clock of the database stands at [Epoch].
+// SetTimed changes nothing: the clock of the database stands at [Epoch], or a point in
+// time would be a part of every state. What compares it with a row is not simulated.
 func (s *Store) SetTimed(bool) {}
 
 // Tick returns no request.
