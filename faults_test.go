@@ -245,6 +245,27 @@ func TestTimed(t *testing.T) {
 	}
 }
 
+// What bounded-staleness says of one product does not depend on another one, whose
+// first price is the same; nor on the steps by which a listener boots; and a price that
+// a writer has brought back is not old.
+func TestBoundedStaleness(t *testing.T) {
+	for _, c := range []struct {
+		strategy, property string
+		keys               int
+		load               model.Workload
+		violated           bool
+	}{
+		{"ttl", "bounded-staleness=6s", 2, model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=5s", 2, model.Workload{Readers: 3, Writers: 1, MaxStall: time.Second}, true}, // two of them read product 1
+		{"read-modify-write-from-cache", "bounded-staleness=0s", 1, model.Workload{Readers: 1, Writers: 3, MaxStall: 10 * time.Second, TTL: model.NoExpiry}, false},
+		{"event-stream", "bounded-staleness=60s", 1, model.Workload{Readers: 1, Writers: 1, MaxStall: time.Second}, false},
+	} {
+		if got := violated(t, open(t, c.strategy, c.keys), c.property, c.load); got != c.violated {
+			t.Errorf("%s, %v, %s: violated %v, want %v", c.strategy, c.load, c.property, got, c.violated)
+		}
+	}
+}
+
 // TestTTL says which violations heal. Nothing expires in an untimed workload without
 // faults, so coherent does not care for the TTL; and where nothing ever expires, eventual
 // is coherent. With a TTL only what is in the memory of a server is there for ever.

@@ -324,7 +324,7 @@ func (e *Execution) boot() error {
 			if _, ok := e.Pending(i); !ok {
 				break
 			}
-			if err := e.Step(i); errors.Is(err, ErrBlocked) {
+			if err := e.take(Move{Task: i}); errors.Is(err, ErrBlocked) { // no monitor sees it
 				break
 			} else if err != nil {
 				return err
