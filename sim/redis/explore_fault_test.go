@@ -44,6 +44,31 @@ func TestFaultCounts(t *testing.T) {
 	}
 }
 
+// What a task does may depend on PTTL. To find the times of a counterexample it is run
+// again with instants between its steps, of which it sees nothing.
+func TestPausesSeeNoInstant(t *testing.T) {
+	s := newStore(t, []string{"SET", "k", "v", "PX", "5000"})
+	sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{sim.Expire: 1}, Programs: []sim.Program{
+		program(s, "p", "", false, func(ctx context.Context, c *goredis.Client) (string, error) {
+			c.Set(ctx, "n", 1, 0)
+			left, err := c.PTTL(ctx, "k").Result()
+			if left < 5*time.Second {
+				return "", err
+			}
+			return "full", c.Incr(ctx, "n").Err()
+		}),
+	}}
+	sys.Property = sim.Property{Name: "there", Violation: func(v sim.View) string {
+		if _, ok := v.Contents[0].Lookup("k"); !ok && v.Results[0] == "full" {
+			return "k has expired"
+		}
+		return ""
+	}}
+	if d := agree(t, "PTTL", sys); d.Verdict != explore.Violated || d.Counterexample.Token != "p:3,!expire(k)" {
+		t.Errorf("%s %v", d.Verdict, d.Counterexample)
+	}
+}
+
 // Supervised work sets two keys, and does both again if one fails. With an outage the
 // interleavings are, where - is down, + is up, and a small letter is refused:
 //
