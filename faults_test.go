@@ -265,6 +265,18 @@ func TestBoundedStaleness(t *testing.T) {
 	}
 }
 
+// A relay that looks into the outbox and a poller that asks for versions load no product.
+func TestOnlyLoadsAreLoad(t *testing.T) {
+	for _, strategy := range []string{"outbox", "polling"} {
+		if violated(t, open(t, strategy, 1), "db-load=0", model.Workload{Writers: 2}) {
+			t.Errorf("%s: writers and what works in the background load a product", strategy)
+		}
+	}
+	if !violated(t, open(t, "polling", 1), "db-load=1", model.Workload{Readers: 2, Writers: 1}) {
+		t.Error("two readers that miss load a product at once")
+	}
+}
+
 // The steps by which a listener boots are in no trace, and no monitor sees them.
 func TestMonitorsSeeNoBoot(t *testing.T) {
 	w := open(t, "event-stream", 1)

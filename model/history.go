@@ -79,9 +79,9 @@ func dbLoad(p *Property, value string) error {
 	}
 	p.of = func(_ Strategy, w Workload) sim.Property {
 		return sim.Property{Name: p.Name, Always: true, Violation: func(v sim.View) string {
-			loads := map[string]int{} // tasks that wait for the database, by request
+			loads := map[string]int{} // tasks that wait for a product, by request
 			for _, req := range v.Pending {
-				if req.Store == "db" && strings.Contains(req.Body, "SELECT") {
+				if req.Store == "db" && strings.Contains(req.Body, loadProduct) {
 					loads[req.Body]++
 				}
 			}
