@@ -245,6 +245,60 @@ func TestTimed(t *testing.T) {
 	}
 }
 
+// What bounded-staleness says of one product does not depend on another one, whose
+// first price is the same; and a price that a writer has brought back is not old. The
+// steps by which a listener boots are no part of it: see TestMonitorsSeeNoBoot.
+func TestBoundedStaleness(t *testing.T) {
+	for _, c := range []struct {
+		strategy, property string
+		keys               int
+		load               model.Workload
+		violated           bool
+	}{
+		{"ttl", "bounded-staleness=6s", 2, model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}, false},
+		{"ttl", "bounded-staleness=5s", 2, model.Workload{Readers: 3, Writers: 1, MaxStall: time.Second}, true}, // two of them read product 1
+		{"read-modify-write-from-cache", "bounded-staleness=0s", 1, model.Workload{Readers: 1, Writers: 3, MaxStall: 10 * time.Second, TTL: model.NoExpiry}, false},
+	} {
+		if got := violated(t, open(t, c.strategy, c.keys), c.property, c.load); got != c.violated {
+			t.Errorf("%s, %v, %s: violated %v, want %v", c.strategy, c.load, c.property, got, c.violated)
+		}
+	}
+}
+
+// A relay that looks into the outbox and a poller that asks for versions load no product.
+func TestOnlyLoadsAreLoad(t *testing.T) {
+	for _, strategy := range []string{"outbox", "polling"} {
+		if violated(t, open(t, strategy, 1), "db-load=0", model.Workload{Writers: 2}) {
+			t.Errorf("%s: writers and what works in the background load a product", strategy)
+		}
+	}
+	if !violated(t, open(t, "polling", 1), "db-load=1", model.Workload{Readers: 2, Writers: 1}) {
+		t.Error("two readers that miss load a product at once")
+	}
+}
+
+// The steps by which a listener boots are in no trace, and no monitor sees them.
+func TestMonitorsSeeNoBoot(t *testing.T) {
+	w := open(t, "event-stream", 1)
+	prop, err := model.LookupProperty("bounded-staleness=60s", w.Strategy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys, err := w.System(model.Workload{Readers: 1, Writers: 1, MaxStall: time.Second}, prop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := sys.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	v, err := e.View()
+	if err != nil || len(e.Trace()) > 0 || v.Monitor != sys.Property.Monitor.Start {
+		t.Errorf("after boot the monitor is in %q, %v", v.Monitor, err)
+	}
+}
+
 // TestTTL says which violations heal. Nothing expires in an untimed workload without
 // faults, so coherent does not care for the TTL; and where nothing ever expires, eventual
 // is coherent. With a TTL only what is in the memory of a server is there for ever.

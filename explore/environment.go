@@ -162,7 +162,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 
 // doTick lets time pass, which may change nothing.
 func (g *graph) doTick(s *step) (bool, error) {
-	alive := false
+	alive, before := false, slices.Clone(s.values)
 	for i, slot := range g.slots {
 		next, ok, lives, err := g.codes[slot.code].tick(s.values[i])
 		if err != nil || !ok {
@@ -171,7 +171,9 @@ func (g *graph) doTick(s *step) (bool, error) {
 		s.values[i], alive = next, alive || lives
 	}
 	if !alive {
-		return false, nil
+		if alive, err := g.goesOn(before); err != nil || !alive {
+			return false, err
+		}
 	}
 	for i, req := range g.sys.Ticking() {
 		if req == (sim.Request{}) {
@@ -182,6 +184,16 @@ func (g *graph) doTick(s *step) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// goesOn says whether a task takes a step in a state of these values.
+func (g *graph) goesOn(values []uint32) (bool, error) {
+	for i, task := range g.tasks {
+		if _, ok, err := g.do(values, g.slot(task.Program), sim.Move{Task: i}); err != nil || ok {
+			return ok, err
+		}
+	}
+	return false, nil
 }
 
 // doCrash ends the process in a slot. What the stores keep for its connections is

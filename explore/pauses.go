@@ -36,9 +36,10 @@ func (e *ImpossibleError) Error() string {
 	return fmt.Sprintf("no times fit the schedule %s: a key would have to expire too early or too late", e.Token)
 }
 
-// instant is by how much a store lets time pass before every step to find out when
-// a TTL was set: all TTLs are multiples of a millisecond, so what is missing to one
-// says how many steps ago that was.
+// instant is by how much a store turns time back before every step to find out when
+// a TTL was set: all TTLs are multiples of a millisecond, so what is beyond one says
+// how many steps ago that was. Commands see whole milliseconds, so what they answer
+// is what it was; if time passed, PTTL would be one less.
 const instant = time.Microsecond
 
 // A lifetime is what is known of a TTL: it was set in a step, or in the setup if
@@ -181,8 +182,8 @@ func lifetimes(sys *sim.System, schedule Schedule) ([]map[string]lifetime, error
 		for _, c := range v.Contents {
 			for _, it := range c {
 				if it.TTL > 0 {
-					ago := (time.Millisecond - it.TTL%time.Millisecond) % time.Millisecond
-					lives[it.Name] = lifetime{step - int(ago/instant), it.TTL + ago}
+					ago := it.TTL % time.Millisecond
+					lives[it.Name] = lifetime{step - int(ago/instant), it.TTL - ago}
 				}
 			}
 		}
@@ -192,7 +193,7 @@ func lifetimes(sys *sim.System, schedule Schedule) ([]map[string]lifetime, error
 			if !ok {
 				continue
 			}
-			if req := t.Tick(instant); req != (sim.Request{}) {
+			if req := t.Tick(-instant); req != (sim.Request{}) {
 				if _, err := t.Execute(req); err != nil {
 					return err
 				}

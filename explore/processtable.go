@@ -283,7 +283,7 @@ func (t *processTable) due(node uint32, task int) (bool, error) {
 }
 
 // tick returns the state when a tick has passed: false if it cannot, and whether
-// a task lives that does not wait for another one.
+// a task lives that never waits for another one.
 func (t *processTable) tick(node uint32) (next uint32, ok, alive bool, err error) {
 	n := t.nodes[node]
 	ages := slices.Clone(n.ages)

@@ -657,7 +657,7 @@ func (t *toy) between(p *toyPlace) (least, most int, waits bool) {
 
 // tick returns the world after a tick, and false if that cannot be or is the same.
 func (t *toy) tick(w toyWorld) (toyWorld, bool) {
-	before := fmt.Sprint(w.stores)
+	before, now := fmt.Sprint(w.stores), w
 	w = w.clone()
 	alive, changed := false, false
 	for i := range w.tasks {
@@ -666,7 +666,8 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 			continue
 		}
 		_, most, waits := t.between(p)
-		alive = alive || !waits
+		_, enabled := t.step(now, i, "")
+		alive = alive || !waits || enabled
 		if most >= 0 {
 			if p.age >= most {
 				return w, false

@@ -79,9 +79,9 @@ func dbLoad(p *Property, value string) error {
 	}
 	p.of = func(_ Strategy, w Workload) sim.Property {
 		return sim.Property{Name: p.Name, Always: true, Violation: func(v sim.View) string {
-			loads := map[string]int{} // tasks that wait for the database, by request
+			loads := map[string]int{} // tasks that wait for a product, by request
 			for _, req := range v.Pending {
-				if req.Store == "db" && strings.Contains(req.Body, "SELECT") {
+				if req.Store == "db" && strings.Contains(req.Body, loadProduct) {
 					loads[req.Body]++
 				}
 			}
@@ -98,10 +98,10 @@ func dbLoad(p *Property, value string) error {
 
 // A staleness is the state of the monitor of bounded-staleness.
 type staleness struct {
-	Prices map[int64]int64     // of every product, in the database
-	Old    map[int64]*replaced // by price that was replaced; no two writes set the same
-	Begun  map[string][]int64  // by reader: prices that are too old for it
-	Broken string              // how the property was violated
+	Prices map[int64]int64      // of every product, in the database
+	Old    map[string]*replaced // by what a read finds that has been replaced, and has not come back
+	Begun  map[string][]string  // by reader: what is too old for it
+	Broken string               // how the property was violated
 }
 
 // replaced says what is known of the write that replaced a price.
@@ -123,7 +123,8 @@ func boundedStaleness(p *Property, value string) error {
 			for id := int64(1); id <= int64(w.Keys); id++ {
 				price := rowPrice(e.View, id)
 				if before := st.Prices[id]; before != price {
-					st.Prices[id], st.Old[before] = price, &replaced{Writer: e.Name}
+					st.Prices[id], st.Old[priced(id, before)] = price, &replaced{Writer: e.Name}
+					st.renew(priced(id, price))
 				}
 			}
 			if e.Fault.Kind == sim.Tick {
@@ -134,10 +135,10 @@ func boundedStaleness(p *Property, value string) error {
 				}
 			}
 			if _, begun := st.Begun[e.Name]; strings.HasPrefix(e.Name, "reader-") && !begun {
-				st.Begun[e.Name] = []int64{}
-				for price, r := range st.Old {
+				st.Begun[e.Name] = []string{}
+				for found, r := range st.Old {
 					if r.Age > limit {
-						st.Begun[e.Name] = append(st.Begun[e.Name], price)
+						st.Begun[e.Name] = append(st.Begun[e.Name], found)
 					}
 				}
 				slices.Sort(st.Begun[e.Name])
@@ -150,12 +151,13 @@ func boundedStaleness(p *Property, value string) error {
 					r.Told = true
 				}
 			}
-			price, err := strconv.ParseInt(e.View.Results[e.Task], 10, 64)
-			if err == nil && slices.Contains(st.Begun[e.Name], price) && st.Broken == "" {
-				st.Broken = fmt.Sprintf("a read returned the price %d more than %s after the write that replaced it was acknowledged", price, bound)
+			found := e.View.Results[e.Task]
+			if slices.Contains(st.Begun[e.Name], found) && st.Broken == "" {
+				_, price, _ := strings.Cut(found, " ")
+				st.Broken = fmt.Sprintf("a read returned the price %s more than %s after the write that replaced it was acknowledged", price, bound)
 			}
 		}
-		begin := staleness{Prices: map[int64]int64{}, Old: map[int64]*replaced{}, Begun: map[string][]int64{}}
+		begin := staleness{Prices: map[int64]int64{}, Old: map[string]*replaced{}, Begun: map[string][]string{}}
 		for id := int64(1); id <= int64(w.Keys); id++ {
 			begin.Prices[id] = initialPrice
 			if _, ok := s.Prototype().(Creator); ok {
@@ -192,6 +194,15 @@ func boundedStaleness(p *Property, value string) error {
 		}}
 	}
 	return nil
+}
+
+// renew says that the database has again what a read finds: a writer who adds to an
+// old price can set one that was there before. Nobody can tell the two apart then.
+func (s *staleness) renew(found string) {
+	delete(s.Old, found)
+	for reader, old := range s.Begun {
+		s.Begun[reader] = slices.DeleteFunc(old, func(o string) bool { return o == found })
+	}
 }
 
 // rowPrice returns the price of a product in the database, 0 if it has none.

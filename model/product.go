@@ -59,8 +59,11 @@ func scanProduct(row *sql.Row) (p Product, err error) {
 	return p, err
 }
 
+// loadProduct loads one product: no other SELECT does.
+const loadProduct = "SELECT " + columns + " FROM products WHERE product_id = ?"
+
 func selectProduct(ctx context.Context, db *sql.DB, id int64) (Product, error) {
-	return scanProduct(db.QueryRowContext(ctx, "SELECT "+columns+" FROM products WHERE product_id = ?", id))
+	return scanProduct(db.QueryRowContext(ctx, loadProduct, id))
 }
 
 // An execer is a database or a transaction.

@@ -28,7 +28,7 @@ type server struct {
 	db   *sql.DB
 }
 
-// read returns a read, whose result is the price if that is told to a property.
+// read returns a read, whose result is what it has found if that is told to a property.
 func read(i, keys int, told bool) operation {
 	id := int64(i%keys + 1)
 	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
@@ -36,9 +36,12 @@ func read(i, keys int, told bool) operation {
 		if !told {
 			return outcome("", err) // one result is one state
 		}
-		return outcome(fmt.Sprint(p.Price), err)
+		return outcome(priced(id, p.Price), err)
 	}}
 }
+
+// priced is the result of a read that has found the product at this price.
+func priced(id, price int64) string { return fmt.Sprintf("%s %d", productKey(id), price) }
 
 // outcome returns what the caller of an operation is told. An error ends the run
 // unless a fault was there before it; to give up is no error.

@@ -48,7 +48,8 @@ type Timed interface {
 	SetTimed(bool)
 
 	// Tick returns the request that lets that much time pass, and the zero value
-	// if the content does not change by that.
+	// if the content does not change by that. In an untimed system it is less than a
+	// millisecond and negative, and no reply may change by it.
 	Tick(time.Duration) Request
 
 	// Waits says whether the request may have to wait for another task, so that

@@ -44,6 +44,66 @@ func TestFaultCounts(t *testing.T) {
 	}
 }
 
+// A listener whose message is there can be as late as it likes, also if nobody else has
+// anything left to do: what another task has set for 5 s can be gone by then.
+func TestTimePassesBeforeAMessageIsReceived(t *testing.T) {
+	s := newStore(t)
+	sys := &sim.System{Stores: []sim.Store{s}, Timing: &sim.Timing{Tick: time.Second, MaxStall: time.Second}, Programs: []sim.Program{
+		program(s, "writer", "", false, func(ctx context.Context, c *goredis.Client) (string, error) {
+			if err := c.Set(ctx, "k", "v", 5*time.Second).Err(); err != nil {
+				return "", err
+			}
+			return "", c.XAdd(ctx, &goredis.XAddArgs{Stream: "s", ID: "1-1", Values: []any{"k", "v"}}).Err()
+		}),
+		program(s, "listener", "", false, func(ctx context.Context, c *goredis.Client) (string, error) {
+			if err := c.XRead(ctx, &goredis.XReadArgs{Streams: []string{"s", "0"}}).Err(); err != nil {
+				return "", err
+			}
+			if err := c.Get(ctx, "k").Err(); err == goredis.Nil {
+				return "late", nil
+			} else if err != nil {
+				return "", err
+			}
+			return "in time", nil
+		}),
+	}}
+	sys.Property = sim.Property{Name: "in time", Violation: func(v sim.View) string {
+		if v.Results[1] == "late" {
+			return "k is gone"
+		}
+		return ""
+	}}
+	d := agree(t, "late", sys)
+	if want := "writer:2,!tick,!tick,!tick,!tick,!tick,!lapse(k),listener:2"; d.Verdict != explore.Violated || d.Counterexample.Token != want {
+		t.Errorf("%s %v, want %s", d.Verdict, d.Counterexample, want)
+	}
+}
+
+// What a task does may depend on PTTL. To find the times of a counterexample it is run
+// again with instants between its steps, of which it sees nothing.
+func TestPausesSeeNoInstant(t *testing.T) {
+	s := newStore(t, []string{"SET", "k", "v", "PX", "5000"})
+	sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{sim.Expire: 1}, Programs: []sim.Program{
+		program(s, "p", "", false, func(ctx context.Context, c *goredis.Client) (string, error) {
+			c.Set(ctx, "n", 1, 0)
+			left, err := c.PTTL(ctx, "k").Result()
+			if left < 5*time.Second {
+				return "", err
+			}
+			return "full", c.Incr(ctx, "n").Err()
+		}),
+	}}
+	sys.Property = sim.Property{Name: "there", Violation: func(v sim.View) string {
+		if _, ok := v.Contents[0].Lookup("k"); !ok && v.Results[0] == "full" {
+			return "k has expired"
+		}
+		return ""
+	}}
+	if d := agree(t, "PTTL", sys); d.Verdict != explore.Violated || d.Counterexample.Token != "p:3,!expire(k)" {
+		t.Errorf("%s %v", d.Verdict, d.Counterexample)
+	}
+}
+
 // Supervised work sets two keys, and does both again if one fails. With an outage the
 // interleavings are, where - is down, + is up, and a small letter is refused:
 //

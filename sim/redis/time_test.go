@@ -365,8 +365,9 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// Untimed, ticks are only to find out when a TTL was set: nothing lapses, no watched
-// key is touched, and what is missing to a whole millisecond is by how many.
+// Untimed, ticks are only to find out when a TTL was set. They go back: nothing lapses,
+// no watched key is touched, no command sees one, and what is beyond a whole
+// millisecond is by how many.
 func TestTicksUntimed(t *testing.T) {
 	s := newStore(t, []string{"SET", "k", "v", "EX", "9"})
 	watching := request("WATCH", "k")
@@ -375,9 +376,14 @@ func TestTicksUntimed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		pass(t, s, time.Microsecond)
+		pass(t, s, -time.Microsecond)
 	}
-	if c := content(t, s); c[0].TTL != 9*time.Second-3*time.Microsecond || len(lapsing(t, s)) > 0 {
+	for command, want := range map[string]string{"TTL": ":9\r\n", "PTTL": ":9000\r\n"} {
+		if got, err := s.Execute(request(command, "k")); err != nil || string(got) != want {
+			t.Errorf("%s answers %q, %v, want %q", command, got, err, want)
+		}
+	}
+	if c := content(t, s); c[0].TTL != 9*time.Second+3*time.Microsecond || len(lapsing(t, s)) > 0 {
 		t.Errorf("there is %+v", c)
 	}
 	wantConnections(t, s, `watch task-1#0 ["k"]`)
