@@ -245,6 +245,36 @@ func TestTimed(t *testing.T) {
 	}
 }
 
+// write-behind acknowledges a write that the database does not have yet.
+func TestBoundedStalenessOfDeferredWrites(t *testing.T) {
+	if _, err := model.LookupProperty("bounded-staleness=3s", open(t, "write-behind", 1).Strategy()); err == nil {
+		t.Error("how old a read is cannot be measured")
+	}
+}
+
+// A server can crash after it has executed its last request and before its caller is
+// told, whether or not the arrival of the reply is a step of its own.
+func TestCrashBeforeTheReply(t *testing.T) {
+	for servers, want := range map[int]string{0: "worker-1:1,worker-2!crash", 1: ""} {
+		w := open(t, "counter-atomic", 0)
+		p, err := model.LookupProperty("", w.Strategy())
+		if err != nil {
+			t.Fatal(err)
+		}
+		load := model.Workload{Workers: 2, Servers: servers, Faults: sim.Faults{sim.Crash: 1}}
+		if !violated(t, w, p.Name, load) {
+			t.Errorf("%v holds", load)
+		}
+		sys, err := w.System(load, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := product(t, sys, explore.ProductOptions{}); want != "" && r.Counterexample.Token != want {
+			t.Errorf("%v: %s, want %s", load, r.Counterexample.Token, want)
+		}
+	}
+}
+
 // What bounded-staleness says of one product does not depend on another one, whose
 // first price is the same; and a price that a writer has brought back is not old. The
 // steps by which a listener boots are no part of it: see TestMonitorsSeeNoBoot.

@@ -136,8 +136,15 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		return false, nil
 	case kind == "":
 		kind = sim.RedisDown
-	case !slices.Contains(g.sys.Struck(weather, s.step.Request), kind):
+	case !slices.Contains(g.sys.Struck(weather, g.tasks[s.step.Task], s.step.Request), kind):
 		return false, nil
+	case kind == sim.Crash:
+		m, err := g.learn(code, node, index, *state)
+		if err != nil || m.kind != done || table.lives(m.node) { // it was not the last
+			return false, err
+		}
+		s.step.Reply, *state = sim.Failure(kind), m.state
+		return true, g.end(s.values, slot)
 	}
 	s.step.Reply = sim.Failure(kind)
 	if err := g.tellsApart(table, s.step.Request); err != nil {
@@ -203,16 +210,20 @@ func (g *graph) doCrash(s *step, slot int) (bool, error) {
 	if !table.lives(s.values[slot]) || !g.weather(s.values).Allows(sim.Crash) {
 		return false, nil
 	}
+	return true, g.end(s.values, slot)
+}
+
+// end sets in values that the process in a slot has crashed.
+func (g *graph) end(values []uint32, slot int) (err error) {
 	for i := range g.stores {
 		if f := g.sys.Fallible(i); f != nil {
-			if err := g.suffer(s.values, i, f.Leave(g.sys.Programs[g.slots[slot].program].Name)); err != nil {
-				return false, err
+			if err := g.suffer(values, i, f.Leave(g.sys.Programs[g.slots[slot].program].Name)); err != nil {
+				return err
 			}
 		}
 	}
-	var err error
-	s.values[slot], err = table.crash(s.values[slot])
-	return err == nil, err
+	values[slot], err = g.codes[g.slots[slot].code].crash(values[slot])
+	return err
 }
 
 func (g *graph) doIncident(s *step) (bool, error) {
@@ -305,7 +316,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			index := g.base(s.program) + task
 			kinds := []sim.FaultKind{""}
 			if w := table.nodes[values[i]].wants[task]; w.store >= 0 {
-				kinds = append(kinds, g.sys.Struck(weather, g.stores[w.store].requests.all[w.request])...)
+				kinds = append(kinds, g.sys.Struck(weather, g.tasks[index], g.stores[w.store].requests.all[w.request])...)
 			}
 			for _, kind := range kinds {
 				if err := add(first, i, task, i, sim.Move{Task: index, Fault: sim.Fault{Kind: kind}}); err != nil {

@@ -84,7 +84,7 @@ func (g *Graph) step(e edge, label sim.Fault, values []uint32) (GraphStep, error
 		step.Tasks, targets = append(step.Tasks, task), append(targets, m.Fault.Target)
 	}
 	step.Fault.Target = strings.Join(targets, " or ")
-	if label.Kind == sim.Crash {
+	if e.task == aside && label.Kind == sim.Crash {
 		step.Tasks, step.Request = step.Tasks[:1], step.Fault.String()
 	}
 	return step, nil

@@ -568,6 +568,9 @@ func (w *toyWorld) arrive(i, reply int) {
 // step returns the world after the next step of a task, whose request a fault may
 // strike, and false if it is blocked or has finished.
 func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
+	if fault == sim.Crash {
+		return t.die(w, i)
+	}
 	w = w.clone()
 	p := &w.tasks[i]
 	local := !p.started || p.arrives >= 0
@@ -687,6 +690,25 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 	return w, t.stall > 0 && alive && changed
 }
 
+// die returns the world after the last request of a task that is alone, whose process
+// crashes before it has the reply; false if it is not that.
+func (t *toy) die(w toyWorld, i int) (toyWorld, bool) {
+	p := &w.tasks[i]
+	if !p.alone || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || w.down && p.task.states[p.local].store == t.down {
+		return w, false
+	}
+	next, ok := t.step(w, i, "")
+	if !ok || !next.tasks[i].done() {
+		return w, false
+	}
+	next.tasks[i].dead, next.tasks[i].result = true, sim.Crashed
+	next.memories[p.process] = 0
+	for j, held := range next.stores {
+		next.stores[j].state = t.stores[j][held.state].leave[0]
+	}
+	return next, next.spend(sim.Crash)
+}
+
 // crash returns the world after a crash of a process, and false if it has ended.
 func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
 	w = w.clone()
@@ -794,7 +816,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 			enabled++
 			on(sim.Move{Task: i}, next)
 		}
-		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError} {
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.Crash} {
 			if next, ok := t.step(w, i, kind); ok {
 				on(sim.Move{Task: i, Fault: sim.Fault{Kind: kind}}, next)
 			}

@@ -47,7 +47,7 @@ func available(_ Strategy, w Workload) sim.Property {
 	const struck, databaseDown = "struck", "the database has failed"
 	return sim.Property{Name: "available", Monitor: &sim.Monitor{After: func(state string, e sim.Event) string {
 		switch {
-		case e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Request.Store == "db":
+		case e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Fault.Kind != sim.Crash && e.Request.Store == "db":
 			return databaseDown
 		case state == "" && e.Strikes():
 			return struck
@@ -147,7 +147,7 @@ func boundedStaleness(p *Property, value string) error {
 				return
 			}
 			for _, r := range st.Old {
-				if r.Writer == e.Name && e.View.Results[e.Task] != sim.Failed {
+				if r.Writer == e.Name && e.View.Results[e.Task] != sim.Failed && e.View.Results[e.Task] != sim.Crashed {
 					r.Told = true
 				}
 			}

@@ -57,6 +57,10 @@ type Strategy struct {
 	// means that the claim names a weakness, or nothing that is asked here.
 	Promises bool
 
+	// Deferred says that a write is acknowledged before the database has it, so that
+	// how old a read is cannot be measured from there.
+	Deferred bool
+
 	// Mode is that of the database. The zero value is in memory, where every
 	// statement commits by itself.
 	Mode sqlite.Mode
@@ -164,7 +168,11 @@ func (s Strategy) properties() []string {
 	if _, ok := s.Prototype().(Raiser); ok {
 		return append([]string{"no-lost-update", "coherent"}, historical...)
 	}
-	return append([]string{"coherent"}, historical...)
+	own := append([]string{"coherent"}, historical...)
+	if s.Deferred {
+		own = slices.DeleteFunc(own, func(name string) bool { return name == "bounded-staleness" })
+	}
+	return own
 }
 
 // Strategies returns all strategies in the order of their names.

@@ -10,12 +10,13 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:    "write-behind",
-		Group:   TimeAndFaults,
-		Summary: "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
-		Claim:   "fast writes",
-		TTL:     productTTL,
-		New:     func(d Deps) Service { return writeBehind{newNaive(d)} },
+		Name:     "write-behind",
+		Group:    TimeAndFaults,
+		Summary:  "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
+		Claim:    "fast writes",
+		TTL:      productTTL,
+		Deferred: true,
+		New:      func(d Deps) Service { return writeBehind{newNaive(d)} },
 	})
 }
 

@@ -268,6 +268,8 @@ func (k FaultKind) Describe() string {
 		return "timeout"
 	case RedisDown:
 		return "connection refused"
+	case Crash:
+		return "no reply"
 	}
 	return "error"
 }

@@ -143,7 +143,11 @@ func (s *System) Outage() int {
 }
 
 // Struck returns the kinds of faults that can strike a request in this weather.
-func (s *System) Struck(w Weather, req Request) (kinds []FaultKind) {
+//
+// [Crash] strikes a task that is alone in its process after its request was executed
+// and before the reply is there, which is one step. That is a move of its own only of
+// the last request: after any other it is the same as before the next one.
+func (s *System) Struck(w Weather, t TaskRef, req Request) (kinds []FaultKind) {
 	if len(s.Faults) == 0 || req.Local() {
 		return nil
 	}
@@ -156,6 +160,9 @@ func (s *System) Struck(w Weather, req Request) (kinds []FaultKind) {
 		if w.Allows(kind) && f.Fails(kind, req) {
 			kinds = append(kinds, kind)
 		}
+	}
+	if t.Alone && !t.Background && w.Allows(Crash) {
+		kinds = append(kinds, Crash)
 	}
 	return kinds
 }
@@ -384,7 +391,7 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 	}
 	for task := range e.tasks {
 		if req, ok := e.Pending(task); ok {
-			for _, kind := range e.sys.Struck(e.weather, req) {
+			for _, kind := range e.sys.Struck(e.weather, e.tasks[task], req) {
 				moves = append(moves, Move{task, Fault{Kind: kind}})
 			}
 		}
@@ -425,20 +432,25 @@ func (e *Execution) goesOn() (bool, error) {
 		} else if err != nil {
 			return false, err
 		}
-		e.Stop()
-		again, err := e.sys.Start()
-		if err != nil {
-			return false, err
-		}
-		*e = *again
-		for _, s := range done {
-			if err := e.Do(s.Move); err != nil {
-				return false, err
-			}
-		}
-		return true, nil
+		return true, e.rewind(done)
 	}
 	return false, nil
+}
+
+// rewind runs the execution once more up to the end of a trace.
+func (e *Execution) rewind(trace []Step) error {
+	e.Stop()
+	again, err := e.sys.Start()
+	if err != nil {
+		return err
+	}
+	*e = *again
+	for _, s := range trace {
+		if err := e.Do(s.Move); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lives says whether a process has a task that has not finished.
@@ -462,6 +474,8 @@ func (e *Execution) Do(m Move) error {
 	do := e.take
 	if m.Task == Environment {
 		do = e.strike
+	} else if m.Fault.Kind == Crash {
+		do = e.die
 	}
 	if err := do(m); err != nil || e.sys.Property.Monitor == nil {
 		return err
@@ -508,6 +522,28 @@ func (e *Execution) take(m Move) error {
 		e.ages[m.Task] = 0 // its reply is due from the end of the sleep on
 	}
 	return nil
+}
+
+// die takes the last step of a task, whose process crashes before the reply is there.
+func (e *Execution) die(m Move) error {
+	ref := &e.tasks[m.Task]
+	req, ok := e.Pending(m.Task)
+	if !ok || !slices.Contains(e.sys.Struck(e.weather, *ref, req), Crash) {
+		return ErrBlocked
+	}
+	done := slices.Clone(e.trace)
+	if err := e.take(Move{Task: m.Task}); err != nil {
+		return err
+	}
+	if _, ok := e.Pending(m.Task); ok { // it was not the last
+		if err := e.rewind(done); err != nil {
+			return err
+		}
+		return ErrBlocked
+	}
+	e.trace[len(done)] = Step{m, req, Failure(Crash)}
+	e.weather = e.weather.After(Crash)
+	return e.end(ref.Program, []string{Crashed})
 }
 
 // execute executes the request of a task, which a fault may strike.
@@ -680,12 +716,22 @@ func (e *Execution) crash(name string) error {
 			result = Crashed
 		}
 		results = append(results, result)
-		e.arrives[i], e.ages[i], e.fresh[i] = arrival{}, 0, t.Alone
+	}
+	return e.end(program, results)
+}
+
+// end ends a process with these results of its tasks, and starts its background tasks
+// again.
+func (e *Execution) end(program int, results []string) error {
+	for i, t := range e.tasks {
+		if t.Program == program {
+			e.arrives[i], e.ages[i], e.fresh[i] = arrival{}, 0, t.Alone
+		}
 	}
 	e.procs[program].Stop()
 	for i, st := range e.sys.Stores {
 		if f := e.sys.Fallible(i); f != nil {
-			if err := environment(st, f.Leave(name)); err != nil {
+			if err := environment(st, f.Leave(e.sys.Programs[program].Name)); err != nil {
 				return err
 			}
 		}

@@ -38,6 +38,9 @@ func (s *Store) Content() (sim.Content, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.timed && it.TTL > 0 {
+			it.TTL = max(it.TTL.Truncate(time.Millisecond), moment) // however many ticks have made it so
+		}
 		content = append(content, it)
 	}
 	return s.appendConnections(content), nil

@@ -23,10 +23,10 @@ func TestFaultCounts(t *testing.T) {
 		sim.Expire:      "5",  // before, between and after the requests
 		sim.Evict:       "5",  // the same
 		sim.RedisDown:   "11", // from one of these 4 places to the same or a later one: 10
-		sim.Crash:       "4",  // before a request; then the process has ended
+		sim.Crash:       "5",  // before a request, or after the last
 		sim.DropMessage: "1",
 		sim.DBError:     "1",
-		sim.AnyFault:    "28", // 1 + 3 + 3 + 4 + 4 + 10 + 3
+		sim.AnyFault:    "29", // 1 + 3 + 3 + 4 + 4 + 10 + 4
 	} {
 		s := newStore(t, []string{"SET", "k", "v", "EX", "60"})
 		sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{faults: 1}, Programs: []sim.Program{
@@ -261,7 +261,7 @@ func TestEnginesAgreeOnFaults(t *testing.T) {
 		}, []string{"MSET", "row", "old", "k", "old"}, "lost-request lost-reply redis-down crash evict all"},
 		"watchers": {counted, func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "w1", "w", false, increment), program(s, "w2", "w", false, increment)}
-		}, []string{"SET", "n", "0", "EX", "60"}, "lost-reply expire evict all"},
+		}, []string{"SET", "n", "0", "EX", "60"}, "lost-reply expire crash evict all"},
 		"listener": {heard("12"), func(s *redis.Store) []sim.Program {
 			return []sim.Program{boot(program(s, "l", "", true, listen)), program(s, "p", "", false, publish("12"))}
 		}, []string{"SET", "heard", ""}, "lost-request lost-reply redis-down crash evict drop-message all"},

@@ -204,12 +204,12 @@ func TestFaultSystems(t *testing.T) {
 		{"single", []work{single}, atomic, "", "1", false},
 		{"single", []work{single}, atomic, sim.DBError, "4", true},
 		{"single", []work{single}, atomic, sim.LostReply, "4", false},
-		{"single", []work{single}, atomic, sim.Crash, "4", true},
+		{"single", []work{single}, atomic, sim.Crash, "5", true},
 		{"together", []work{together}, atomic, sim.DBError, "6", true}, // it commits what is left
-		// BEGIN, two statements and COMMIT; before a crash in each of those places.
+		// BEGIN, two statements and COMMIT; before a crash in each of those places, or after the last.
 		{"careful", []work{careful}, atomic, sim.DBError, "5", false},
 		{"careful", []work{careful}, atomic, sim.LostReply, "2", false},
-		{"careful", []work{careful}, atomic, sim.Crash, "5", false},
+		{"careful", []work{careful}, atomic, sim.Crash, "6", false},
 		{"two", []work{increment, increment}, noLostUpdate, "", snapshots(2), false},
 		{"two", []work{increment, increment}, noLostUpdate, sim.DBError, "", false},
 		{"two", []work{increment, increment}, noLostUpdate, sim.LostReply, "", true}, // the one that has failed has counted
