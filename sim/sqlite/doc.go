@@ -53,7 +53,8 @@
 // unixepoch, timediff and CURRENT_TIMESTAMP and its relatives, in queries as in
 // defaults and triggers. The functions random and randomblob draw from a
 // counter, which is part of the content of the store once it was used. They are
-// virtual during [Options].Setup as well.
+// virtual during [Options].Setup as well. In a timed system a statement may write what
+// time it is into a column, and is refused if it does more with it.
 //
 // # What is refused
 //

@@ -21,6 +21,8 @@ const (
 	noRootPage     refusal = "sqlite_master.rootpage is not supported: the layout of the database is not part of its content; select other columns"
 	noLocalTime    refusal = "the modifiers localtime and utc are not supported: they depend on the time zone of the machine; convert times in the service"
 
+	noTime refusal = "while time passes a statement that does more with it than to write it into a column is not supported: the clock of the database stands; keep a duration in Redis, or sleep"
+
 	noReadUncommitted refusal = "isolation level Read Uncommitted is not supported by this mode: it shows committed rows only; set Options.Mode to sqlite.SharedCache"
 	noIsolation       refusal = "isolation above Read Uncommitted is not supported by the mode SharedCache: all transactions see what is not committed there; set Options.Mode to sqlite.WAL"
 	noLevel           refusal = "isolation levels other than Read Uncommitted, Snapshot and Serializable are not supported: SQLite has none between them; use sql.LevelDefault"

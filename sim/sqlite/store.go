@@ -60,6 +60,7 @@ type Store struct {
 	refused  error // why the statement that is being executed is refused
 
 	now   time.Time
+	timed bool
 	drawn uint64 // by random and randomblob
 
 	written   bool // since the last Reset
@@ -265,6 +266,9 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 	}
 	if n := st.NumInput(); n != len(c.args) {
 		return "", fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.args), n, c.sql)
+	}
+	if s.timed && looksAtTime(c.sql) {
+		return "", noTime
 	}
 	if !st.reads && s.mode == SharedCache {
 		if err := s.keepCommitted(); err != nil {
