@@ -15,7 +15,7 @@ type DirectOptions struct {
 	Limit int
 
 	// Quiescent, if not nil, is called with the last state of every
-	// interleaving that does not end in a deadlock.
+	// interleaving that does not end in a deadlock, without that of a monitor.
 	Quiescent func(sim.View)
 
 	// Values, if not nil, is an expression whose values at quiescence are counted.
@@ -74,11 +74,13 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 				}
 			}
 		}
+		plain := view // what it shows does not depend on the property
+		plain.Monitor = ""
 		if opts.Quiescent != nil && !d.deadlock {
-			opts.Quiescent(view)
+			opts.Quiescent(plain)
 		}
 		if opts.Values != nil && !d.deadlock {
-			v := opts.Values(view)
+			v := opts.Values(plain)
 			if values[v] == nil {
 				values[v] = new(big.Int)
 			}

@@ -27,7 +27,8 @@ type ProductOptions struct {
 	LimitMemory int64
 
 	// Quiescent, if not nil, is called with every quiescent state. One state
-	// stands for all permutations of interchangeable tasks.
+	// stands for all permutations of interchangeable tasks, and for all states of a
+	// monitor, which it does not have.
 	Quiescent func(sim.View)
 
 	// Values, if not nil, is an expression whose values at quiescence are counted.
