@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"quiesce/sim"
@@ -274,12 +273,11 @@ func (j judge) violates(v sim.View) string {
 		key.WriteString(c.Key())
 		key.WriteByte(';') // no item begins with it
 	}
-	for i, r := range v.Results {
-		key.WriteString(strconv.Quote(r))
-		req := v.Pending[i]
-		key.WriteString(strconv.Quote(req.Store + req.Conn + req.Body))
+	rest := sim.Content{{Name: v.Monitor}} // so that no two views look alike
+	for i, req := range v.Pending {
+		rest = append(rest, sim.Item{Name: v.Results[i], Value: req.Store, Note: req.Conn}, sim.Item{Name: req.Body})
 	}
-	key.WriteString(strconv.Quote(v.Monitor))
+	key.WriteString(rest.Key())
 	answer, ok := j.known[key.String()]
 	if !ok {
 		answer = j.property.Violation(v)

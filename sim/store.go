@@ -102,6 +102,11 @@ func (c Content) Lookup(name string) (value string, ok bool) {
 // Key returns the content as one string; equal keys mean equal contents.
 func (c Content) Key() string {
 	var b strings.Builder
+	size := 0
+	for _, it := range c {
+		size += len(it.Name) + len(it.Value) + len(it.Note) + 3*len("1234:")
+	}
+	b.Grow(size)
 	var n [20]byte
 	for _, it := range c {
 		for _, s := range [...]string{it.Name, it.Value, it.Note} {
