@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
-	"math"
-	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -18,7 +16,7 @@ import (
 )
 
 // A toy is a small random transition system: stores and tasks are tables. It is
-// run in two ways, as a sim.System and by the oracle below, which shares no code
+// run in two ways, as a sim.System and by the oracle of oracle_test.go, which shares no code
 // with the engines.
 type toy struct {
 	stores    []toyStore
@@ -336,7 +334,9 @@ type toyMachine struct {
 }
 
 func (m *toyMachine) Name() string { return m.name }
+
 func (m *toyMachine) Reset() error { m.state, m.entries = 0, map[int]time.Duration{}; return nil }
+
 func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	here := m.table[m.state]
 	if r.Body == "tick" {
@@ -375,6 +375,7 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	}
 	return sim.Reply(strconv.Itoa(reply)), nil
 }
+
 func (m *toyMachine) Content() (sim.Content, error) {
 	c := sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}
 	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
@@ -383,17 +384,22 @@ func (m *toyMachine) Content() (sim.Content, error) {
 	}
 	return c, nil
 }
+
 func (m *toyMachine) Tick(d time.Duration) sim.Request {
 	if d < time.Second {
 		return sim.Request{} // nothing that has a TTL
 	}
 	return sim.Request{Store: m.name, Body: "tick"}
 }
-func (m *toyMachine) SetTimed(bool)            {}
+
+func (m *toyMachine) SetTimed(bool) {}
+
 func (m *toyMachine) Waits(r sim.Request) bool { return r.Body == "0" && m.outage }
+
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
 }
+
 func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 	add := func(i int) {
 		all = append(all, sim.Incident{Target: fmt.Sprintf("%s-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("%s %d", kind, i)}})
@@ -408,486 +414,20 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 	}
 	return all, nil
 }
+
 func (m *toyMachine) Retries(r sim.Request) bool { return r.Body == m.retries }
+
 func (m *toyMachine) Aftermath(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
 	return m.Leave("a connection"), m.after[kind]
 }
+
 func (m *toyMachine) Leave(process string) sim.Request {
 	if process == "" {
 		return sim.Request{Store: m.name, Body: "leave 1"}
 	}
 	return sim.Request{Store: m.name, Body: "leave 0"}
 }
+
 func (m *toyMachine) Describe(r sim.Request, reply sim.Reply) (string, string) {
 	return r.Body, string(reply)
-}
-
-// An answer is what every way to explore a system has to agree on.
-type answer struct {
-	interleavings, violating int64
-	minimal                  Schedule
-	final                    map[string]int64 // views at quiescence, and in how many interleavings
-	probability              *big.Rat
-	premise                  int64 // interleavings that end with the first store odd
-	measured                 Measured
-	stale                    Window
-	lapsed                   int64 // interleavings in which something lapses
-}
-
-// A toyTally is what has come together along a path.
-type toyTally struct {
-	sum         int
-	share       float64 // of all runs of a uniform scheduler
-	steps, time int     // since the first store is odd
-	lapsed      int64   // 1 if something has
-}
-
-// odd is so of views in which the first store is in an odd state.
-func odd(v sim.View) bool { return storeStates(v)[0].state%2 == 1 }
-
-// toyMeasure counts the moves of the environment, and 2 for steps in odd states.
-func toyMeasure(s sim.Step, before sim.View) (n int) {
-	if s.Task == sim.Environment {
-		n++
-	}
-	if odd(before) {
-		n += 2
-	}
-	return n
-}
-
-// see is the monitor: a random automaton, which time alone brings to rest.
-func (t *toy) see(state string, m sim.Move, finished bool) string {
-	h := fnv.New32a()
-	fmt.Fprint(h, t.salt, state, m, finished)
-	next := strconv.Itoa(int(h.Sum32() % 3))
-	if m == ticking {
-		next = max(state, next)
-	}
-	return next
-}
-
-var ticking = sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}}
-
-// A toyWorld is where the oracle is. It is copied for every step.
-type toyWorld struct {
-	stores   []toyHeld
-	memories []int
-	tasks    []toyPlace
-	left     sim.Faults
-	down     bool
-	watch    string
-}
-
-func (w toyWorld) clone() toyWorld {
-	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down, w.watch}
-}
-
-// spend takes one fault from what is left, and returns false if there is none.
-func (w *toyWorld) spend(kind sim.FaultKind) bool {
-	for _, k := range []sim.FaultKind{kind, sim.AnyFault} {
-		if w.left[k] > 0 {
-			w.left[k]--
-			return true
-		}
-	}
-	return false
-}
-
-// A toyPlace is where a task is.
-type toyPlace struct {
-	process int
-	task    *toyTask
-	alone   bool
-	started bool
-	local   int
-	arrives int // the reply that is on its way; -1 is none, toyFailure that there is none
-	dead    bool
-	result  string
-	age     int  // ticks since it asked for what it waits for
-	acted   bool // it has done something
-}
-
-const toyFailure = 99
-
-// enumerate is the oracle: it walks over all interleavings on copies of the
-// world, recursively, with nothing merged.
-func (t *toy) enumerate() *answer {
-	a := &answer{final: map[string]int64{}}
-	w := toyWorld{stores: make([]toyHeld, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
-	if t.watched {
-		w.watch = "0"
-	}
-	for i, p := range t.processes {
-		for j := range p.tasks {
-			alone := len(p.tasks) == 1
-			w.tasks = append(w.tasks, toyPlace{process: i, task: &p.tasks[j], alone: alone, started: alone, arrives: -1})
-		}
-	}
-	for i := range w.tasks {
-		w.finish(i)
-	}
-	for i := range w.tasks {
-		for ok := w.tasks[i].task.boot; ok; {
-			var next toyWorld
-			if next, ok = t.step(w, i, ""); ok {
-				w = next
-			}
-		}
-	}
-	a.measured = Measured{Name: "odd", Least: math.MaxInt, Most: -1}
-	a.probability = t.walk(a, w, nil, false, toyTally{share: 1})
-	return a
-}
-
-// done says whether a task has finished.
-func (p *toyPlace) done() bool {
-	return p.dead || p.started && p.arrives < 0 && p.local == len(p.task.states)
-}
-
-// finish records the result of a task that has just come to its end.
-func (w *toyWorld) finish(i int) {
-	if p := &w.tasks[i]; p.done() && !p.dead {
-		p.result = p.task.result(w.memories[p.process])
-	}
-}
-
-// arrive has a reply arrive at a task.
-func (w *toyWorld) arrive(i, reply int) {
-	p := &w.tasks[i]
-	switch {
-	case reply == toyFailure && p.task.frail:
-		p.dead, p.result = true, sim.Failed
-		return
-	case reply == toyFailure:
-		reply = 0
-	}
-	p.local, w.memories[p.process] = p.task.arrive(p.local, reply, w.memories[p.process])
-}
-
-// step returns the world after the next step of a task, whose request a fault may
-// strike, and false if it is blocked or has finished.
-func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
-	if fault == sim.Crash {
-		return t.die(w, i)
-	}
-	w = w.clone()
-	p := &w.tasks[i]
-	local := !p.started || p.arrives >= 0
-	if least, _, _ := t.between(p); p.age < least {
-		return w, false
-	}
-	if fault != "" && (p.done() || local || !t.frail[fault] || !w.spend(fault)) {
-		return w, false
-	}
-	switch {
-	case p.done():
-		return w, false
-	case !p.started:
-		p.started = true
-		p.local = p.task.begin(w.memories[p.process])
-	case p.arrives >= 0:
-		reply := p.arrives
-		p.arrives = -1
-		w.arrive(i, reply)
-	default:
-		s := p.task.states[p.local]
-		reply := toyFailure
-		if s.sleep > 0 {
-			if reply = 0; fault != "" {
-				return w, false
-			}
-		} else if w.down && s.store == t.down {
-			if fault != "" || s.input == t.retries {
-				return w, false
-			}
-			fault = sim.RedisDown
-		} else if fault == "" || fault == sim.LostReply {
-			held := &w.stores[s.store]
-			to := t.stores[s.store][held.state].inputs[s.input]
-			if to.blocked {
-				return w, false
-			}
-			if fault == "" {
-				reply = to.reply
-				for _, left := range held.left {
-					reply += min(left, 1)
-				}
-				reply %= toyReplies
-			}
-			held.state = to.state
-			if to.ttl != 0 {
-				held.left[to.entry] = max(to.ttl, -1) + 1
-			}
-		}
-		if t.after[fault] {
-			held := &w.stores[s.store]
-			held.state = t.stores[s.store][held.state].leave[0]
-		}
-		if !p.alone {
-			p.arrives = reply
-			if s.sleep > 0 {
-				p.age = 0
-			}
-			return w, true
-		}
-		w.arrive(i, reply)
-	}
-	p.age, p.acted = 0, true
-	w.finish(i)
-	return w, true
-}
-
-// between returns after how many ticks the next step of a task happens: at least,
-// and at most unless that is negative. It may wait for others without end.
-func (t *toy) between(p *toyPlace) (least, most int, waits bool) {
-	if t.stall == 0 || p.done() || !p.started {
-		return 0, -1, false
-	}
-	if p.arrives >= 0 {
-		return 0, t.stall, false
-	}
-	switch s := p.task.states[p.local]; {
-	case s.sleep > 0:
-		return s.sleep, s.sleep, false
-	case s.input == 0 && s.store == t.down, s.input == t.retries:
-		return 0, -1, true
-	case p.alone && !p.acted:
-		return 0, -1, false
-	}
-	return 0, t.stall, false
-}
-
-// tick returns the world after a tick, and false if that cannot be or is the same.
-func (t *toy) tick(w toyWorld) (toyWorld, bool) {
-	before, now := fmt.Sprint(w.stores), w
-	w = w.clone()
-	alive, changed := false, false
-	for i := range w.tasks {
-		p := &w.tasks[i]
-		if p.done() {
-			continue
-		}
-		_, most, waits := t.between(p)
-		_, enabled := t.step(now, i, "")
-		alive = alive || !waits || enabled
-		if most >= 0 {
-			if p.age >= most {
-				return w, false
-			}
-			p.age++
-			changed = true
-		}
-	}
-	for i := range w.stores {
-		held := &w.stores[i]
-		held.state = t.stores[i][held.state].older
-		for j, left := range held.left {
-			held.left[j] = max(left-1, 0)
-		}
-	}
-	changed = changed || fmt.Sprint(w.stores) != before || t.watched && t.see(w.watch, ticking, false) != w.watch
-	return w, t.stall > 0 && alive && changed
-}
-
-// die returns the world after the last request of a task that is alone, whose process
-// crashes before it has the reply; false if it is not that.
-func (t *toy) die(w toyWorld, i int) (toyWorld, bool) {
-	p := &w.tasks[i]
-	if !p.alone || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || w.down && p.task.states[p.local].store == t.down {
-		return w, false
-	}
-	next, ok := t.step(w, i, "")
-	if !ok || !next.tasks[i].done() {
-		return w, false
-	}
-	next.tasks[i].dead, next.tasks[i].result = true, sim.Crashed
-	next.memories[p.process] = 0
-	for j, held := range next.stores {
-		next.stores[j].state = t.stores[j][held.state].leave[0]
-	}
-	return next, next.spend(sim.Crash)
-}
-
-// crash returns the world after a crash of a process, and false if it has ended.
-func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
-	w = w.clone()
-	lives := slices.ContainsFunc(w.tasks, func(p toyPlace) bool { return p.process == process && !p.done() })
-	if !lives || !w.spend(sim.Crash) {
-		return w, false
-	}
-	w.memories[process] = 0
-	for i := range w.tasks {
-		p := &w.tasks[i]
-		switch {
-		case p.process != process:
-		case p.task.background:
-			*p = toyPlace{process: process, task: p.task, alone: p.alone, started: p.alone, arrives: -1}
-			w.finish(i)
-		case !p.done():
-			p.dead, p.result = true, sim.Crashed
-		}
-	}
-	for i, held := range w.stores {
-		w.stores[i].state = t.stores[i][held.state].leave[0]
-	}
-	return w, true
-}
-
-// others calls f for every fault that strikes no task, and for what lapses.
-func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
-	if !w.down && t.frail[sim.RedisDown] {
-		if next := w.clone(); next.spend(sim.RedisDown) {
-			next.down = true
-			next.stores[t.down].state = t.stores[t.down][w.stores[t.down].state].leave[1]
-			f(sim.Fault{Kind: sim.RedisDown}, next)
-		}
-	}
-	for i, held := range w.stores {
-		if w.down && i == t.down {
-			continue
-		}
-		for j, left := range held.left {
-			if left == 1 {
-				next := w.clone()
-				next.stores[i].left[j] = 0
-				f(sim.Fault{Kind: sim.Lapse, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
-			}
-		}
-		for kind, to := range t.stores[i][held.state].suffers {
-			for j, state := range to {
-				if next := w.clone(); next.spend(kind) {
-					next.stores[i].state = state
-					f(sim.Fault{Kind: kind, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
-				}
-			}
-		}
-	}
-	for process := range t.processes {
-		if next, ok := t.crash(w, process); ok {
-			f(sim.Fault{Kind: sim.Crash, Target: fmt.Sprintf("process-%d", process)}, next)
-		}
-	}
-}
-
-// toyCost returns what a minimal schedule has few of, most important first: faults,
-// which neither an end of an outage, nor a tick, nor a lapse is; context switches; steps.
-func toyCost(s Schedule) []int {
-	faults, switches := 0, 0
-	for i, m := range s {
-		if slices.Contains(sim.FaultKinds, m.Fault.Kind) {
-			faults++
-		}
-		if i > 0 && m.Task != s[i-1].Task {
-			switches++
-		}
-	}
-	return []int{faults, switches, len(s)}
-}
-
-// walk returns the probability of a violation from here.
-func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTally) *big.Rat {
-	results := make([]string, len(w.tasks))
-	unfinished := false
-	for i, p := range w.tasks {
-		results[i] = p.result
-		unfinished = unfinished || !p.done() && !p.task.background
-	}
-	memories := make([]sim.Content, len(t.processes))
-	for i, p := range t.processes {
-		if p.shows {
-			memories[i] = toyMemory(w.memories[i])
-		}
-	}
-	if t.always && t.violates(w.stores, results, memories, w.watch) {
-		isBad = true
-	}
-	var moves []sim.Move
-	var worlds []toyWorld
-	on := func(m sim.Move, next toyWorld) {
-		if t.watched {
-			next.watch = t.see(w.watch, m, m.Task != sim.Environment && next.tasks[m.Task].done())
-		}
-		moves, worlds = append(moves, m), append(worlds, next)
-	}
-	enabled := int64(0)
-	for i := range w.tasks {
-		if next, ok := t.step(w, i, ""); ok {
-			enabled++
-			on(sim.Move{Task: i}, next)
-		}
-		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.Crash} {
-			if next, ok := t.step(w, i, kind); ok {
-				on(sim.Move{Task: i, Fault: sim.Fault{Kind: kind}}, next)
-			}
-		}
-	}
-	if w.down {
-		enabled++
-		next := w.clone()
-		next.down = false
-		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next)
-	}
-	if next, ok := t.tick(w); ok {
-		enabled++
-		on(ticking, next)
-	}
-	t.others(w, func(f sim.Fault, next toyWorld) { on(sim.Move{Task: sim.Environment, Fault: f}, next) })
-	sum := new(big.Rat)
-	for i, m := range moves {
-		further := tally
-		further.share /= float64(enabled)
-		if m.Task == sim.Environment {
-			further.sum++
-		}
-		if m.Fault.Kind == sim.Lapse {
-			further.lapsed = 1
-		}
-		if w.stores[0].state%2 == 1 {
-			further.sum += 2
-			further.steps++
-			if m.Fault.Kind == sim.Tick {
-				further.time++
-			}
-		}
-		a.stale.Steps = max(a.stale.Steps, further.steps)
-		a.stale.Time = max(a.stale.Time, time.Duration(further.time)*time.Second)
-		if worlds[i].stores[0].state%2 == 0 {
-			further.steps, further.time = 0, 0
-		}
-		sum.Add(sum, t.walk(a, worlds[i], append(slices.Clone(path), m), isBad, further))
-	}
-	if enabled > 0 {
-		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
-	}
-	a.stale.Stays = a.stale.Stays || w.stores[0].state%2 == 1
-	a.interleavings++
-	a.lapsed += tally.lapsed
-	a.measured.Least, a.measured.Most = min(a.measured.Least, tally.sum), max(a.measured.Most, tally.sum)
-	a.measured.Mean += tally.share * float64(tally.sum)
-	if unfinished {
-		isBad = true // a deadlock
-	} else {
-		a.final[t.viewName(w.stores, results, memories, false)]++
-		if w.stores[0].state%2 == 1 {
-			a.premise++
-		}
-		if !t.always && t.violates(w.stores, results, memories, w.watch) {
-			isBad = true
-		}
-	}
-	if !isBad {
-		return new(big.Rat)
-	}
-	a.violating++
-	if a.minimal == nil || slices.Compare(toyCost(path), toyCost(a.minimal)) < 0 ||
-		slices.Equal(toyCost(path), toyCost(a.minimal)) && slices.CompareFunc(path, a.minimal, sim.Move.Compare) < 0 {
-		a.minimal = append(Schedule{}, path...)
-	}
-	return big.NewRat(1, 1)
-}
-
-// view is an expression that names the view.
-func (t *toy) view(v sim.View) string {
-	return t.viewName(storeStates(v), v.Results, v.Memories, false)
 }

@@ -1,0 +1,311 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Step is one request executed by a store, and its reply. In a process of
+// several tasks the request may be [Start] or [Arrive]. A step of the environment
+// has the request by which its fault strikes, if it strikes a store.
+type Step struct {
+	Move
+	Request Request
+	Reply   Reply // that arrives, of Arrive
+}
+
+// An Execution is one real run of a system, from fresh processes and reset stores.
+type Execution struct {
+	sys     *System
+	tasks   []TaskRef
+	procs   []*Process
+	arrives []arrival // by task
+	ages    []int     // by task, in ticks: how long ago it asked for what it waits for
+	fresh   []bool    // by task: it is alone in its process and has not done anything
+	weather Weather
+	monitor string
+	trace   []Step
+}
+
+// An arrival is a reply on its way to a task.
+type arrival struct {
+	reply Reply
+	is    bool
+}
+
+// Start begins an execution: it resets all stores, builds all processes and boots
+// the tasks that do. A task that is alone in its process runs up to its first
+// request.
+func (s *System) Start() (*Execution, error) {
+	weather, err := s.Weather()
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Stores {
+		if err := s.Reset(i); err != nil {
+			return nil, err
+		}
+	}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
+	e.arrives = make([]arrival, len(e.tasks))
+	e.ages, e.fresh = make([]int, len(e.tasks)), make([]bool, len(e.tasks))
+	for i, t := range e.tasks {
+		e.fresh[i] = t.Alone
+	}
+	for i := range s.Programs {
+		p, err := s.Process(i)
+		if p != nil {
+			e.procs = append(e.procs, p)
+		}
+		if err != nil {
+			e.Stop()
+			return nil, err
+		}
+	}
+	if err := e.boot(); err != nil {
+		e.Stop()
+		return nil, err
+	}
+	if m := s.Property.Monitor; m != nil {
+		e.monitor = m.Start
+	}
+	return e, nil
+}
+
+// maxBoot is how many steps a task may take to boot.
+const maxBoot = 1000
+
+// boot runs the tasks that boot, each until it is blocked.
+func (e *Execution) boot() error {
+	for i, t := range e.tasks {
+		for n := 0; t.Boot; n++ {
+			if _, ok := e.Pending(i); !ok {
+				break
+			}
+			if err := e.take(Move{Task: i}); errors.Is(err, ErrBlocked) { // no monitor sees it
+				break
+			} else if err != nil {
+				return err
+			}
+			if n == maxBoot {
+				return fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", t.Name, n)
+			}
+		}
+	}
+	e.trace = nil
+	return nil
+}
+
+// Pending returns what the next step of a task is: the request that it waits
+// for, or [Start] or [Arrive]. It is false if the task has finished.
+func (e *Execution) Pending(task int) (Request, bool) {
+	if e.arrives[task].is {
+		return Arrive, true
+	}
+	return e.procs[e.tasks[task].Program].Pending(e.tasks[task].Index)
+}
+
+// Moves returns what can happen next: first the moves without a fault, of which
+// there are n, and of which those of tasks may turn out to be blocked; then the
+// faults, and what lapses, which need not happen.
+func (e *Execution) Moves() (moves []Move, n int, err error) {
+	passes, alive := e.sys.Timing != nil, false
+	for task := range e.tasks {
+		req, ok := e.Pending(task)
+		if !ok {
+			continue
+		}
+		span, err := e.sys.Span(req, e.fresh[task])
+		if err != nil {
+			return nil, 0, err
+		}
+		if e.ages[task] >= span.Least {
+			moves = append(moves, Move{Task: task})
+		}
+		_, ok = span.Passes(e.ages[task])
+		passes, alive = passes && ok, alive || !span.Waits
+	}
+	if e.weather.Down() {
+		moves = append(moves, Move{Environment, Fault{Kind: RedisUp}})
+	}
+	if passes && !alive {
+		if alive, err = e.goesOn(); err != nil {
+			return nil, 0, err
+		}
+	}
+	if passes && alive {
+		moves = append(moves, Move{Environment, Fault{Kind: Tick}})
+	}
+	n = len(moves)
+	if len(e.sys.Faults) == 0 && e.sys.Timing == nil {
+		return moves, n, nil
+	}
+	for task := range e.tasks {
+		if req, ok := e.Pending(task); ok {
+			for _, kind := range e.sys.Struck(e.weather, e.tasks[task], req) {
+				moves = append(moves, Move{task, Fault{Kind: kind}})
+			}
+		}
+	}
+	if e.weather.Allows(RedisDown) && e.sys.Outage() >= 0 {
+		moves = append(moves, Move{Environment, Fault{Kind: RedisDown}})
+	}
+	for i := range e.sys.Stores {
+		faults, _, err := e.sys.Incidents(e.weather, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, f := range faults {
+			moves = append(moves, Move{Environment, f})
+		}
+	}
+	if e.weather.Allows(Crash) {
+		for i := range e.procs {
+			if e.lives(i) {
+				moves = append(moves, Move{Environment, Fault{Crash, e.sys.Programs[i].Name}})
+			}
+		}
+	}
+	return moves, n, nil
+}
+
+// goesOn says whether one of the tasks, all of which may have to wait for others, need
+// not wait now. That is tried, and afterwards the execution is run once more up to
+// where it was.
+func (e *Execution) goesOn() (bool, error) {
+	for task := range e.tasks {
+		if _, ok := e.Pending(task); !ok {
+			continue
+		}
+		done := slices.Clone(e.trace)
+		if err := e.take(Move{Task: task}); errors.Is(err, ErrBlocked) {
+			continue
+		} else if err != nil {
+			return false, err
+		}
+		return true, e.rewind(done)
+	}
+	return false, nil
+}
+
+// rewind runs the execution once more up to the end of a trace.
+func (e *Execution) rewind(trace []Step) error {
+	e.Stop()
+	again, err := e.sys.Start()
+	if err != nil {
+		return err
+	}
+	*e = *again
+	for _, s := range trace {
+		if err := e.Do(s.Move); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lives says whether a process has a task that has not finished.
+func (e *Execution) lives(program int) bool {
+	for i, t := range e.tasks {
+		if _, ok := e.Pending(i); ok && t.Program == program {
+			return true
+		}
+	}
+	return false
+}
+
+// Step takes the next step of a task, without a fault: see [Execution.Do].
+func (e *Execution) Step(task int) error { return e.Do(Move{Task: task}) }
+
+// Do makes a move: it executes the pending request of a task, or delivers the
+// reply to it, which is one step if the task is alone in its process; or a fault
+// happens. It returns [ErrBlocked], and nothing has changed, if the task is
+// blocked; any other error ends the run. It panics if the task has finished.
+func (e *Execution) Do(m Move) error {
+	do := e.take
+	if m.Task == Environment {
+		do = e.strike
+	} else if m.Fault.Kind == Crash {
+		do = e.die
+	}
+	if err := do(m); err != nil || e.sys.Property.Monitor == nil {
+		return err
+	}
+	v, err := e.View()
+	e.monitor = e.sys.After(e.sys.Property.Monitor, e.monitor, e.trace[len(e.trace)-1], v)
+	return err
+}
+
+// take takes the next step of a task.
+func (e *Execution) take(m Move) error {
+	ref := &e.tasks[m.Task]
+	p := e.procs[ref.Program]
+	req, ok := e.Pending(m.Task)
+	if !ok {
+		panic("sim: Step of " + ref.Name + ", which has finished")
+	}
+	if span, err := e.sys.Span(req, e.fresh[m.Task]); err != nil {
+		return err
+	} else if e.ages[m.Task] < span.Least {
+		return ErrBlocked
+	}
+	if req.Local() {
+		reply := e.arrives[m.Task].reply
+		e.arrives[m.Task], e.ages[m.Task] = arrival{}, 0
+		e.trace = append(e.trace, Step{m, req, reply})
+		return p.Deliver(ref.Index, reply)
+	}
+	reply, err := e.execute(m, req)
+	if errors.Is(err, ErrBlocked) {
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", ref.Name, req.Store, err)
+	}
+	e.weather = e.weather.After(m.Fault.Kind)
+	e.trace = append(e.trace, Step{m, req, reply})
+	if ref.Alone {
+		e.ages[m.Task], e.fresh[m.Task] = 0, false
+		return p.Deliver(ref.Index, reply)
+	}
+	e.arrives[m.Task] = arrival{reply, true}
+	if _, ok := req.Sleeps(); ok {
+		e.ages[m.Task] = 0 // its reply is due from the end of the sleep on
+	}
+	return nil
+}
+
+// Trace returns the steps so far. The slice is valid until the next step.
+func (e *Execution) Trace() []Step { return e.trace }
+
+// View returns what a property sees now.
+func (e *Execution) View() (View, error) {
+	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks))}
+	for i, st := range e.sys.Stores {
+		var err error
+		if v.Contents[i], err = st.Content(); err != nil {
+			return View{}, fmt.Errorf("content of %s: %w", st.Name(), err)
+		}
+	}
+	for _, p := range e.procs {
+		v.Memories = append(v.Memories, p.Memory())
+	}
+	v.Pending = make([]Request, len(e.tasks))
+	for i, t := range e.tasks {
+		v.Results[i] = e.procs[t.Program].Result(t.Index)
+		if req, ok := e.procs[t.Program].Pending(t.Index); ok && !req.Local() {
+			v.Pending[i] = req
+		}
+	}
+	v.Monitor = e.monitor
+	return v, nil
+}
+
+// Stop ends the execution; tasks that have not finished are unwound. It is
+// safe to call more than once.
+func (e *Execution) Stop() {
+	for _, p := range e.procs {
+		p.Stop()
+	}
+}
