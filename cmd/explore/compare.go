@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -209,17 +208,4 @@ func (o options) costs(ctx context.Context, world *model.World, progress *progre
 		c.Unknown = "there is a deadlock"
 	}
 	return c, nil
-}
-
-// writeComparison writes it in the format that was asked for.
-func (o options) writeComparison(w io.Writer, on screen, c *report.Comparison) error {
-	switch o.format {
-	case "json":
-		return c.JSON(w)
-	case "markdown":
-		return c.Markdown(w)
-	case "html":
-		return c.HTML(w)
-	}
-	return c.Text(w, on.options(o.width))
 }

@@ -100,7 +100,7 @@ func (o options) executeComparison(ctx context.Context, stdout io.Writer, on scr
 	if err != nil {
 		return 0, err
 	}
-	write := func(w io.Writer, on screen) error { return o.writeComparison(w, on, c) }
+	write := func(w io.Writer, on screen) error { return o.write(w, on, c) }
 	return exitStatus(c.Verdict()), deliver(stdout, on, out, write, c.Sentence())
 }
 
@@ -158,19 +158,27 @@ func answer(r *report.Report) (status int, word string) {
 	return exitStatus(r.Verdict()), word
 }
 
-// write writes the report in the format that was asked for.
-func (o options) write(w io.Writer, on screen, r *report.Report) error {
+// A formatter is a report, or a comparison.
+type formatter interface {
+	JSON(io.Writer) error
+	Markdown(io.Writer) error
+	HTML(io.Writer) error
+	Text(io.Writer, report.TextOptions) error
+}
+
+// write writes it in the format that was asked for.
+func (o options) write(w io.Writer, on screen, f formatter) error {
 	switch o.format {
 	case "json":
-		return r.JSON(w)
-	case "dot":
-		return r.Dot(w)
+		return f.JSON(w)
 	case "markdown":
-		return r.Markdown(w)
+		return f.Markdown(w)
 	case "html":
-		return r.HTML(w)
+		return f.HTML(w)
+	case "dot":
+		return f.(*report.Report).Dot(w) // of a comparison it is refused
 	}
-	return r.Text(w, on.options(o.width))
+	return f.Text(w, on.options(o.width))
 }
 
 // explore does what the options and files ask for and reports it.
