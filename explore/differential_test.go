@@ -18,7 +18,7 @@ var toys = flag.Int("toys", 1000, "how many random toy systems the differential 
 // TestEnginesAgree explores random systems with every engine and compares each
 // with an enumerator that was written for this test only.
 func TestEnginesAgree(t *testing.T) {
-	violated, deadlocks, symmetric, shared, faulty, timed, lapsed := 0, 0, 0, 0, 0, 0, 0
+	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck := 0, 0, 0, 0, 0, 0, 0, 0
 	for seed := range *toys {
 		c := checkToy(t, uint64(seed))
 		violated += c.violated
@@ -28,12 +28,16 @@ func TestEnginesAgree(t *testing.T) {
 		faulty += c.faulty
 		timed += c.timed
 		lapsed += c.lapsed
+		stuck += c.stuck
 	}
 	// The systems are worth something only if they are of every kind.
 	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty, "violated in time": timed, "with something that lapses": lapsed} {
 		if n < *toys/50 {
 			t.Errorf("only %d of %d systems are %s", n, *toys, name)
 		}
+	}
+	if stuck < *toys/200 {
+		t.Errorf("only %d of %d systems have executions that cannot go on", stuck, *toys)
 	}
 }
 
@@ -42,7 +46,7 @@ func FuzzEnginesAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
 }
 
-type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed int }
+type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed, stuck int }
 
 func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	t.Helper()
@@ -115,6 +119,9 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	}
 	if want.lapsed > 0 {
 		kinds.lapsed = 1
+	}
+	if want.stuck > 0 {
+		kinds.stuck = 1
 	}
 	if len(want.final) == 0 {
 		kinds.deadlock = 1

@@ -301,7 +301,11 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 	c = from
 	for ; c.alternative <= len(moves); c.alternative++ {
 		if c.alternative == certain {
-			if c.ends {
+			stuck, err := e.Stuck()
+			if err != nil {
+				return c, false, err
+			}
+			if c.ends && !stuck {
 				c.step, c.later = sim.Step{}, len(moves) > certain
 				return c, true, nil
 			}

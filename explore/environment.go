@@ -171,16 +171,18 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 func (g *graph) doTick(s *step) (bool, error) {
 	alive, before := false, slices.Clone(s.values)
 	for i, slot := range g.slots {
-		next, ok, lives, err := g.codes[slot.code].tick(s.values[i])
+		blocked, lives, err := g.blocked(before, i)
+		if err != nil {
+			return false, err
+		}
+		next, ok, err := g.codes[slot.code].tick(s.values[i], blocked)
 		if err != nil || !ok {
 			return false, err
 		}
 		s.values[i], alive = next, alive || lives
 	}
 	if !alive {
-		if alive, err := g.goesOn(before); err != nil || !alive {
-			return false, err
-		}
+		return false, nil
 	}
 	for i, req := range g.sys.Ticking() {
 		if req == (sim.Request{}) {
@@ -193,14 +195,40 @@ func (g *graph) doTick(s *step) (bool, error) {
 	return true, nil
 }
 
-// goesOn says whether a task takes a step in a state of these values.
-func (g *graph) goesOn(values []uint32) (bool, error) {
-	for i, task := range g.tasks {
-		if _, ok, err := g.do(values, g.slot(task.Program), sim.Move{Task: i}); err != nil || ok {
-			return ok, err
+// blocked returns which tasks of the process in a slot have a request that is blocked in
+// a state of these values, a bit for each, and whether another one has not finished.
+func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, err error) {
+	table := g.codes[g.slots[slot].code]
+	for task, w := range table.nodes[values[slot]].wants {
+		if w.store == finished {
+			continue
+		}
+		is, err := g.waitsFor(values, table, values[slot], task)
+		if err != nil {
+			return 0, false, err
+		}
+		if is {
+			tasks |= 1 << task
+		} else {
+			lives = true
 		}
 	}
-	return false, nil
+	return tasks, lives, nil
+}
+
+// waitsFor says whether the request of a task is one that may have to wait, and is
+// blocked.
+func (g *graph) waitsFor(values []uint32, table *processTable, node uint32, task int) (bool, error) {
+	span, err := table.span(node, task)
+	if err != nil || span.Waits == sim.NoWait {
+		return false, err
+	}
+	w := table.nodes[node].wants[task]
+	if req := table.request(w); g.sys.Refused(g.weather(values), req) {
+		return g.sys.Fallible(w.store).Retries(req), nil
+	}
+	next, err := g.stores[w.store].step(values[len(g.slots)+w.store], w.request)
+	return next.kind == blocked, err
 }
 
 // doCrash ends the process in a slot. What the stores keep for its connections is
@@ -348,6 +376,41 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		}
 	}
 	return steps, labels, nil
+}
+
+// sticks says whether an execution cannot go on in a state of these values, in which
+// the steps with these labels are possible, although it is not at its end: see
+// [sim.Execution.Stuck].
+func (g *graph) sticks(values []uint32, labels []uint32) (bool, error) {
+	if g.sys.Timing == nil || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.all[l]) }) {
+		return false, nil
+	}
+	for i, s := range g.slots {
+		table := g.codes[s.code]
+		for task, w := range table.nodes[values[i]].wants {
+			if w.store == finished {
+				continue
+			}
+			if due, err := table.due(values[i], task); err != nil || !due {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// stick notes that a state is no end.
+func (g *graph) stick(state uint32) {
+	if g.stuck == nil {
+		g.stuck = map[uint32]bool{}
+	}
+	g.stuck[state] = true
+}
+
+// certain says whether a step with this label happens unless another one does, which a
+// fault need not, nor a lapse.
+func certain(label sim.Fault) bool {
+	return label.Kind != sim.Lapse && !(sim.Move{Fault: label}).Strikes()
 }
 
 // first returns the first slot of the group of a slot.

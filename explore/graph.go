@@ -37,11 +37,12 @@ type graph struct {
 	set      *stateSet
 	spans    chunks[span] // of the edges of every expanded state
 	edges    chunks[edge]
-	steps    int // all edges
-	most     int // of the ways on from a state
-	expanded int // states whose edges are known; all if the search was complete
-	depth    int // of the breadth-first search
-	height   int // of the longest execution if the environment moves, which is known at the end
+	steps    int             // all edges
+	most     int             // of the ways on from a state
+	expanded int             // states whose edges are known; all if the search was complete
+	stuck    map[uint32]bool // states that are no ends though nothing goes on there: see prune; nil is none
+	depth    int             // of the breadth-first search
+	height   int             // of the longest execution if the environment moves, which is known at the end
 }
 
 // A slot is the place of one process in a state.
@@ -333,16 +334,53 @@ func (g *graph) span(state uint32) (begin, n int) {
 // ends says whether nothing happens any more in a state unless by a fault, or to a key
 // that lapses: it is quiescent or a deadlock.
 func (g *graph) ends(state uint32) bool {
+	if g.stuck != nil && g.stuck[state] {
+		return false
+	}
 	if int(state) >= g.expanded || !g.moody {
 		return int(state) < g.expanded && len(g.from(state)) == 0
 	}
 	begin, n := g.span(state)
 	for i := begin; i < begin+n; i++ {
-		if f := g.label(i); f.Kind != sim.Lapse && !(sim.Move{Fault: f}).Strikes() {
+		if certain(g.label(i)) {
 			return false
 		}
 	}
 	return true
+}
+
+// prune takes away every step to a state from which no end is reached, so that every
+// path from the first state is the beginning of an interleaving. A state that was not
+// expanded may be one that ends.
+func (g *graph) prune(order []uint32) {
+	if g.stuck == nil {
+		return
+	}
+	for i := len(order) - 1; i >= 0; i-- {
+		s := order[i]
+		if int(s) >= g.expanded {
+			continue
+		}
+		ends := g.ends(s)
+		begin, n := g.span(s)
+		left := begin
+		for j := begin; j < begin+n; j++ {
+			if e := *g.edges.at(j); !g.dead(e.to) {
+				*g.edges.at(left), *g.labels.at(left) = e, *g.labels.at(j)
+				left++
+			}
+		}
+		*g.spans.at(int(s)) = span(begin<<8 | (left - begin))
+		g.steps -= begin + n - left
+		if left == begin && !ends {
+			g.stuck[s] = true
+		}
+	}
+}
+
+// dead says whether no end is reached from a state, whose steps have been pruned.
+func (g *graph) dead(state uint32) bool {
+	return g.stuck[state] && len(g.from(state)) == 0
 }
 
 // waits says whether a task that is not a background task has not finished in a

@@ -17,7 +17,7 @@ type Measure struct {
 // A Measured is what a [Measure] comes to over all complete interleavings.
 type Measured struct {
 	Name        string
-	Least, Most int
+	Least, Most int // 0 if there is no interleaving
 
 	// Mean is the expected value if every decision of the scheduler is uniform
 	// among the enabled tasks; it is NaN if the environment decides as well.
@@ -56,6 +56,9 @@ func (g *graph) total(order []uint32, m Measure) (Measured, error) {
 		}
 	}
 	r := Measured{m.Name, int(least[0]), int(most[0]), mean[0]}
+	if r.Least > r.Most { // there is no interleaving
+		r = Measured{Name: m.Name}
+	}
 	if g.restless() {
 		r.Mean = math.NaN()
 	}

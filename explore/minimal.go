@@ -134,17 +134,24 @@ func (w *walk) cheapest(best ways) (take pace) {
 
 // take makes a move.
 func (w *walk) take(p pace) {
+	if p.Fault.Kind == sim.Tick {
+		w.tick()
+	}
 	w.state = p.edge.to
 	w.g.layout.unpack(w.g.set.key(int(w.state)), w.values)
-	switch {
-	case p.Task != sim.Environment || p.Fault.Kind == sim.Crash:
+	if p.Task != sim.Environment || p.Fault.Kind == sim.Crash {
 		w.nodes[w.g.slots[w.g.mover(p.Move)].program] = w.values[p.edge.at]
-	case p.Fault.Kind == sim.Tick:
-		for _, s := range w.g.slots {
-			w.nodes[s.program], _, _, _ = w.g.codes[s.code].tick(w.nodes[s.program]) // known by now
-		}
 	}
 	w.schedule = append(w.schedule, p.Move)
+}
+
+// tick lets time pass for the labelled processes. All of it is known by now.
+func (w *walk) tick() {
+	for program, node := range w.nodes {
+		slot := w.g.find(program, node, w.values)
+		blocked, _, _ := w.g.blocked(w.values, slot)
+		w.nodes[program], _, _ = w.g.codes[w.g.slots[slot].code].tick(node, blocked)
+	}
 }
 
 // along returns the cost of an edge and the cheapest way on from its end.

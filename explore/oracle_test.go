@@ -23,6 +23,7 @@ type answer struct {
 	measured                 Measured
 	stale                    Window
 	lapsed                   int64 // interleavings in which something lapses
+	stuck                    int64 // executions that cannot go on
 }
 
 // A toyTally is what has come together along a path.
@@ -30,6 +31,7 @@ type toyTally struct {
 	sum         int
 	share       float64 // of all runs of a uniform scheduler
 	steps, time int     // since the first store is odd
+	longest     Window  // in which it was
 	lapsed      int64   // 1 if something has
 }
 
@@ -90,12 +92,14 @@ type toyPlace struct {
 	process int
 	task    *toyTask
 	alone   bool
+	folded  bool // a reply arrives when the request is executed: it is alone and no time passes
 	started bool
 	local   int
 	arrives int // the reply that is on its way; -1 is none, toyFailure that there is none
 	dead    bool
 	result  string
-	age     int  // ticks since it asked for what it waits for
+	age     int  // ticks since it asked for what it waits for, while it was not blocked
+	blocked int  // and while it was, if that is bounded
 	acted   bool // it has done something
 }
 
@@ -112,7 +116,7 @@ func (t *toy) enumerate() *answer {
 	for i, p := range t.processes {
 		for j := range p.tasks {
 			alone := len(p.tasks) == 1
-			w.tasks = append(w.tasks, toyPlace{process: i, task: &p.tasks[j], alone: alone, started: alone, arrives: -1})
+			w.tasks = append(w.tasks, toyPlace{process: i, task: &p.tasks[j], alone: alone, folded: alone && t.stall == 0, started: alone, arrives: -1})
 		}
 	}
 	for i := range w.tasks {
@@ -128,6 +132,9 @@ func (t *toy) enumerate() *answer {
 	}
 	a.measured = Measured{Name: "odd", Least: math.MaxInt, Most: -1}
 	a.probability = t.walk(a, w, nil, false, toyTally{share: 1})
+	if a.interleavings == 0 {
+		a.measured = Measured{Name: "odd"}
+	}
 	return a
 }
 
@@ -165,7 +172,7 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 	w = w.clone()
 	p := &w.tasks[i]
 	local := !p.started || p.arrives >= 0
-	if least, _, _ := t.between(p); p.age < least {
+	if least, _ := t.between(p); p.age < least {
 		return w, false
 	}
 	if fault != "" && (p.done() || local || !t.frail[fault] || !w.spend(fault)) {
@@ -215,59 +222,89 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			held := &w.stores[s.store]
 			held.state = t.stores[s.store][held.state].leave[0]
 		}
-		if !p.alone {
+		p.acted = true
+		if !p.folded {
 			p.arrives = reply
-			if s.sleep > 0 {
-				p.age = 0
+			if s.sleep > 0 || t.waitsFor(p, s) == sim.ForNews {
+				p.age, p.blocked = 0, 0
 			}
 			return w, true
 		}
 		w.arrive(i, reply)
 	}
-	p.age, p.acted = 0, true
+	p.age, p.blocked = 0, 0
 	w.finish(i)
 	return w, true
 }
 
+// waitsFor says for what a request may wait, if any time passes.
+func (t *toy) waitsFor(p *toyPlace, s toyState) sim.Wait {
+	switch {
+	case t.stall == 0 || s.sleep > 0:
+		return sim.NoWait
+	case t.waits[s.store][s.input] != sim.NoWait:
+		return t.waits[s.store][s.input]
+	case s.input == t.retries:
+		return sim.ForOthers
+	}
+	return sim.NoWait
+}
+
 // between returns after how many ticks the next step of a task happens: at least,
-// and at most unless that is negative. It may wait for others without end.
-func (t *toy) between(p *toyPlace) (least, most int, waits bool) {
+// and at most unless that is negative.
+func (t *toy) between(p *toyPlace) (least, most int) {
 	if t.stall == 0 || p.done() || !p.started {
-		return 0, -1, false
+		return 0, -1
 	}
 	if p.arrives >= 0 {
-		return 0, t.stall, false
+		return 0, t.stall
 	}
 	switch s := p.task.states[p.local]; {
 	case s.sleep > 0:
-		return s.sleep, s.sleep, false
-	case s.input == 0 && s.store == t.down, s.input == t.retries:
-		return 0, -1, true
-	case p.alone && !p.acted:
-		return 0, -1, false
+		return s.sleep, s.sleep
+	case t.waitsFor(p, s) == sim.ForNews && t.longest > 0:
+		return 0, t.longest
+	case t.waitsFor(p, s) == sim.ForNews, p.alone && !p.acted:
+		return 0, -1
 	}
-	return 0, t.stall, false
+	return 0, t.stall
 }
 
 // tick returns the world after a tick, and false if that cannot be or is the same.
 func (t *toy) tick(w toyWorld) (toyWorld, bool) {
-	before, now := fmt.Sprint(w.stores), w
+	before, now := fmt.Sprint(w.stores, w.tasks), w
 	w = w.clone()
-	alive, changed := false, false
+	alive := false
 	for i := range w.tasks {
 		p := &w.tasks[i]
 		if p.done() {
 			continue
 		}
-		_, most, waits := t.between(p)
+		wait := sim.NoWait
+		if p.started && p.arrives < 0 {
+			wait = t.waitsFor(p, p.task.states[p.local])
+		}
 		_, enabled := t.step(now, i, "")
-		alive = alive || !waits || enabled
-		if most >= 0 {
-			if p.age >= most {
+		_, most := t.between(p)
+		switch {
+		case wait == sim.ForNews && !enabled:
+			p.age, p.blocked = 0, 0
+			continue
+		case wait == sim.ForOthers && !enabled:
+			if p.alone && !p.acted || t.longest == 0 {
+				continue // it may ask later
+			}
+			if p.blocked == t.longest {
 				return w, false
 			}
-			p.age++
-			changed = true
+			p.blocked++
+			continue
+		}
+		alive = true
+		if most < 0 {
+			p.age, p.blocked = 0, 0
+		} else if p.age++; p.age > most {
+			return w, false
 		}
 	}
 	for i := range w.stores {
@@ -277,7 +314,7 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 			held.left[j] = max(left-1, 0)
 		}
 	}
-	changed = changed || fmt.Sprint(w.stores) != before || t.watched && t.see(w.watch, ticking, false) != w.watch
+	changed := fmt.Sprint(w.stores, w.tasks) != before || t.watched && t.see(w.watch, ticking, false) != w.watch
 	return w, t.stall > 0 && alive && changed
 }
 
@@ -285,7 +322,7 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 // crashes before it has the reply; false if it is not that.
 func (t *toy) die(w toyWorld, i int) (toyWorld, bool) {
 	p := &w.tasks[i]
-	if !p.alone || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || w.down && p.task.states[p.local].store == t.down {
+	if !p.folded || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || w.down && p.task.states[p.local].store == t.down {
 		return w, false
 	}
 	next, ok := t.step(w, i, "")
@@ -313,7 +350,7 @@ func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
 		switch {
 		case p.process != process:
 		case p.task.background:
-			*p = toyPlace{process: process, task: p.task, alone: p.alone, started: p.alone, arrives: -1}
+			*p = toyPlace{process: process, task: p.task, alone: p.alone, folded: p.folded, started: p.alone, arrives: -1}
 			w.finish(i)
 		case !p.done():
 			p.dead, p.result = true, sim.Crashed
@@ -441,8 +478,8 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 				further.time++
 			}
 		}
-		a.stale.Steps = max(a.stale.Steps, further.steps)
-		a.stale.Time = max(a.stale.Time, time.Duration(further.time)*time.Second)
+		further.longest.Steps = max(further.longest.Steps, further.steps)
+		further.longest.Time = max(further.longest.Time, time.Duration(further.time)*time.Second)
 		if worlds[i].stores[0].state%2 == 0 {
 			further.steps, further.time = 0, 0
 		}
@@ -451,6 +488,14 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	if enabled > 0 {
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
+	for i := range w.tasks {
+		if least, _ := t.between(&w.tasks[i]); w.tasks[i].age < least {
+			a.stuck++
+			return new(big.Rat) // the sleep cannot end, so this is no interleaving
+		}
+	}
+	a.stale.Steps = max(a.stale.Steps, tally.longest.Steps)
+	a.stale.Time = max(a.stale.Time, tally.longest.Time)
 	a.stale.Stays = a.stale.Stays || w.stores[0].state%2 == 1
 	a.interleavings++
 	a.lapsed += tally.lapsed

@@ -18,12 +18,12 @@ type locker struct {
 	left map[string]time.Duration
 }
 
-func (l *locker) Name() string             { return "locker" }
-func (l *locker) Reset() error             { l.left = map[string]time.Duration{}; return nil }
-func (l *locker) SetTimed(bool)            {}
-func (l *locker) Waits(sim.Request) bool   { return false }
-func (l *locker) Leave(string) sim.Request { return sim.Request{Store: "locker", Body: "get"} }
-func (l *locker) Retries(sim.Request) bool { return false }
+func (l *locker) Name() string               { return "locker" }
+func (l *locker) Reset() error               { l.left = map[string]time.Duration{}; return nil }
+func (l *locker) SetTimed(bool)              {}
+func (l *locker) Waits(sim.Request) sim.Wait { return sim.NoWait }
+func (l *locker) Leave(string) sim.Request   { return sim.Request{Store: "locker", Body: "get"} }
+func (l *locker) Retries(sim.Request) bool   { return false }
 func (l *locker) keys() (keys []string) {
 	return slices.Sorted(func(f func(string) bool) {
 		for k := range l.left {

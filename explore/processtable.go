@@ -73,8 +73,8 @@ type processNode struct {
 	waits   bool // for a task that has not finished and is not a background task
 	length  int  // at least the steps so far; of the longest way, if there are several
 	history uint32
-	arrives []uint32 // by task: 1 + the reply that is on its way; nil if there is none
-	ages    []int    // by task, in a timed system: the ticks since it asked for what it waits for
+	arrives []uint32  // by task: 1 + the reply that is on its way; nil if there is none
+	ages    []sim.Age // by task, in a timed system: of what it waits for
 }
 
 // A processInput is a step of a task; reply is the one to its request, or 0.
@@ -99,7 +99,8 @@ func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores [
 	return t, nil
 }
 
-func (t *processTable) alone() bool { return len(t.specs) == 1 }
+func (t *processTable) alone() bool  { return t.specs[0].Alone }
+func (t *processTable) folded() bool { return t.specs[0].Folded }
 
 // record adds the history that p has come to by a delivery.
 func (t *processTable) record(p *sim.Process, last delivery) uint32 {
@@ -130,13 +131,13 @@ func (t *processTable) wants(p *sim.Process, task int) want {
 
 // node returns the number of the state with a history, replies on their way, and
 // ages; nil means that all are 0.
-func (t *processTable) node(h uint32, arrives []uint32, ages []int) uint32 {
+func (t *processTable) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
 	if n.ages == nil {
-		n.ages = make([]int, len(t.specs))
+		n.ages = make([]sim.Age, len(t.specs))
 	}
 	n.length = t.histories[h].depth
-	if !t.alone() {
+	if !t.folded() {
 		n.length *= 2 // a request and its arrival
 	}
 	key := fmt.Sprint(h)
@@ -163,7 +164,7 @@ func (t *processTable) node(h uint32, arrives []uint32, ages []int) uint32 {
 	}
 	for _, age := range n.ages {
 		if !all {
-			key += fmt.Sprintf(",%d", age)
+			key += fmt.Sprintf(",%d %d", age.Asked, age.Blocked)
 		}
 	}
 	id, ok := t.byKey[key]
@@ -188,14 +189,14 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 	h := n.history
 	ages := slices.Clone(n.ages)
 	switch {
-	case n.wants[task].store != local && !t.alone():
+	case n.wants[task].store != local && !t.folded():
 		arrives = slices.Clone(arrives)
 		if arrives == nil {
 			arrives = make([]uint32, len(t.specs))
 		}
 		arrives[task] = 1 + reply
-		if w := n.wants[task]; t.sleeps(w) {
-			ages[task] = 0 // its reply is due from the end of the sleep on
+		if t.sys.Rests(t.request(n.wants[task])) {
+			ages[task] = sim.Age{}
 		}
 	default:
 		if arrives != nil && arrives[task] > 0 {
@@ -207,7 +208,7 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
 			return 0, err
 		}
-		ages[task] = 0
+		ages[task] = sim.Age{}
 	}
 	next := t.node(h, arrives, ages)
 	t.next[in] = next
@@ -262,7 +263,7 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	req, fresh := sim.Start, false
 	switch w := n.wants[task]; {
 	case w.store >= 0:
-		req = t.stores[w.store].requests.all[w.request]
+		req = t.request(w)
 		fresh = t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
 	case n.arrives != nil && n.arrives[task] > 0:
 		req = sim.Arrive
@@ -270,21 +271,18 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	return t.sys.Span(req, fresh)
 }
 
-// sleeps says whether a task only waits for time to pass.
-func (t *processTable) sleeps(w want) bool {
-	_, ok := t.stores[w.store].requests.all[w.request].Sleeps()
-	return ok
-}
+// request returns what a task asks of a store.
+func (t *processTable) request(w want) sim.Request { return t.stores[w.store].requests.all[w.request] }
 
 // due says whether the next step of a task need not wait for time to pass.
 func (t *processTable) due(node uint32, task int) (bool, error) {
 	span, err := t.span(node, task)
-	return t.nodes[node].ages[task] >= span.Least, err
+	return t.nodes[node].ages[task].Asked >= span.Least, err
 }
 
-// tick returns the state when a tick has passed: false if it cannot, and whether
-// a task lives that never waits for another one.
-func (t *processTable) tick(node uint32) (next uint32, ok, alive bool, err error) {
+// tick returns the state when a tick has passed: false if it cannot. blocked says of
+// which tasks the requests are, a bit for each.
+func (t *processTable) tick(node uint32, blocked uint32) (next uint32, ok bool, err error) {
 	n := t.nodes[node]
 	ages := slices.Clone(n.ages)
 	for task, w := range n.wants {
@@ -293,20 +291,19 @@ func (t *processTable) tick(node uint32) (next uint32, ok, alive bool, err error
 		}
 		span, err := t.span(node, task)
 		if err != nil {
-			return 0, false, false, err
+			return 0, false, err
 		}
-		if ages[task], ok = span.Passes(ages[task]); !ok {
-			return 0, false, false, nil
+		if ages[task], ok = span.Passes(ages[task], blocked>>task&1 == 1); !ok {
+			return 0, false, nil
 		}
-		alive = alive || !span.Waits
 	}
-	in := processInput{node, ticked, 0}
+	in := processInput{node, ticked, blocked}
 	next, ok = t.next[in]
 	if !ok {
 		next = t.node(n.history, n.arrives, ages)
 		t.next[in] = next
 	}
-	return next, true, alive, nil
+	return next, true, nil
 }
 
 // begin starts a process: from the start, or after a crash.

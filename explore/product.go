@@ -159,6 +159,7 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		r.Reason = "interrupted"
 	}
 	order := g.order()
+	g.prune(order)
 	if g.height > maxSteps {
 		return nil, fmt.Errorf("an execution has %d steps, more than %d; does a task wait in a loop?", g.height, maxSteps)
 	}

@@ -95,6 +95,11 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			if steps, labels, err = g.expand(values, steps, labels[:0]); err != nil {
 				return err
 			}
+			if stuck, err := g.sticks(values, labels); err != nil {
+				return err
+			} else if stuck {
+				g.stick(uint32(g.expanded))
+			}
 		}
 		for i := 0; i < len(g.slots) && !g.moody; i++ {
 			s := &g.slots[i]

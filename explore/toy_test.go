@@ -30,6 +30,8 @@ type toy struct {
 	retries   int                    // the input that is blocked while a store is down
 	down      int                    // the store that can be down
 	stall     int                    // ticks; 0 is untimed
+	waits     [][]sim.Wait           // by store and input, in a timed system
+	longest   int                    // how many ticks such a request waits; 0 is any number
 	watched   bool                   // by a monitor
 }
 
@@ -103,6 +105,7 @@ func randomToy(r *rand.Rand) *toy {
 	if r.IntN(4) == 0 {
 		t.stall = 1 + r.IntN(2)
 		t.randomEntries(r)
+		t.randomWaits(r)
 	}
 	if r.IntN(2) == 0 {
 		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
@@ -127,12 +130,19 @@ func randomToy(r *rand.Rand) *toy {
 		if left == 2 {
 			most = 1
 		}
+		if t.stall > 0 && t.faults[sim.AnyFault] > 0 {
+			left = 1
+		}
 	case t.stall > 0 && shared:
 		left, most = 2, 1
 	case t.stall > 0:
 		left = 2
+		most = 1 + r.IntN(4)/3
 	case t.faults != nil:
-		left = 2 + r.IntN(9)/8
+		left = 2
+		if t.faults[sim.AnyFault] == 0 {
+			left += r.IntN(9) / 8
+		}
 	case shared:
 		left = 3
 	case r.IntN(2) == 0:
@@ -162,7 +172,36 @@ func randomToy(r *rand.Rand) *toy {
 			break
 		}
 	}
+	if t.stall > 0 && t.faults == nil && r.IntN(4) == 0 {
+		t.lock(r)
+	}
 	return t
+}
+
+// lock makes the first store a lock. One task takes it, sleeps, and gives it back, beside
+// one that has begun with something else and then takes it.
+func (t *toy) lock(r *rand.Rand) {
+	free, taken := toyReply{}, toyReply{state: 1, reply: r.IntN(toyReplies)}
+	t.stores[0] = toyStore{
+		{inputs: []toyReply{taken, free}},
+		{inputs: []toyReply{{blocked: true}, {}}, older: 1},
+	}
+	t.waits[0] = []sim.Wait{sim.ForOthers, sim.NoWait}
+	t.stall, t.longest, t.processes = 1, r.IntN(3), nil
+	for i, states := range [][]toyState{{{input: 0}, {sleep: 1 + r.IntN(2)}, {input: 1}}, {{input: 0}, {input: 0}}} {
+		if i == 1 {
+			states[0] = toyState{store: len(t.stores) - 1, input: r.IntN(len(t.stores[len(t.stores)-1][0].inputs))}
+			if len(t.stores) == 1 {
+				states = states[1:]
+			}
+		}
+		for s := range states {
+			for range 2 * toyReplies {
+				states[s].next = append(states[s].next, s+1)
+			}
+		}
+		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{{record: r.IntN(2) == 0, states: states}}})
+	}
 }
 
 // randomEntries has some requests set entries with a TTL, which lapse.
@@ -175,6 +214,23 @@ func (t *toy) randomEntries(r *rand.Rand) {
 				}
 			}
 		}
+	}
+}
+
+// randomWaits says of every request that is blocked somewhere, and of some others, for
+// what it waits.
+func (t *toy) randomWaits(r *rand.Rand) {
+	t.longest = r.IntN(3)
+	for _, s := range t.stores {
+		var waits []sim.Wait
+		for input := range s[0].inputs {
+			if slices.ContainsFunc(s, func(here toyContent) bool { return here.inputs[input].blocked }) {
+				waits = append(waits, sim.ForOthers+sim.Wait(r.IntN(2)))
+			} else {
+				waits = append(waits, sim.Wait(r.IntN(12)/9))
+			}
+		}
+		t.waits = append(t.waits, waits)
 	}
 }
 
@@ -251,10 +307,14 @@ func (t *toy) system() *sim.System {
 		}}
 	}
 	if t.stall > 0 {
-		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second}
+		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second, MaxWait: time.Duration(t.longest) * time.Second}
 	}
 	for i, s := range t.stores {
-		sys.Stores = append(sys.Stores, &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i == t.down})
+		m := &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i == t.down}
+		if t.stall > 0 {
+			m.waits = t.waits[i]
+		}
+		sys.Stores = append(sys.Stores, m)
 	}
 	sys.Stores = append(sys.Stores, sim.Clock{})
 	for i, process := range t.processes {
@@ -331,6 +391,7 @@ type toyMachine struct {
 	after   map[sim.FaultKind]bool
 	retries string
 	outage  bool
+	waits   []sim.Wait // by input
 }
 
 func (m *toyMachine) Name() string { return m.name }
@@ -394,7 +455,10 @@ func (m *toyMachine) Tick(d time.Duration) sim.Request {
 
 func (m *toyMachine) SetTimed(bool) {}
 
-func (m *toyMachine) Waits(r sim.Request) bool { return r.Body == "0" && m.outage }
+func (m *toyMachine) Waits(r sim.Request) sim.Wait {
+	input, _ := strconv.Atoi(r.Body)
+	return m.waits[input]
+}
 
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
 	return m.frail[kind] && (kind != sim.RedisDown || m.outage)

@@ -30,6 +30,10 @@ type Workload struct {
 	// MaxStall makes the workload timed: see [sim.Timing]. 0 means untimed.
 	MaxStall time.Duration
 
+	// MaxWait is how long a request of a timed workload waits for other tasks, on top:
+	// see [sim.Timing]. 0 means that there is no bound.
+	MaxWait time.Duration
+
 	// Delay is how long a strategy that pauses does so; 0 is its own delay.
 	Delay time.Duration
 
@@ -67,6 +71,9 @@ func (w Workload) String() string {
 	}
 	if w.MaxStall > 0 {
 		words += ", stalls of at most " + w.MaxStall.String()
+	}
+	if w.MaxWait > 0 {
+		words += ", waits of at most " + w.MaxWait.String()
 	}
 	return words
 }
@@ -169,7 +176,7 @@ func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Proper
 		asked, told = append(asked, p.of(w.strategy, load)), told || p.told
 	}
 	if load.MaxStall > 0 {
-		sys.Timing = &sim.Timing{Tick: tick, MaxStall: load.MaxStall}
+		sys.Timing = &sim.Timing{Tick: tick, MaxStall: load.MaxStall, MaxWait: load.MaxWait}
 		if load.Faults[sim.Expire] > 0 {
 			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
 		}
@@ -193,7 +200,7 @@ func (s Strategy) tick(load Workload) time.Duration {
 // Tick returns the greatest common divisor of all durations of a timed workload but
 // the delay, so that delays which are multiples of it have it for their tick.
 func (s Strategy) Tick(load Workload) time.Duration {
-	tick := divisor(load.MaxStall, s.ttl(load))
+	tick := divisor(divisor(load.MaxStall, load.MaxWait), s.ttl(load))
 	for _, d := range slices.Concat(s.TTLs, s.Durations) {
 		tick = divisor(tick, d)
 	}

@@ -121,23 +121,15 @@ func (e *Execution) suffer(kind FaultKind, req Request) error {
 // tick lets a tick pass. It returns [ErrBlocked] if that changes nothing, not even for
 // the monitor.
 func (e *Execution) tick() error {
-	changed := false
-	for task := range e.tasks {
-		req, ok := e.Pending(task)
-		if !ok {
-			continue
-		}
-		span, err := e.sys.Span(req, e.fresh[task])
-		if err != nil {
-			return err
-		}
-		age, ok := span.Passes(e.ages[task])
-		if !ok {
-			return ErrBlocked
-		}
-		changed = changed || age != e.ages[task]
-		e.ages[task] = age
+	ages, passes, err := e.older()
+	if err != nil {
+		return err
 	}
+	if !passes {
+		return ErrBlocked
+	}
+	changed := !slices.Equal(ages, e.ages)
+	e.ages = ages
 	for i, req := range e.sys.Ticking() {
 		if req == (Request{}) {
 			continue
@@ -207,7 +199,7 @@ func (e *Execution) crash(name string) error {
 func (e *Execution) end(program int, results []string) error {
 	for i, t := range e.tasks {
 		if t.Program == program {
-			e.arrives[i], e.ages[i], e.fresh[i] = arrival{}, 0, t.Alone
+			e.arrives[i], e.ages[i], e.fresh[i] = arrival{}, Age{}, t.Alone
 		}
 	}
 	e.procs[program].Stop()

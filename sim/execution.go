@@ -21,7 +21,7 @@ type Execution struct {
 	tasks   []TaskRef
 	procs   []*Process
 	arrives []arrival // by task
-	ages    []int     // by task, in ticks: how long ago it asked for what it waits for
+	ages    []Age     // by task
 	fresh   []bool    // by task: it is alone in its process and has not done anything
 	weather Weather
 	monitor string
@@ -49,7 +49,7 @@ func (s *System) Start() (*Execution, error) {
 	}
 	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
 	e.arrives = make([]arrival, len(e.tasks))
-	e.ages, e.fresh = make([]int, len(e.tasks)), make([]bool, len(e.tasks))
+	e.ages, e.fresh = make([]Age, len(e.tasks)), make([]bool, len(e.tasks))
 	for i, t := range e.tasks {
 		e.fresh[i] = t.Alone
 	}
@@ -110,7 +110,6 @@ func (e *Execution) Pending(task int) (Request, bool) {
 // there are n, and of which those of tasks may turn out to be blocked; then the
 // faults, and what lapses, which need not happen.
 func (e *Execution) Moves() (moves []Move, n int, err error) {
-	passes, alive := e.sys.Timing != nil, false
 	for task := range e.tasks {
 		req, ok := e.Pending(task)
 		if !ok {
@@ -120,21 +119,16 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if e.ages[task] >= span.Least {
+		if e.ages[task].Asked >= span.Least {
 			moves = append(moves, Move{Task: task})
 		}
-		_, ok = span.Passes(e.ages[task])
-		passes, alive = passes && ok, alive || !span.Waits
 	}
 	if e.weather.Down() {
 		moves = append(moves, Move{Environment, Fault{Kind: RedisUp}})
 	}
-	if passes && !alive {
-		if alive, err = e.goesOn(); err != nil {
-			return nil, 0, err
-		}
-	}
-	if passes && alive {
+	if _, passes, err := e.older(); err != nil {
+		return nil, 0, err
+	} else if passes {
 		moves = append(moves, Move{Environment, Fault{Kind: Tick}})
 	}
 	n = len(moves)
@@ -170,21 +164,84 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 	return moves, n, nil
 }
 
-// goesOn says whether one of the tasks, all of which may have to wait for others, need
-// not wait now. That is tried, and afterwards the execution is run once more up to
-// where it was.
-func (e *Execution) goesOn() (bool, error) {
+// older returns the ages of what the tasks wait for when a tick has passed, and false if
+// none can: something is due, or no task that has not finished could do anything by
+// itself, so that time would pass for nobody.
+func (e *Execution) older() (ages []Age, passes bool, err error) {
+	if e.sys.Timing == nil {
+		return nil, false, nil
+	}
+	ages = slices.Clone(e.ages)
+	passes, alive := true, false
 	for task := range e.tasks {
-		if _, ok := e.Pending(task); !ok {
+		req, ok := e.Pending(task)
+		if !ok {
 			continue
 		}
-		done := slices.Clone(e.trace)
-		if err := e.take(Move{Task: task}); errors.Is(err, ErrBlocked) {
-			continue
-		} else if err != nil {
-			return false, err
+		span, err := e.sys.Span(req, e.fresh[task])
+		if err != nil {
+			return nil, false, err
 		}
-		return true, e.rewind(done)
+		blocked := false
+		if span.Waits != NoWait {
+			if blocked, err = e.blocked(task, req); err != nil {
+				return nil, false, err
+			}
+		}
+		alive = alive || !blocked
+		ages[task], ok = span.Passes(ages[task], blocked)
+		passes = passes && ok
+	}
+	return ages, passes && alive, nil
+}
+
+// blocked says whether the request of a task is blocked now. That is a function of the
+// content of its store, and tried once for each: afterwards the execution is run once
+// more up to where it was.
+func (e *Execution) blocked(task int, req Request) (bool, error) {
+	i := e.sys.Store(req.Store)
+	if e.sys.Refused(e.weather, req) {
+		return e.sys.Fallible(i).Retries(req), nil
+	}
+	content, err := e.sys.Stores[i].Content()
+	if err != nil {
+		return false, fmt.Errorf("content of %s: %w", req.Store, err)
+	}
+	place := obstacle{content.Key(), req}
+	blocked, known := e.sys.obstacles[place]
+	if known {
+		return blocked, nil
+	}
+	done := slices.Clone(e.trace)
+	_, err = e.sys.Stores[i].Execute(req)
+	if blocked = errors.Is(err, ErrBlocked); !blocked {
+		if err != nil {
+			return false, fmt.Errorf("%s: %s: %w", e.tasks[task].Name, req.Store, err)
+		}
+		err = e.rewind(done)
+	} else {
+		err = nil
+	}
+	if e.sys.obstacles == nil {
+		e.sys.obstacles = map[obstacle]bool{}
+	}
+	e.sys.obstacles[place] = blocked
+	return blocked, err
+}
+
+// Stuck says whether the execution cannot go on although it is not at its end: a task
+// sleeps, and no time can pass since another one would wait for longer than
+// [Timing.MaxWait]. Such an execution is none.
+func (e *Execution) Stuck() (bool, error) {
+	for task := range e.tasks {
+		req, ok := e.Pending(task)
+		if !ok {
+			continue
+		}
+		span, err := e.sys.Span(req, e.fresh[task])
+		if err != nil || e.ages[task].Asked < span.Least {
+			return err == nil, err
+		}
 	}
 	return false, nil
 }
@@ -247,12 +304,12 @@ func (e *Execution) take(m Move) error {
 	}
 	if span, err := e.sys.Span(req, e.fresh[m.Task]); err != nil {
 		return err
-	} else if e.ages[m.Task] < span.Least {
+	} else if e.ages[m.Task].Asked < span.Least {
 		return ErrBlocked
 	}
 	if req.Local() {
 		reply := e.arrives[m.Task].reply
-		e.arrives[m.Task], e.ages[m.Task] = arrival{}, 0
+		e.arrives[m.Task], e.ages[m.Task] = arrival{}, Age{}
 		e.trace = append(e.trace, Step{m, req, reply})
 		return p.Deliver(ref.Index, reply)
 	}
@@ -265,13 +322,14 @@ func (e *Execution) take(m Move) error {
 	}
 	e.weather = e.weather.After(m.Fault.Kind)
 	e.trace = append(e.trace, Step{m, req, reply})
-	if ref.Alone {
-		e.ages[m.Task], e.fresh[m.Task] = 0, false
+	e.fresh[m.Task] = false
+	if ref.Folded {
+		e.ages[m.Task] = Age{}
 		return p.Deliver(ref.Index, reply)
 	}
 	e.arrives[m.Task] = arrival{reply, true}
-	if _, ok := req.Sleeps(); ok {
-		e.ages[m.Task] = 0 // its reply is due from the end of the sleep on
+	if e.sys.Rests(req) {
+		e.ages[m.Task] = Age{}
 	}
 	return nil
 }

@@ -22,7 +22,14 @@ type System struct {
 	// before any task starts. It is part of no trace.
 	Setup []Request
 
-	stray atomic.Pointer[TaskError]
+	stray     atomic.Pointer[TaskError]
+	obstacles map[obstacle]bool // whether the request was blocked there
+}
+
+// An obstacle is a request in a content of its store, by its key.
+type obstacle struct {
+	content string
+	request Request
 }
 
 // A TaskRef says where a task is.
@@ -31,6 +38,10 @@ type TaskRef struct {
 	Program int  // index in System.Programs
 	Index   int  // in the tasks of that program
 	Alone   bool // the process has no other task
+
+	// Folded says that the reply to a request arrives in the step that executes it:
+	// nobody can tell when it arrives, since the task is alone and no time passes.
+	Folded bool
 }
 
 // Tasks returns the tasks of all programs. Everywhere else a task is named by
@@ -40,7 +51,8 @@ func (s *System) Tasks() []TaskRef {
 	for i := range s.Programs {
 		specs := s.Programs[i].specs()
 		for j, spec := range specs {
-			tasks = append(tasks, TaskRef{spec, i, j, len(specs) == 1})
+			alone := len(specs) == 1
+			tasks = append(tasks, TaskRef{spec, i, j, alone, alone && s.Timing == nil})
 		}
 	}
 	return tasks
@@ -90,8 +102,8 @@ func (s *System) Outage() int {
 
 // Struck returns the kinds of faults that can strike a request in this weather.
 //
-// [Crash] strikes a task that is alone in its process after its request was executed
-// and before the reply is there, which is one step. That is a move of its own only of
+// [Crash] strikes a folded task after its request was executed and before the reply
+// is there, which is one step. That is a move of its own only of
 // the last request: after any other it is the same as before the next one.
 func (s *System) Struck(w Weather, t TaskRef, req Request) (kinds []FaultKind) {
 	if len(s.Faults) == 0 || req.Local() {
@@ -107,7 +119,7 @@ func (s *System) Struck(w Weather, t TaskRef, req Request) (kinds []FaultKind) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if t.Alone && !t.Background && w.Allows(Crash) {
+	if t.Folded && !t.Background && w.Allows(Crash) {
 		kinds = append(kinds, Crash)
 	}
 	return kinds

@@ -12,16 +12,47 @@ import (
 // after it began, however much happens meanwhile, and a key with a TTL does not
 // expire unless by a fault.
 //
-// Timed, it passes in ticks, which are steps of the environment. A request is
-// executed, and its reply delivered, at most MaxStall after the task asked for
-// it: when one is due, time waits. Sleeps and TTLs are exact. When a task begins,
-// and how long it waits for what may block, is not bounded. A digital clock is
-// exact for such systems, whose constraints include their limits: Henzinger,
-// Manna, Pnueli, "What good are digital clocks?", ICALP 1992.
+// Timed, it passes in ticks, which are steps of the environment. No call takes longer
+// than MaxStall: a request is executed, and its reply arrives, which are two moments,
+// at most MaxStall after the task asked for it. When one is due, time waits. Code
+// between two calls takes no time. So two requests of one task may be executed up to
+// 2 MaxStall apart, the first at once with its reply late, and the second late:
+//
+//	asked    executed                  arrives, and the next is asked              executed
+//	|--------|-------------------------|-------------------------------------------|
+//	|<-------------- MaxStall -------->|<---------------- MaxStall --------------->|
+//
+// Sleeps and TTLs are exact. When a task begins is not bounded. A request that is
+// blocked by another task grows no older meanwhile, see [Wait].
+//
+// A digital clock is exact for such systems, whose constraints include their limits:
+// Henzinger, Manna, Pnueli, "What good are digital clocks?", ICALP 1992.
 type Timing struct {
 	Tick     time.Duration // divides every duration of the system
 	MaxStall time.Duration
+
+	// MaxWait is how long a request waits for other tasks, on top of MaxStall: for
+	// what blocks it to go away, and to take what has come for it, such as the lag of a
+	// relay or of a replica. The zero value means that there is no bound.
+	MaxWait time.Duration
 }
+
+// A Wait says for what a request may have to wait.
+type Wait uint8
+
+const (
+	NoWait Wait = iota // it is never blocked
+
+	// ForOthers: it is blocked while another task holds what it needs, such as a lock. In
+	// all it is blocked for at most [Timing.MaxWait], and otherwise takes no longer than
+	// any request.
+	ForOthers
+
+	// ForNews: it is blocked until there is something for it, such as a message or a row
+	// that a poll finds, and comes at most [Timing.MaxWait] later: a message can be late
+	// and a poll can have any period.
+	ForNews
+)
 
 // MostTicks is how many ticks any duration of a timed system may be.
 const MostTicks = 500
@@ -52,9 +83,9 @@ type Timed interface {
 	// millisecond and negative, and no reply may change by it.
 	Tick(time.Duration) Request
 
-	// Waits says whether the request may have to wait for another task, so that
-	// there is no bound for it.
-	Waits(Request) bool
+	// Waits says for what the request may have to wait. Of one that is never blocked it
+	// may say anything but ForNews.
+	Waits(Request) Wait
 }
 
 // ClockName is the name of a [Clock].
@@ -141,8 +172,14 @@ func (s *System) Fit(c Content) error {
 type Span struct {
 	Least, Most int
 	Bounded     bool // Most means something
-	Waits       bool // it may have to wait for another task
+
+	Waits   Wait
+	Longest int // it is blocked for at most so many ticks; 0 means any number
 }
+
+// An Age is how many ticks ago something was asked for: those in which it was not
+// blocked, and those in which it was, as far as somebody counts them.
+type Age struct{ Asked, Blocked int }
 
 // Span returns when the next step of a task happens: its request is executed, or
 // the reply arrives. fresh says that it is the first thing that the task does,
@@ -153,33 +190,64 @@ func (s *System) Span(req Request, fresh bool) (sp Span, err error) {
 	}
 	if d, ok := req.Sleeps(); ok {
 		n, err := s.Timing.ticks(d)
-		return Span{n, n, true, false}, err
+		return Span{Least: n, Most: n, Bounded: true}, err
 	}
-	if !req.Local() {
-		i := s.Store(req.Store)
-		t, timed := s.Stores[i].(Timed)
-		f := s.Fallible(i)
-		if timed && t.Waits(req) || f != nil && f.Retries(req) {
-			return Span{Waits: true}, nil
-		}
+	longest, err := s.Timing.ticks(s.Timing.MaxWait)
+	if err != nil {
+		return sp, err
+	}
+	switch sp.Waits = s.waits(req); sp.Waits {
+	case ForNews:
+		sp.Most, sp.Bounded = longest, longest > 0
+		return sp, nil
+	case ForOthers:
+		sp.Longest = longest
 	}
 	if fresh {
-		return sp, nil
+		return Span{Waits: sp.Waits}, nil // it may ask for it later
 	}
-	n, err := s.Timing.ticks(s.Timing.MaxStall)
-	return Span{0, n, true, false}, err
+	sp.Bounded = true
+	sp.Most, err = s.Timing.ticks(s.Timing.MaxStall)
+	return sp, err
 }
 
-// Passes says what a tick does to something that was asked for age ticks ago: it
-// returns its age afterwards, and false if it is due, so that time waits.
-func (sp Span) Passes(age int) (int, bool) {
-	switch {
-	case !sp.Bounded:
-		return 0, true
-	case age >= sp.Most:
-		return age, false
+// waits says for what a request may have to wait: also for the end of an outage, if
+// its client tries again until then.
+func (s *System) waits(req Request) Wait {
+	if req.Local() {
+		return NoWait
 	}
-	return age + 1, true
+	i := s.Store(req.Store)
+	if t, ok := s.Stores[i].(Timed); ok && t.Waits(req) != NoWait {
+		return t.Waits(req)
+	}
+	if f := s.Fallible(i); f != nil && f.Retries(req) {
+		return ForOthers
+	}
+	return NoWait
+}
+
+// Passes says what a tick does to something of this age, which is blocked meanwhile or
+// not: it returns its age afterwards, and false if it is due, so that time waits.
+func (sp Span) Passes(a Age, blocked bool) (Age, bool) {
+	switch {
+	case blocked && sp.Waits == ForNews:
+		return Age{}, true // nothing has come for it yet
+	case blocked && sp.Longest == 0:
+		return a, true
+	case blocked:
+		return Age{a.Asked, a.Blocked + 1}, a.Blocked < sp.Longest
+	case !sp.Bounded:
+		return Age{}, true
+	}
+	return Age{a.Asked + 1, a.Blocked}, a.Asked < sp.Most
+}
+
+// Rests says whether the reply to a request, which has just been executed, is due from
+// now on and not from when it was asked for: after a sleep, or after news.
+func (s *System) Rests(req Request) bool {
+	_, sleeps := req.Sleeps()
+	return sleeps || s.Timing != nil && s.waits(req) == ForNews
 }
 
 // Ticking returns the requests that let a tick pass, by store; those of stores

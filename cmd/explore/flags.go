@@ -69,6 +69,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
+	f.DurationVar(&o.workload.MaxWait, "max-wait", 0, "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay; 0 means no bound (with -max-stall)")
 	f.DurationVar(&o.workload.MaxStall, "max-stall", 0, "the longest `time` from asking for a request to its reply, such as 1s; 0 means untimed, where nothing has a speed")
 	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
 	f.DurationVar(&o.workload.TTL, "ttl", 0, "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own")
@@ -181,7 +182,7 @@ func (o *options) setTasks(given map[string]bool) error {
 	has, none := "readers and writers", []string{"workers"}
 	if o.strategy.Race != nil {
 		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache", "metrics"}
-		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers, MaxStall: o.workload.MaxStall, Delay: o.workload.Delay, TTL: o.workload.TTL}
+		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers, MaxStall: o.workload.MaxStall, MaxWait: o.workload.MaxWait, Delay: o.workload.Delay, TTL: o.workload.TTL}
 	} else {
 		o.workload.Workers = 0
 	}
@@ -207,6 +208,10 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 	switch {
 	case given["max-stall"] && w.MaxStall <= 0:
 		return fmt.Errorf("-max-stall %s: must be more than 0", w.MaxStall)
+	case given["max-wait"] && w.MaxWait <= 0:
+		return fmt.Errorf("-max-wait %s: must be more than 0", w.MaxWait)
+	case w.MaxWait > 0 && w.MaxStall == 0:
+		return errors.New("-max-wait goes with -max-stall: without it no time passes")
 	case given["delay"] && w.Delay <= 0:
 		return fmt.Errorf("-delay %s: must be more than 0", w.Delay)
 	case (given["ttl"] || w.TTL != 0) && o.strategy.TTL == 0:
@@ -404,6 +409,9 @@ func (o options) replayCommand(property string, w model.Workload, token string) 
 	}
 	if w.MaxStall > 0 {
 		more += " -max-stall " + w.MaxStall.String()
+	}
+	if w.MaxWait > 0 {
+		more += " -max-wait " + w.MaxWait.String()
 	}
 	tasks := fmt.Sprintf("-readers %d -writers %d -keys %d -cache %s", w.Readers, w.Writers, w.Keys, w.Cache())
 	if o.strategy.Race != nil {

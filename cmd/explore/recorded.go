@@ -39,7 +39,7 @@ func (o *options) open() (*explore.Trace, error) {
 	for _, d := range []struct {
 		from string
 		into *time.Duration
-	}{{w.Delay, &o.workload.Delay}, {w.TTL, &o.workload.TTL}, {w.MaxStall, &o.workload.MaxStall}} {
+	}{{w.Delay, &o.workload.Delay}, {w.TTL, &o.workload.TTL}, {w.MaxStall, &o.workload.MaxStall}, {w.MaxWait, &o.workload.MaxWait}} {
 		if d.from == "" {
 			continue
 		}
@@ -52,7 +52,7 @@ func (o *options) open() (*explore.Trace, error) {
 			return nil, err
 		}
 	}
-	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != ""}
+	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != "", "max-wait": w.MaxWait != ""}
 	if err := o.setTime(given, w.Faults, ""); err != nil {
 		return nil, err
 	}

@@ -290,6 +290,9 @@ func words(w model.Workload) report.Workload {
 	if w.MaxStall > 0 {
 		words.MaxStall = w.MaxStall.String()
 	}
+	if w.MaxWait > 0 {
+		words.MaxWait = w.MaxWait.String()
+	}
 	return words
 }
 

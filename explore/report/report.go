@@ -81,6 +81,7 @@ type Workload struct {
 	Delay    string `json:"delay,omitempty"`     // as time.ParseDuration reads it; "": that of the strategy
 	TTL      string `json:"ttl,omitempty"`       // the same; "0s": none
 	MaxStall string `json:"max_stall,omitempty"` // the same; "": untimed
+	MaxWait  string `json:"max_wait,omitempty"`  // the same; "": no bound
 
 	Words string `json:"-"` // the same for people
 }

@@ -30,16 +30,18 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 }
 
 // Waits says whether the request waits for a message, or for an entry of a stream.
-func (s *Store) Waits(req sim.Request) bool {
+func (s *Store) Waits(req sim.Request) sim.Wait {
 	if req.Body == receiveBody {
-		return true
+		return sim.ForNews
 	}
 	cmds, err := commands(req.Body)
 	if err != nil || len(cmds) != 1 {
-		return false
+		return sim.NoWait
 	}
-	_, blocks := withoutBlock(cmds[0])
-	return blocks
+	if _, blocks := withoutBlock(cmds[0]); blocks {
+		return sim.ForNews
+	}
+	return sim.NoWait
 }
 
 // moment is by how much shorter a tick is for miniredis: so a key whose time has come

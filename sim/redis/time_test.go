@@ -344,20 +344,20 @@ func TestTimedRefusals(t *testing.T) {
 	}
 }
 
-// Only what waits for others has no bound in time.
+// A message and an entry of a stream can be late, and nothing else waits.
 func TestWaits(t *testing.T) {
 	s := timed(t)
 	for _, tt := range []struct {
 		req  sim.Request
-		want bool
+		want sim.Wait
 	}{
-		{sim.Request{Store: "cache", Body: receiveBody, Conn: "task-1#0"}, true},
-		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), true},
-		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), true},
-		{request("XREAD", "STREAMS", "s", "0"), false},
-		{request("GET", "k"), false},
-		{request("SET", "k", "v", "NX", "PX", "1000"), false},
-		{sim.Request{Store: "cache", Body: closeBody, Conn: "task-1#0"}, false},
+		{sim.Request{Store: "cache", Body: receiveBody, Conn: "task-1#0"}, sim.ForNews},
+		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), sim.ForNews},
+		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), sim.ForNews},
+		{request("XREAD", "STREAMS", "s", "0"), sim.NoWait},
+		{request("GET", "k"), sim.NoWait},
+		{request("SET", "k", "v", "NX", "PX", "1000"), sim.NoWait},
+		{sim.Request{Store: "cache", Body: closeBody, Conn: "task-1#0"}, sim.NoWait},
 	} {
 		if got := s.Waits(tt.req); got != tt.want {
 			t.Errorf("%q: %v", tt.req.Body, got)

@@ -48,8 +48,15 @@ func looksAtTime(sql string) bool {
 // Tick returns no request.
 func (s *Store) Tick(time.Duration) sim.Request { return sim.Request{} }
 
-// Waits says whether the request may have to wait, for a transaction or for a row.
-func (s *Store) Waits(req sim.Request) bool {
+// Waits says whether the request is one that a transaction may have to wait with, or
+// waits for a row. Single statements without transactions wait for nobody.
+func (s *Store) Waits(req sim.Request) sim.Wait {
 	c, err := decodeCall(req.Body)
-	return err == nil && (s.mode != InMemory || c.mode == modeAwait)
+	switch {
+	case err == nil && c.mode == modeAwait:
+		return sim.ForNews
+	case err == nil && s.mode != InMemory:
+		return sim.ForOthers
+	}
+	return sim.NoWait
 }
