@@ -83,7 +83,7 @@ func (g *graph) count(order []uint32, violates []badness) census {
 	longest := g.longest()
 	counts := wordsFor(longest, g.branches())
 	parts := wordsFor(longest, lcm)
-	if g.restless() || !slices.ContainsFunc(violates, func(b badness) bool { return b > 0 }) {
+	if g.restless() || g.stuck != nil || !slices.ContainsFunc(violates, func(b badness) bool { return b > 0 }) {
 		parts = 0 // the probability is 0, or there is none since faults have none
 	}
 	record := 2*counts + parts
@@ -137,7 +137,7 @@ func (g *graph) count(order []uint32, violates []badness) census {
 		}
 	}
 	c := census{toBig(flat[:counts]), toBig(flat[counts : 2*counts]), new(big.Rat)}
-	if g.restless() {
+	if g.restless() || g.stuck != nil {
 		c.probability = nil
 	}
 	if parts > 0 {

@@ -61,6 +61,16 @@ type step struct {
 // if the move is not possible there.
 func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err error) {
 	s = step{slices.Clone(values), sim.Step{Move: m}}
+	var moments sim.Moments
+	var waking sim.Waking
+	if g.dated {
+		if waking, err = g.waking(values, slot, m); err != nil {
+			return s, false, err
+		}
+		if moments, ok = g.sys.Wake(g.weather(values), waking); !ok {
+			return s, false, nil
+		}
+	}
 	switch {
 	case m.Task != sim.Environment:
 		ok, err = g.doTask(&s, slot)
@@ -81,6 +91,11 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 	}
 	if ok && g.moody && err == nil {
 		after := g.weather(values).After(m.Fault.Kind)
+		if g.dated {
+			if after, err = g.sys.Leave(after, moments, waking, g.leaving(values, &s)); err != nil {
+				return s, false, err
+			}
+		}
 		s.values[g.weatherAt()] = g.weathers.of(after)
 	}
 	if ok && len(g.watches) > 0 && err == nil {
@@ -94,6 +109,73 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		ok = false
 	}
 	return s, ok, err
+}
+
+// waking returns what a move says of its moment: see [sim.System.Wake].
+func (g *graph) waking(values []uint32, slot int, m sim.Move) (k sim.Waking, err error) {
+	k.Before = g.living(values)
+	switch {
+	case m.Task != sim.Environment && m.Fault.Kind == "":
+		table := g.codes[g.slots[slot].code]
+		if w := table.nodes[values[slot]].wants[g.tasks[m.Task].Index]; w.store >= 0 {
+			k.Sleeper = m.Task
+			k.Slept, _ = table.request(w).Sleeps()
+		}
+	case m.Fault.Kind == sim.Expire:
+		for i, t := range g.stores {
+			all, err := g.incidents(values, i)
+			if err != nil {
+				return k, err
+			}
+			if slices.ContainsFunc(all, func(in incident) bool { return in.fault == m.Fault }) {
+				k.Expires = t.store.Name() + "/" + m.Fault.Target
+				break
+			}
+		}
+	}
+	return k, nil
+}
+
+// leaving returns what there is after a step from a state of these values.
+func (g *graph) leaving(before []uint32, s *step) (l sim.Leaving) {
+	l.After = g.living(s.values)
+	if req := s.step.Request; s.step.Task != sim.Environment && !req.Local() {
+		i := g.sys.Store(req.Store)
+		known := g.stores[i].states[before[len(g.slots)+i]].next
+		if n := g.stores[i].requests.of(req); s.step.Executes() && int(n) < len(known) {
+			l.Set = known[n].set
+		}
+	}
+	for task, t := range g.tasks {
+		slot := g.slot(t.Program)
+		if !g.sleeps(s.values, slot, t.Index) {
+			continue
+		}
+		l.Asleep = append(l.Asleep, task)
+		if task == s.step.Task || s.step.Fault.Kind == sim.Crash && s.step.Fault.Target == g.sys.Programs[t.Program].Name || !g.sleeps(before, slot, t.Index) {
+			l.Fell = append(l.Fell, task)
+		}
+	}
+	return l
+}
+
+// living returns the items that go away by themselves in a state of these values.
+func (g *graph) living(values []uint32) (all []sim.Lifetime) {
+	for i, t := range g.stores {
+		all = append(all, t.states[values[len(g.slots)+i]].living...)
+	}
+	return all
+}
+
+// sleeps says whether a task of the process in a slot sleeps in a state of these values.
+func (g *graph) sleeps(values []uint32, slot, task int) bool {
+	table := g.codes[g.slots[slot].code]
+	w := table.nodes[values[slot]].wants[task]
+	if w.store < 0 {
+		return false
+	}
+	_, sleeps := table.request(w).Sleeps()
+	return sleeps
 }
 
 func (g *graph) doTask(s *step, slot int) (bool, error) {
@@ -382,7 +464,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 // the steps with these labels are possible, although it is not at its end: see
 // [sim.Execution.Stuck].
 func (g *graph) sticks(values []uint32, labels []uint32) (bool, error) {
-	if g.sys.Timing == nil || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.all[l]) }) {
+	if g.sys.Timing == nil && !g.dated || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.all[l]) }) {
 		return false, nil
 	}
 	for i, s := range g.slots {
@@ -391,7 +473,7 @@ func (g *graph) sticks(values []uint32, labels []uint32) (bool, error) {
 			if w.store == finished {
 				continue
 			}
-			if due, err := table.due(values[i], task); err != nil || !due {
+			if due, err := table.due(values[i], task); err != nil || !due || g.dated && g.sleeps(values, i, task) {
 				return err == nil, err
 			}
 		}

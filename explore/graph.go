@@ -26,6 +26,7 @@ type graph struct {
 	rows   [][]row // by code, and then by state of a process of that code and task
 
 	moody    bool // there is more than the steps of tasks: see environment.go
+	dated    bool // the weather has times: see sim.System.Dated
 	weathers *numbers[sim.Weather]
 	causes   *numbers[sim.Fault]
 	labels   chunks[uint32] // of the edges: which of causes each is
@@ -110,7 +111,8 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		}
 		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
-	g.moody = g.restless() || len(g.watches) > 0
+	g.dated = sys.Dated()
+	g.moody = g.restless() || g.dated || len(g.watches) > 0
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
@@ -170,6 +172,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 // what the tasks that boot make of it.
 func (g *graph) boot() error {
 	g.begins = make([]uint32, g.fields())
+	g.dated = false // what a task does to boot is of the moment in which all begins
 	for i, t := range g.tasks {
 		for n := 0; t.Boot; n++ {
 			if n == maxSteps {
@@ -187,6 +190,11 @@ func (g *graph) boot() error {
 	}
 	for i := range g.watches {
 		g.begins[g.watchAt(i)] = 0
+	}
+	if g.dated = g.sys.Dated(); g.dated {
+		nothing := step{g.begins, sim.Step{Move: sim.Move{Task: sim.Environment}}}
+		asleep := g.leaving(g.begins, &nothing).Asleep
+		g.begins[g.weatherAt()] = g.weathers.of(g.sys.Begin(g.weathers.all[0], g.living(g.begins), asleep))
 	}
 	return nil
 }
@@ -206,7 +214,7 @@ func (g *graph) about(p sim.Property) *graph {
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, asked: g.asked}
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, dated: g.dated, asked: g.asked}
 	a.weathers, a.causes = g.weathers.clone(), g.causes.clone()
 	for _, w := range g.watches {
 		a.watches = append(a.watches, watch{w.monitor, w.states.clone()})

@@ -59,7 +59,7 @@ func (g *graph) total(order []uint32, m Measure) (Measured, error) {
 	if r.Least > r.Most { // there is no interleaving
 		r = Measured{Name: m.Name}
 	}
-	if g.restless() {
+	if g.restless() || g.stuck != nil {
 		r.Mean = math.NaN()
 	}
 	return r, nil

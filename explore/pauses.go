@@ -8,13 +8,10 @@ import (
 	"quiesce/sim"
 )
 
-// In an untimed system a key may expire at any moment, by a fault, and a sleep may
-// end at any moment. An execution in which that happens says something about the
-// times of its steps: a key expires when its TTL has passed, and not later; a sleep
-// takes at least as long as it was asked for; and steps follow one another. These
-// are difference constraints (Bellman 1958; Cormen et al., section 22.4): times that
-// satisfy them exist unless the graph of the constraints has a cycle that asks for
-// more time than none.
+// In an untimed system a key may expire at any moment, by a fault, and a sleep may end at
+// any moment. What an execution in which that happens says of the moments of its steps
+// (see sim/times.go) are difference constraints (Bellman 1958; Cormen et al., section
+// 22.4). How long a task has to pause follows from the longest paths in their graph.
 
 // A Pause says how long a task pauses at least, in all, between two of its steps for
 // an execution to be possible; it may take other steps between them.
@@ -29,19 +26,6 @@ func (p Pause) String() string {
 	return fmt.Sprintf("%s pauses for at least %s between steps %d and %d", p.Task, p.AtLeast, p.After, p.Before)
 }
 
-// An ImpossibleError says that no clock can show the times of an execution.
-type ImpossibleError struct{ Token string }
-
-func (e *ImpossibleError) Error() string {
-	return fmt.Sprintf("no times fit the schedule %s: a key would have to expire too early or too late", e.Token)
-}
-
-// instant is by how much a store turns time back before every step to find out when
-// a TTL was set: all TTLs are multiples of a millisecond, so what is beyond one says
-// how many steps ago that was. Commands see whole milliseconds, so what they answer
-// is what it was; if time passed, PTTL would be one less.
-const instant = time.Microsecond
-
 // A lifetime is what is known of a TTL: it was set in a step, or in the setup if
 // that is 0.
 type lifetime struct {
@@ -50,55 +34,78 @@ type lifetime struct {
 }
 
 // pauses returns how long the tasks have to pause in a schedule, nil if no time has
-// to pass. It returns an [*ImpossibleError] if there are no such times.
+// to pass.
 func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
-	if sys.Timing != nil || !passes(sys, schedule) {
+	if !sys.Dated() {
 		return nil, nil
 	}
-	lives, err := lifetimes(sys, schedule)
-	if err != nil {
-		return nil, err
-	}
 	var c constraints
-	last := map[int]int{} // step of each task
-	steps := sys.Tasks()
-	requests, err := sleeps(sys, schedule)
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range schedule {
-		step := i + 1
-		c.after(i, step, 0)
-		if m.Fault.Kind == sim.Expire {
-			if l, ok := lives[i][m.Fault.Target]; ok {
-				if l.set > 0 { // how long before the first step the setup was is open
-					c.after(l.set, step, l.ttl)
-				}
-				c.within(l.set, step, l.ttl)
+	asked := map[int]int{} // the last step of each task
+	slept := make([]time.Duration, len(schedule))
+	var living []map[string]lifetime // after every step
+	err := follow(sys, schedule, func(step int, e *sim.Execution) error {
+		var before map[string]lifetime
+		if step > 0 {
+			before = living[step-1]
+		}
+		living = append(living, lifetimes(before, step, e))
+		if step == 0 {
+			return nil
+		}
+		took := e.Trace()[step-1]
+		c.after(step-1, step, 0)
+		for item, l := range before {
+			c.within(l.set, step, l.ttl)
+			if took.Fault.Kind == sim.Expire && item == took.Request.Store+"/"+took.Fault.Target {
+				c.after(l.set, step, l.ttl)
 			}
 		}
-		if d := requests[i]; d > 0 {
-			c.after(last[m.Task], step, d)
+		if d, ok := took.Request.Sleeps(); ok && took.Task != sim.Environment {
+			slept[step-1] = d
+			c.after(asked[took.Task], step, d)
 		}
-		for _, l := range lives[step] {
-			c.within(l.set, step, l.ttl)
-		}
-		last[m.Task] = step
+		asked[took.Task] = step
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	if _, ok := c.longest(0, len(schedule)); !ok {
-		return nil, &ImpossibleError{schedule.Format(sys)}
+		return nil, fmt.Errorf("no times fit the schedule %s, though each of its steps was possible", schedule.Format(sys))
 	}
 	var all []Pause
-	for task, t := range steps {
+	for task, t := range sys.Tasks() {
 		var own []int // steps
 		for i, m := range schedule {
 			if m.Task == task {
 				own = append(own, i+1)
 			}
 		}
-		all = append(all, c.pausesOf(t.Name, own, requests)...)
+		all = append(all, c.pausesOf(t.Name, own, slept)...)
 	}
 	return all, nil
+}
+
+// lifetimes returns the TTLs after a step, by item; before are those before it.
+func lifetimes(before map[string]lifetime, step int, e *sim.Execution) map[string]lifetime {
+	all := map[string]lifetime{}
+	living, set := e.Living()
+	for _, l := range living {
+		was, there := before[l.Item]
+		switch {
+		case step > 0 && slices.Contains(set, l.Item) || step == 0:
+			all[l.Item] = lifetime{step, l.TTL}
+		case there:
+			all[l.Item] = was
+		default: // it has another name now
+			for item, b := range before {
+				if b.ttl == l.TTL && !slices.ContainsFunc(living, func(o sim.Lifetime) bool { return o.Item == item }) {
+					all[l.Item] = b
+				}
+			}
+		}
+	}
+	return all
 }
 
 // pausesOf returns between which of its own steps a task has to pause, the closest
@@ -121,33 +128,6 @@ func (c constraints) pausesOf(task string, own []int, slept []time.Duration) (al
 	return all
 }
 
-// passes says whether time has to pass in a schedule.
-func passes(sys *sim.System, schedule Schedule) bool {
-	for _, s := range sys.Stores {
-		if s.Name() == sim.ClockName {
-			return true
-		}
-	}
-	for _, m := range schedule {
-		if m.Fault.Kind == sim.Expire {
-			return true
-		}
-	}
-	return false
-}
-
-// sleeps returns for every step how long it ends a sleep of.
-func sleeps(sys *sim.System, schedule Schedule) ([]time.Duration, error) {
-	all := make([]time.Duration, len(schedule))
-	err := follow(sys, schedule, func(i int, e *sim.Execution) error {
-		if i > 0 {
-			all[i-1], _ = e.Trace()[i-1].Request.Sleeps()
-		}
-		return nil
-	})
-	return all, err
-}
-
 // follow runs a schedule and calls f before the first step and after each.
 func follow(sys *sim.System, schedule Schedule, f func(int, *sim.Execution) error) error {
 	e, err := sys.Start()
@@ -167,41 +147,6 @@ func follow(sys *sim.System, schedule Schedule, f func(int, *sim.Execution) erro
 		}
 	}
 	return nil
-}
-
-// lifetimes returns the TTLs after every step, by item; the first are those before
-// any step.
-func lifetimes(sys *sim.System, schedule Schedule) ([]map[string]lifetime, error) {
-	var all []map[string]lifetime
-	err := follow(sys, schedule, func(step int, e *sim.Execution) error {
-		v, err := e.View()
-		if err != nil {
-			return err
-		}
-		lives := map[string]lifetime{}
-		for _, c := range v.Contents {
-			for _, it := range c {
-				if it.TTL > 0 {
-					ago := it.TTL % time.Millisecond
-					lives[it.Name] = lifetime{step - int(ago/instant), it.TTL - ago}
-				}
-			}
-		}
-		all = append(all, lives)
-		for _, s := range sys.Stores {
-			t, ok := s.(sim.Timed)
-			if !ok {
-				continue
-			}
-			if req := t.Tick(-instant); req != (sim.Request{}) {
-				if _, err := t.Execute(req); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	return all, err
 }
 
 // constraints say of the times of steps that one is at least so much later than

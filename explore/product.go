@@ -212,12 +212,7 @@ func (g *graph) conclude(ctx context.Context, r *Result, order []uint32, opts Pr
 	}
 	r.decide()
 	if r.Violating.Sign() > 0 {
-		r.Counterexample, err = g.possible(order, violates)
-		var impossible *ImpossibleError
-		if errors.As(err, &impossible) {
-			r.Reason, err = impossible.Error(), nil
-			r.decide()
-		}
+		r.Counterexample, err = confirm(g.sys, g.minimal(order, violates))
 		if err == nil && opts.Explain && r.Verdict == Violated {
 			err = g.explain(ctx, r, order, violates)
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 // A connectionError says that a process of a class makes a request for which the
-// store looks at the connection, so that the processes of the class differ.
+// store looks at the connection, so that the processes of the class differ; or sleeps,
+// and how long ago it fell asleep matters.
 type connectionError struct{ class string }
 
 func (e *connectionError) Error() string {
@@ -19,7 +20,8 @@ func (e *connectionError) Error() string {
 // tellsApart returns a *connectionError if processes share the table although a
 // store tells them apart by this request.
 func (g *graph) tellsApart(table *processTable, req sim.Request) error {
-	if table.shared && req.Conn != "" {
+	_, sleeps := req.Sleeps()
+	if table.shared && (req.Conn != "" || sleeps && g.dated) {
 		return &connectionError{g.sys.Programs[table.program].Class}
 	}
 	return nil

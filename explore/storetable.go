@@ -30,6 +30,7 @@ type storeState struct {
 	key     string
 	next    []storeStep // by request
 	suffers []incident  // what the environment can do to it; nil if not known yet
+	living  []sim.Lifetime
 
 	// The shortest recorded input path from state 0: the last request on it,
 	// and the state before.
@@ -50,6 +51,7 @@ type storeStep struct {
 	kind  stepKind
 	state uint32
 	reply uint32
+	set   []string // items with a TTL, of a dated system
 }
 
 type stepKind uint8
@@ -77,9 +79,9 @@ func newStoreTable(sys *sim.System, index int) (*storeTable, error) {
 }
 
 func (t *storeTable) content() (sim.Content, error) {
-	c, err := t.store.Content()
+	c, err := t.sys.Content(t.index)
 	if err != nil {
-		return nil, fmt.Errorf("content of %s: %w", t.store.Name(), err)
+		return nil, err
 	}
 	if err := t.sys.Fit(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.store.Name(), err)
@@ -94,7 +96,8 @@ func (t *storeTable) intern(c sim.Content) uint32 {
 	if !ok {
 		id = uint32(len(t.states))
 		t.byKey[key] = id
-		t.states = append(t.states, storeState{content: slices.Clone(c), key: key})
+		living, _ := sim.Lifetimes(t.store.Name(), c)
+		t.states = append(t.states, storeState{content: slices.Clone(c), key: key, living: living})
 	}
 	return id
 }
@@ -127,6 +130,10 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if err != nil {
 		return storeStep{}, err
 	}
+	set, err := t.set()
+	if err != nil {
+		return storeStep{}, err
+	}
 	content, err := t.content()
 	if err != nil {
 		return storeStep{}, err
@@ -136,7 +143,17 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if to := &t.states[t.live]; t.live != 0 && (to.depth == 0 || depth < to.depth) {
 		to.depth, to.before, to.by = depth, state, request
 	}
-	return storeStep{done, t.live, t.replies.of(reply)}, nil
+	return storeStep{done, t.live, t.replies.of(reply), set}, nil
+}
+
+// set returns the items with a TTL that the last request has set, if anybody wants to know.
+func (t *storeTable) set() ([]string, error) {
+	if !t.sys.Dated() {
+		return nil, nil
+	}
+	c, err := t.store.Content()
+	_, set := sim.Lifetimes(t.store.Name(), c)
+	return set, err
 }
 
 // incidents returns the faults that can happen in a state, as long as they are
@@ -166,7 +183,7 @@ func (t *storeTable) incidents(state uint32) ([]incident, error) {
 
 func (t *storeTable) execute(request uint32) (sim.Reply, error) {
 	t.executed++
-	reply, err := t.store.Execute(t.requests.all[request])
+	reply, err := t.sys.Execute(t.index, t.requests.all[request])
 	if err != nil && !errors.Is(err, sim.ErrBlocked) {
 		err = fmt.Errorf("%s: %w", t.store.Name(), err)
 	}

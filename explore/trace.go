@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -189,6 +190,9 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 		} else if !task.Background {
 			waiting = append(waiting, task.Name+" waits for "+obstacle(sys, err, text))
 		}
+	}
+	if stuck, err := e.Stuck(); err != nil || stuck {
+		return nil, cmp.Or(err, error(&ScheduleError{len(e.Trace()) + 1, "is missing: time has to pass for one that sleeps, and cannot before something else happens"}))
 	}
 	return waiting, nil
 }

@@ -37,7 +37,7 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 	}
 	switch {
 	case kind == "":
-		reply, err := store.Execute(req)
+		reply, err := e.sys.Execute(i, req)
 		if err != nil || e.sys.Timing == nil {
 			return reply, err
 		}
@@ -49,7 +49,7 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 	case kind == RedisDown && f.Retries(req):
 		return "", ErrBlocked
 	case kind == LostReply:
-		if _, err := store.Execute(req); err != nil {
+		if _, err := e.sys.Execute(i, req); err != nil {
 			return "", err
 		}
 	}

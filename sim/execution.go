@@ -26,6 +26,8 @@ type Execution struct {
 	weather Weather
 	monitor string
 	trace   []Step
+	living  []Lifetime // of a dated system
+	set     []string   // those of living that the last step has set
 }
 
 // An arrival is a reply on its way to a task.
@@ -69,6 +71,10 @@ func (s *System) Start() (*Execution, error) {
 	}
 	if m := s.Property.Monitor; m != nil {
 		e.monitor = m.Start
+	}
+	if err := e.begin(); err != nil {
+		e.Stop()
+		return nil, err
 	}
 	return e, nil
 }
@@ -229,9 +235,9 @@ func (e *Execution) blocked(task int, req Request) (bool, error) {
 	return blocked, err
 }
 
-// Stuck says whether the execution cannot go on although it is not at its end: a task
-// sleeps, and no time can pass since another one would wait for longer than
-// [Timing.MaxWait]. Such an execution is none.
+// Stuck says of an execution that cannot go on whether it is not at its end: a task
+// sleeps, and no time can pass, since another one would wait for longer than
+// [Timing.MaxWait], or since a key would have to expire. Such an execution is none.
 func (e *Execution) Stuck() (bool, error) {
 	for task := range e.tasks {
 		req, ok := e.Pending(task)
@@ -239,7 +245,8 @@ func (e *Execution) Stuck() (bool, error) {
 			continue
 		}
 		span, err := e.sys.Span(req, e.fresh[task])
-		if err != nil || e.ages[task].Asked < span.Least {
+		_, sleeps := req.Sleeps()
+		if err != nil || e.ages[task].Asked < span.Least || sleeps && e.sys.Dated() {
 			return err == nil, err
 		}
 	}
@@ -280,18 +287,23 @@ func (e *Execution) Step(task int) error { return e.Do(Move{Task: task}) }
 // happens. It returns [ErrBlocked], and nothing has changed, if the task is
 // blocked; any other error ends the run. It panics if the task has finished.
 func (e *Execution) Do(m Move) error {
-	do := e.take
-	if m.Task == Environment {
-		do = e.strike
-	} else if m.Fault.Kind == Crash {
-		do = e.die
-	}
-	if err := do(m); err != nil || e.sys.Property.Monitor == nil {
+	if err := e.dated(m); err != nil || e.sys.Property.Monitor == nil {
 		return err
 	}
 	v, err := e.View()
 	e.monitor = e.sys.After(e.sys.Property.Monitor, e.monitor, e.trace[len(e.trace)-1], v)
 	return err
+}
+
+// move makes a move of whichever kind.
+func (e *Execution) move(m Move) error {
+	switch {
+	case m.Task == Environment:
+		return e.strike(m)
+	case m.Fault.Kind == Crash:
+		return e.die(m)
+	}
+	return e.take(m)
 }
 
 // take takes the next step of a task.
@@ -340,10 +352,10 @@ func (e *Execution) Trace() []Step { return e.trace }
 // View returns what a property sees now.
 func (e *Execution) View() (View, error) {
 	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks))}
-	for i, st := range e.sys.Stores {
+	for i := range e.sys.Stores {
 		var err error
-		if v.Contents[i], err = st.Content(); err != nil {
-			return View{}, fmt.Errorf("content of %s: %w", st.Name(), err)
+		if v.Contents[i], err = e.sys.Content(i); err != nil {
+			return View{}, err
 		}
 	}
 	for _, p := range e.procs {

@@ -146,8 +146,9 @@ func (m Move) Strikes() bool {
 // A Weather is what the environment can still do: it is the state of a machine
 // that only faults move.
 type Weather struct {
-	left [8 + 1]uint8 // by FaultKinds, then of any kind
-	down bool
+	left  [8 + 1]uint8 // by FaultKinds, then of any kind
+	down  bool
+	times string // the zone of a dated system: see System.Dated
 }
 
 // weather returns the state in which every execution starts.

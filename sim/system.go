@@ -201,6 +201,28 @@ func (s *System) Reset(i int) error {
 	return nil
 }
 
+// Execute has the i-th store execute the request of a task.
+func (s *System) Execute(i int, req Request) (Reply, error) {
+	if s.Dated() {
+		if err := turnBack(s.Stores[i]); err != nil {
+			return "", err
+		}
+	}
+	return s.Stores[i].Execute(req)
+}
+
+// Content returns what the i-th store holds.
+func (s *System) Content(i int) (Content, error) {
+	c, err := s.Stores[i].Content()
+	if err != nil {
+		return nil, fmt.Errorf("content of %s: %w", s.Stores[i].Name(), err)
+	}
+	if s.Dated() {
+		c = withoutInstants(c)
+	}
+	return c, nil
+}
+
 // Store returns the index of the store with the given name. It panics if there
 // is none: a client was made for a store that is not in the system.
 func (s *System) Store(name string) int {

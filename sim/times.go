@@ -1,0 +1,390 @@
+package sim
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// In an untimed system a key may expire at any moment, by a fault, and a sleep may end at
+// any moment. An execution in which that happens says something about the moments of its
+// steps: a key expires when its TTL has passed, and not later; it is there in every step
+// before that; a sleep takes at least as long as it was asked for; and steps follow one
+// another. An execution for which there are no such moments is none.
+//
+// What has to be known of the past is a zone: of any two moments that still matter by how
+// much one is later than the other at most (Dill 1989; Bengtsson and Yi, "Timed Automata:
+// Semantics, Algorithms and Tools", 2004, section 4). It is a part of the [Weather], so of
+// the state. What cannot matter any more is left out of it: of a sleep, which only asks
+// for enough time, nothing that makes it longer (the bounds of Behrmann, Bouyer, Larsen
+// and Pelánek, STTT 2006, with no upper ones); and all of it when no time has to pass.
+
+// A Lifetime is an item of a store that goes away by itself.
+type Lifetime struct {
+	Item string // with its store
+	TTL  time.Duration
+}
+
+// Dated says whether time may have to pass in an untimed system: something can expire, or
+// a task can sleep.
+func (s *System) Dated() bool {
+	return s.Timing == nil && (s.Faults[Expire] > 0 || s.Faults[AnyFault] > 0 || s.clock())
+}
+
+// clock says whether tasks can sleep.
+func (s *System) clock() bool {
+	return slices.ContainsFunc(s.Stores, func(st Store) bool { return st.Name() == ClockName })
+}
+
+// timeless says whether no time has to pass any more.
+func (s *System) timeless(w Weather) bool { return !s.clock() && !w.Allows(Expire) }
+
+// instant is how far a store turns time back before every request of a task in a dated
+// system. All TTLs are whole milliseconds, so one that is still whole afterwards was set
+// by that request. Commands see whole milliseconds, so what they answer is what it was.
+const instant = time.Nanosecond
+
+// turnBack turns the time of a store back by an instant.
+func turnBack(s Store) error {
+	t, ok := s.(Timed)
+	if !ok {
+		return nil
+	}
+	req := t.Tick(-instant)
+	if req == (Request{}) {
+		return nil
+	}
+	_, err := t.Execute(req)
+	return err
+}
+
+// Lifetimes returns the items of a store that go away by themselves, and which of them
+// the last request has set.
+func Lifetimes(store string, c Content) (all []Lifetime, set []string) {
+	for _, it := range c {
+		if it.TTL <= 0 {
+			continue
+		}
+		l := Lifetime{store + "/" + it.Name, it.TTL.Truncate(time.Millisecond)}
+		if all = append(all, l); it.TTL == l.TTL {
+			set = append(set, l.Item)
+		}
+	}
+	return all, set
+}
+
+// withoutInstants returns the content with whole TTLs.
+func withoutInstants(c Content) Content {
+	if !slices.ContainsFunc(c, func(it Item) bool { return it.TTL%time.Millisecond != 0 }) {
+		return c
+	}
+	c = slices.Clone(c)
+	for i := range c {
+		c[i].TTL = c[i].TTL.Truncate(time.Millisecond)
+	}
+	return c
+}
+
+// A Waking is what a step says of its moment.
+type Waking struct {
+	Before  []Lifetime    // what is there before it
+	Expires string        // the item that reaches the end of its TTL; "" is none
+	Sleeper int           // the task whose sleep ends, if Slept is more than 0
+	Slept   time.Duration // how long it asked for
+}
+
+// A Leaving is what there is after a step.
+type Leaving struct {
+	After  []Lifetime
+	Set    []string // items that the step has set
+	Asleep []int    // tasks that sleep
+	Fell   []int    // those of them that have begun to in this step
+}
+
+// Moments are those that are possible for a step, with those before it.
+type Moments struct{ zone }
+
+// Begin returns the weather in which an execution begins, with these items and sleeping
+// tasks. They are all of one moment, and the first step is at any later one.
+func (s *System) Begin(w Weather, items []Lifetime, asleep []int) Weather {
+	if !s.Dated() {
+		return w
+	}
+	z := zone{names: nil, later: [][]time.Duration{{0}}}
+	l := Leaving{After: items, Asleep: asleep, Fell: asleep}
+	for _, it := range items {
+		l.Set = append(l.Set, it.Item)
+	}
+	w, err := s.Leave(w, Moments{z}, Waking{}, l)
+	if err != nil {
+		panic(err) // all is set here
+	}
+	return w
+}
+
+// Wake returns the moments that are possible for a step in a weather, false if there are
+// none: then the step is not possible.
+func (s *System) Wake(w Weather, k Waking) (Moments, bool) {
+	if !s.Dated() || s.timeless(w) {
+		return Moments{}, true
+	}
+	z := parseZone(w.times)
+	if i := z.index(k.Expires); i > 0 {
+		z.atLeast(0, i, z.ttl(k.Expires, k.Before))
+	}
+	if i := z.index(sleeperName(k.Sleeper)); k.Slept > 0 && i > 0 {
+		z.atLeast(0, i, k.Slept)
+	}
+	return Moments{z}, z.close()
+}
+
+// Leave returns the weather after a step with these moments; w is the one after its fault.
+// The error says that it is not known since when an item is there.
+func (s *System) Leave(w Weather, m Moments, k Waking, l Leaving) (Weather, error) {
+	w.times = ""
+	if !s.Dated() || s.timeless(w) {
+		return w, nil
+	}
+	z := m.zone
+	next := []string{""}
+	from := []int{0} // the moment that each of them is one of, in z
+	for _, it := range l.After {
+		i := z.index(it.Item)
+		switch {
+		case slices.Contains(l.Set, it.Item):
+			i = 0
+		case i < 0:
+			if i = z.origin(it, k.Before, l.After); i < 0 {
+				return w, fmt.Errorf("it cannot be told since when %s has its TTL of %s; give it a TTL by a request of its own, such as PEXPIRE", it.Item, it.TTL)
+			}
+		}
+		next, from = append(next, it.Item), append(from, i)
+	}
+	for _, task := range l.Asleep {
+		i := z.index(sleeperName(task))
+		if i < 0 || slices.Contains(l.Fell, task) {
+			i = 0
+		}
+		next, from = append(next, sleeperName(task)), append(from, i)
+	}
+	after := zone{names: next[1:]}
+	for i := range next {
+		row := make([]time.Duration, len(next))
+		for j := range next {
+			row[j] = z.later[from[i]][from[j]]
+			if i == 0 && j > 0 || strings.HasPrefix(next[i], sleeping) && i != j {
+				row[j] = unbounded // time passes from here on; and a sleep may be longer
+			}
+		}
+		after.later = append(after.later, row)
+	}
+	for i, it := range l.After {
+		after.later[0][i+1] = it.TTL
+	}
+	after.close() // some moment is possible: that of the step
+	w.times = after.String()
+	return w, nil
+}
+
+// begin sets the moments of what is there before the first step.
+func (e *Execution) begin() error {
+	if !e.sys.Dated() {
+		return nil
+	}
+	var err error
+	e.living, _, err = e.lifetimes("")
+	e.weather = e.sys.Begin(e.weather, e.living, e.asleep())
+	return err
+}
+
+// Living returns, of a dated system, the items of all stores that go away by themselves,
+// and the names of those that the last step has set.
+func (e *Execution) Living() (all []Lifetime, set []string) { return e.living, e.set }
+
+// dated makes a move if there is a moment for it.
+func (e *Execution) dated(m Move) error {
+	if !e.sys.Dated() {
+		return e.move(m)
+	}
+	var k Waking
+	var err error
+	k.Before = e.living
+	if m.Task != Environment {
+		if req, ok := e.Pending(m.Task); ok && m.Fault.Kind == "" {
+			k.Sleeper = m.Task
+			k.Slept, _ = req.Sleeps()
+		}
+	} else if m.Fault.Kind == Expire {
+		req, err := e.incident(m.Fault)
+		if err != nil {
+			return err
+		}
+		k.Expires = req.Store + "/" + m.Fault.Target
+	}
+	moments, ok := e.sys.Wake(e.weather, k)
+	if !ok {
+		return ErrBlocked
+	}
+	before := e.asleep()
+	if err := e.move(m); err != nil {
+		return err
+	}
+	var l Leaving
+	last := e.trace[len(e.trace)-1]
+	if l.After, l.Set, err = e.lifetimes(last.Request.Store); err != nil {
+		return err
+	}
+	if !last.Executes() {
+		l.Set = nil
+	}
+	e.living, e.set, l.Asleep = l.After, l.Set, e.asleep()
+	for _, task := range l.Asleep {
+		if !slices.Contains(before, task) || task == m.Task || m.Fault.Kind == Crash && e.sys.Programs[e.tasks[task].Program].Name == m.Fault.Target {
+			l.Fell = append(l.Fell, task)
+		}
+	}
+	e.weather, err = e.sys.Leave(e.weather, moments, k, l)
+	return err
+}
+
+// Executes says whether a store has executed the request of a task in this step.
+func (s Step) Executes() bool {
+	_, failed := s.Reply.Failure()
+	return s.Task != Environment && !s.Request.Local() && (!failed || s.Fault.Kind == LostReply || s.Fault.Kind == Crash)
+}
+
+// lifetimes returns the items of all stores that go away by themselves, and those that
+// the last request of a task to the store called setter has set.
+func (e *Execution) lifetimes(setter string) (all []Lifetime, set []string, err error) {
+	for _, st := range e.sys.Stores {
+		c, err := st.Content()
+		if err != nil {
+			return nil, nil, fmt.Errorf("content of %s: %w", st.Name(), err)
+		}
+		items, whole := Lifetimes(st.Name(), c)
+		if all = append(all, items...); st.Name() == setter {
+			set = whole
+		}
+	}
+	return all, set, nil
+}
+
+// asleep returns the tasks that sleep.
+func (e *Execution) asleep() (tasks []int) {
+	for task := range e.tasks {
+		if req, ok := e.Pending(task); ok {
+			if _, sleeps := req.Sleeps(); sleeps {
+				tasks = append(tasks, task)
+			}
+		}
+	}
+	return tasks
+}
+
+// A zone says of moments, the first of which is now, by how much one is later than another
+// at most.
+type zone struct {
+	names []string // of those after the first
+	later [][]time.Duration
+}
+
+const (
+	unbounded time.Duration = math.MaxInt64
+	sleeping                = "\x00sleep " // what the name of the moment begins with in which a task fell asleep
+)
+
+func sleeperName(task int) string { return sleeping + strconv.Itoa(task) }
+
+// index returns the moment with a name; -1 if there is none.
+func (z zone) index(name string) int {
+	if i := slices.Index(z.names, name); i >= 0 {
+		return i + 1
+	}
+	return -1
+}
+
+// ttl returns that of an item.
+func (z zone) ttl(item string, all []Lifetime) time.Duration {
+	return all[slices.IndexFunc(all, func(l Lifetime) bool { return l.Item == item })].TTL
+}
+
+// origin returns the moment in which an item was set that has another name now, such as by
+// RENAME: the one with its TTL that is gone; -1 if that is not one alone.
+func (z zone) origin(it Lifetime, before, after []Lifetime) int {
+	found := -1
+	for _, b := range before {
+		if b.TTL != it.TTL || slices.Contains(after, b) {
+			continue
+		}
+		if found >= 0 {
+			return -1
+		}
+		found = z.index(b.Item)
+	}
+	return found
+}
+
+// atLeast says that moment i is at least so much later than moment j.
+func (z zone) atLeast(i, j int, d time.Duration) { z.later[j][i] = min(z.later[j][i], -d) }
+
+// close makes every bound as tight as the others make it (Floyd 1962). It returns false if
+// there are no such moments.
+func (z zone) close() bool {
+	for k := range z.later {
+		for i := range z.later {
+			for j := range z.later {
+				if a, b := z.later[i][k], z.later[k][j]; a < unbounded && b < unbounded {
+					z.later[i][j] = min(z.later[i][j], a+b)
+				}
+			}
+		}
+	}
+	for i := range z.later {
+		if z.later[i][i] < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// String returns the zone in a form that is equal for equal zones only.
+func (z zone) String() string {
+	var b strings.Builder
+	for _, name := range z.names {
+		fmt.Fprintf(&b, "%d:%s", len(name), name)
+	}
+	for _, row := range z.later {
+		for _, d := range row {
+			fmt.Fprintf(&b, " %d", d)
+		}
+	}
+	return b.String()
+}
+
+func parseZone(s string) (z zone) {
+	for {
+		size, rest, ok := strings.Cut(s, ":")
+		n, err := strconv.Atoi(size)
+		if !ok || err != nil {
+			break
+		}
+		z.names = append(z.names, rest[:n])
+		s = rest[n:]
+	}
+	numbers := strings.Fields(s)
+	for i := 0; i <= len(z.names); i++ {
+		row := make([]time.Duration, len(z.names)+1)
+		for j := range row {
+			n, err := strconv.ParseInt(numbers[i*len(row)+j], 10, 64)
+			if err != nil {
+				panic(err) // we wrote it
+			}
+			row[j] = time.Duration(n)
+		}
+		z.later = append(z.later, row)
+	}
+	return z
+}
