@@ -70,10 +70,73 @@ type toyWorld struct {
 	left     sim.Faults
 	down     bool
 	watch    string
+	set      [][toyEntries]int // untimed, the step in which each entry was set; thisStep in the step itself
+	times    []toyGap          // of the steps so far, of which 0 is the beginning
+	steps    int
 }
 
 func (w toyWorld) clone() toyWorld {
-	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down, w.watch}
+	return toyWorld{slices.Clone(w.stores), slices.Clone(w.memories), slices.Clone(w.tasks), maps.Clone(w.left), w.down, w.watch, slices.Clone(w.set), slices.Clone(w.times), w.steps}
+}
+
+const thisStep = -1
+
+// A toyGap says that one step comes at least so many seconds after another, in whatever
+// order: a negative number says how much later it comes at most.
+type toyGap struct{ from, to, least int }
+
+// date says of the moment of the step from w to next what the move asks for, and returns
+// false if there are no such moments: if the gaps have a cycle that takes time.
+func (t *toy) date(w toyWorld, m sim.Move, next *toyWorld) bool {
+	if t.stall > 0 {
+		return true
+	}
+	next.steps = w.steps + 1
+	now := next.steps
+	next.times = append(slices.Clone(w.times), toyGap{now - 1, now, 0})
+	for i, held := range w.stores {
+		for j, left := range held.left {
+			if left == 0 {
+				continue
+			}
+			next.times = append(next.times, toyGap{now, w.set[i][j], -(left - 1)})
+			if m.Fault == (sim.Fault{Kind: sim.Expire, Target: fmt.Sprintf("store%d-entry-%d", i, j)}) {
+				next.times = append(next.times, toyGap{w.set[i][j], now, left - 1})
+			}
+		}
+	}
+	for i := range next.set {
+		for j, step := range next.set[i] {
+			if step == thisStep {
+				next.set[i][j] = now
+			}
+		}
+	}
+	if m.Task != sim.Environment {
+		p := w.tasks[m.Task]
+		if p.started && p.arrives < 0 && m.Fault.Kind == "" && p.task.states[p.local].sleep > 0 {
+			next.times = append(next.times, toyGap{p.asked, now, p.task.states[p.local].sleep})
+		}
+		next.tasks[m.Task].asked = now
+	}
+	for i := range next.tasks {
+		if m.Fault.Kind == sim.Crash && fmt.Sprintf("process-%d", next.tasks[i].process) == m.Fault.Target {
+			next.tasks[i].asked = now
+		}
+	}
+	at := make([]int, now+1)
+	for range at {
+		settled := true
+		for _, g := range next.times {
+			if at[g.from]+g.least > at[g.to] {
+				at[g.to], settled = at[g.from]+g.least, false
+			}
+		}
+		if settled {
+			return true
+		}
+	}
+	return false
 }
 
 // spend takes one fault from what is left, and returns false if there is none.
@@ -98,6 +161,7 @@ type toyPlace struct {
 	arrives int // the reply that is on its way; -1 is none, toyFailure that there is none
 	dead    bool
 	result  string
+	asked   int  // untimed, the step since which it waits for what it waits for
 	age     int  // ticks since it asked for what it waits for, while it was not blocked
 	blocked int  // and while it was, if that is bounded
 	acted   bool // it has done something
@@ -109,7 +173,7 @@ const toyFailure = 99
 // world, recursively, with nothing merged.
 func (t *toy) enumerate() *answer {
 	a := &answer{final: map[string]int64{}}
-	w := toyWorld{stores: make([]toyHeld, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults}
+	w := toyWorld{stores: make([]toyHeld, len(t.stores)), memories: make([]int, len(t.processes)), left: t.faults, set: make([][toyEntries]int, len(t.stores))}
 	if t.watched {
 		w.watch = "0"
 	}
@@ -130,6 +194,7 @@ func (t *toy) enumerate() *answer {
 			}
 		}
 	}
+	w.set = make([][toyEntries]int, len(t.stores)) // whatever was set to boot
 	a.measured = Measured{Name: "odd", Least: math.MaxInt, Most: -1}
 	a.probability = t.walk(a, w, nil, false, toyTally{share: 1})
 	if a.interleavings == 0 {
@@ -216,6 +281,7 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			held.state = to.state
 			if to.ttl != 0 {
 				held.left[to.entry] = max(to.ttl, -1) + 1
+				w.set[s.store][to.entry] = thisStep
 			}
 		}
 		if t.after[fault] {
@@ -382,6 +448,12 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 				f(sim.Fault{Kind: sim.Lapse, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
 			}
 		}
+		for j, left := range held.left {
+			if next := w.clone(); t.stall == 0 && left > 0 && next.spend(sim.Expire) {
+				next.stores[i].left[j] = 0
+				f(sim.Fault{Kind: sim.Expire, Target: fmt.Sprintf("store%d-entry-%d", i, j)}, next)
+			}
+		}
 		for kind, to := range t.stores[i][held.state].suffers {
 			for j, state := range to {
 				if next := w.clone(); next.spend(kind) {
@@ -432,17 +504,20 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	}
 	var moves []sim.Move
 	var worlds []toyWorld
-	on := func(m sim.Move, next toyWorld) {
+	on := func(m sim.Move, next toyWorld) bool {
+		if !t.date(w, m, &next) {
+			return false
+		}
 		if t.watched {
 			next.watch = t.see(w.watch, m, m.Task != sim.Environment && next.tasks[m.Task].done())
 		}
 		moves, worlds = append(moves, m), append(worlds, next)
+		return true
 	}
 	enabled := int64(0)
 	for i := range w.tasks {
-		if next, ok := t.step(w, i, ""); ok {
+		if next, ok := t.step(w, i, ""); ok && on(sim.Move{Task: i}, next) {
 			enabled++
-			on(sim.Move{Task: i}, next)
 		}
 		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.Crash} {
 			if next, ok := t.step(w, i, kind); ok {
@@ -451,10 +526,11 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		}
 	}
 	if w.down {
-		enabled++
 		next := w.clone()
 		next.down = false
-		on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next)
+		if on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next) {
+			enabled++
+		}
 	}
 	if next, ok := t.tick(w); ok {
 		enabled++
@@ -488,8 +564,12 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	if enabled > 0 {
 		return sum.Quo(sum, new(big.Rat).SetInt64(enabled))
 	}
-	for i := range w.tasks {
-		if least, _ := t.between(&w.tasks[i]); w.tasks[i].age < least {
+	for i, p := range w.tasks {
+		least, _ := t.between(&w.tasks[i])
+		if t.stall == 0 && p.started && !p.done() && p.arrives < 0 {
+			least = p.task.states[p.local].sleep
+		}
+		if p.age < least {
 			a.stuck++
 			return new(big.Rat) // the sleep cannot end, so this is no interleaving
 		}

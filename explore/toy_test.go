@@ -107,6 +107,9 @@ func randomToy(r *rand.Rand) *toy {
 		t.randomEntries(r)
 		t.randomWaits(r)
 	}
+	if t.stall == 0 && r.IntN(3) == 0 {
+		t.randomEntries(r)
+	}
 	if r.IntN(2) == 0 {
 		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
 		t.frail = map[sim.FaultKind]bool{}
@@ -116,6 +119,9 @@ func randomToy(r *rand.Rand) *toy {
 		t.after = map[sim.FaultKind]bool{}
 		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.RedisDown} {
 			t.after[kind] = r.IntN(2) == 0
+		}
+		if t.stall == 0 && t.entries() && r.IntN(2) == 0 {
+			t.faults = sim.Faults{sim.Expire: 1 + r.IntN(2)}
 		}
 		t.retries = r.IntN(6)
 		t.down = r.IntN(len(t.stores))
@@ -204,7 +210,26 @@ func (t *toy) lock(r *rand.Rand) {
 	}
 }
 
-// randomEntries has some requests set entries with a TTL, which lapse.
+// entries says whether anything has a TTL.
+func (t *toy) entries() bool {
+	return slices.ContainsFunc(t.stores, func(s toyStore) bool {
+		return slices.ContainsFunc(s, func(here toyContent) bool {
+			return slices.ContainsFunc(here.inputs, func(to toyReply) bool { return to.ttl > 0 })
+		})
+	})
+}
+
+// sleepers says whether any task sleeps.
+func (t *toy) sleepers() bool {
+	return slices.ContainsFunc(t.processes, func(p toyProcess) bool {
+		return slices.ContainsFunc(p.tasks, func(task toyTask) bool {
+			return slices.ContainsFunc(task.states, func(s toyState) bool { return s.sleep > 0 })
+		})
+	})
+}
+
+// randomEntries has some requests set entries with a TTL, which lapse, or expire by a
+// fault where no time passes.
 func (t *toy) randomEntries(r *rand.Rand) {
 	for _, s := range t.stores {
 		for _, here := range s {
@@ -316,7 +341,9 @@ func (t *toy) system() *sim.System {
 		}
 		sys.Stores = append(sys.Stores, m)
 	}
-	sys.Stores = append(sys.Stores, sim.Clock{})
+	if t.sleepers() {
+		sys.Stores = append(sys.Stores, sim.Clock{})
+	}
 	for i, process := range t.processes {
 		var specs []sim.TaskSpec
 		for j, task := range process.tasks {
@@ -368,7 +395,10 @@ type toyHeld struct {
 }
 
 func storeStates(v sim.View) (states []toyHeld) {
-	for _, c := range v.Contents[:len(v.Contents)-1] { // without the clock
+	for _, c := range v.Contents {
+		if c == nil {
+			continue // the clock
+		}
 		var h toyHeld
 		for _, it := range c {
 			if n, _ := strconv.Atoi(it.Value); it.Name == "state" {
@@ -392,6 +422,7 @@ type toyMachine struct {
 	retries string
 	outage  bool
 	waits   []sim.Wait // by input
+	timed   bool
 }
 
 func (m *toyMachine) Name() string { return m.name }
@@ -412,6 +443,12 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	if kind, i, ok := strings.Cut(r.Body, " "); ok {
 		n, _ := strconv.Atoi(i)
 		switch kind {
+		case "back":
+			for i := range m.entries {
+				m.entries[i] += time.Duration(n)
+			}
+		case "gone":
+			delete(m.entries, n)
 		case "leave":
 			m.state = here.leave[n]
 		case string(sim.Lapse):
@@ -441,19 +478,19 @@ func (m *toyMachine) Content() (sim.Content, error) {
 	c := sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}
 	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
 		n := strconv.Itoa(i)
-		c = append(c, sim.Item{Name: "entry-" + n, Value: n, Note: m.entries[i].String(), TTL: m.entries[i]})
+		c = append(c, sim.Item{Name: m.name + "-entry-" + n, Value: n, Note: m.entries[i].Truncate(time.Millisecond).String(), TTL: m.entries[i]})
 	}
 	return c, nil
 }
 
 func (m *toyMachine) Tick(d time.Duration) sim.Request {
 	if d < time.Second {
-		return sim.Request{} // nothing that has a TTL
+		return sim.Request{Store: m.name, Body: fmt.Sprintf("back %d", -d)}
 	}
 	return sim.Request{Store: m.name, Body: "tick"}
 }
 
-func (m *toyMachine) SetTimed(bool) {}
+func (m *toyMachine) SetTimed(timed bool) { m.timed = timed }
 
 func (m *toyMachine) Waits(r sim.Request) sim.Wait {
 	input, _ := strconv.Atoi(r.Body)
@@ -472,8 +509,11 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 		add(i)
 	}
 	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
-		if kind == sim.Lapse && m.entries[i] == 0 {
+		switch {
+		case kind == sim.Lapse && m.entries[i] == 0:
 			add(i)
+		case kind == sim.Expire && !m.timed:
+			all = append(all, sim.Incident{Target: fmt.Sprintf("%s-entry-%d", m.name, i), Request: sim.Request{Store: m.name, Body: fmt.Sprintf("gone %d", i)}})
 		}
 	}
 	return all, nil
