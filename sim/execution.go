@@ -26,6 +26,7 @@ type Execution struct {
 	weather Weather
 	monitor string
 	trace   []Step
+	lookups *Lookups // in its views
 }
 
 // An arrival is a reply on its way to a task.
@@ -47,7 +48,7 @@ func (s *System) Start() (*Execution, error) {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather, lookups: s.Lookups()}
 	e.arrives = make([]arrival, len(e.tasks))
 	e.ages, e.fresh = make([]int, len(e.tasks)), make([]bool, len(e.tasks))
 	for i, t := range e.tasks {
@@ -196,6 +197,7 @@ func (e *Execution) rewind(trace []Step) error {
 	if err != nil {
 		return err
 	}
+	again.lookups = e.lookups
 	*e = *again
 	for _, s := range trace {
 		if err := e.Do(s.Move); err != nil {
@@ -279,9 +281,13 @@ func (e *Execution) take(m Move) error {
 // Trace returns the steps so far. The slice is valid until the next step.
 func (e *Execution) Trace() []Step { return e.trace }
 
+// Record has what is looked up in the views of the execution recorded in l, which is
+// for its system.
+func (e *Execution) Record(l *Lookups) { e.lookups = l }
+
 // View returns what a property sees now.
 func (e *Execution) View() (View, error) {
-	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks))}
+	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks)), lookups: e.lookups}
 	for i, st := range e.sys.Stores {
 		var err error
 		if v.Contents[i], err = st.Content(); err != nil {
