@@ -77,10 +77,11 @@ func (a *account) took(s sim.Step) {
 	}
 }
 
-// waited records a request that was blocked.
-func (a *account) waited(req sim.Request) {
-	if !req.Local() {
-		a.exchanges[a.sys.Store(req.Store)][sim.Exchange{Request: req, Blocked: true}] = true
+// waited records a request that was blocked; not one that a store which is down has
+// not seen.
+func (a *account) waited(req sim.Request, down bool) {
+	if store := a.sys.Store(req.Store); !down || store != a.sys.Outage() {
+		a.exchanges[store][sim.Exchange{Request: req, Blocked: true}] = true
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"quiesce/sim"
 )
@@ -331,6 +332,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 	if err != nil {
 		return c, false, err
 	}
+	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}})
 	c = from
 	for ; c.alternative <= len(moves); c.alternative++ {
 		if c.alternative == certain {
@@ -345,12 +347,14 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 			i--
 		}
 		var req sim.Request
-		if moves[i].Task != sim.Environment {
+		if moves[i].Fault.Kind == "" { // a fault can be blocked by what would come of it
 			req, _ = e.Pending(moves[i].Task)
 		}
 		err := e.Do(moves[i])
 		if errors.Is(err, sim.ErrBlocked) {
-			d.account.waited(req)
+			if !req.Local() {
+				d.account.waited(req, down)
+			}
 			continue
 		}
 		if err != nil {
