@@ -21,7 +21,7 @@ func TestNoPropertyIsAlwaysVacuous(t *testing.T) {
 	}
 	for _, s := range model.Strategies() {
 		loads := []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, small(sim.LostRequest), small(sim.Crash),
-			{Readers: 2, Writers: 1, MaxStall: time.Second}}
+			{Readers: 1, Writers: 1, Warm: true, MaxStall: time.Second}, {Readers: 2, Writers: 1, MaxStall: time.Second}}
 		if s.Race != nil {
 			loads = []model.Workload{{Workers: 2}}
 		}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -178,7 +179,7 @@ func (r *Report) certificate(res *explore.Result) (lines []line) {
 // proved says of which workloads something is proved, and in which of the others there
 // is nothing to judge.
 func (r *Report) proved() (lines []line) {
-	if r.vacuous() == len(r.Results) {
+	if !slices.ContainsFunc(r.Results, func(res *explore.Result) bool { return res.Verdict == explore.Holds }) {
 		return nil
 	}
 	for i, res := range r.Results {
