@@ -58,6 +58,9 @@ func (c Cell) Verdict() explore.Verdict {
 	return c.Report.Verdict()
 }
 
+// qualified says whether the cell has caveats.
+func (c Cell) qualified() bool { return c.Report != nil && len(c.Report.caveats()) > 0 }
+
 // String returns the cell in words.
 func (c Cell) String() string {
 	switch c.Verdict() {
@@ -164,6 +167,9 @@ func (c *Comparison) legend() []string {
 	}
 	if n[explore.Vacuous] > 0 {
 		lines = append(lines, "vacuous: there is nothing to judge in any of these workloads, see below")
+	}
+	if slices.ContainsFunc(c.Rows, func(row Row) bool { return slices.ContainsFunc(row.Cells, Cell.qualified) }) {
+		lines = append(lines, "what holds may have caveats, which a run of that strategy and property alone prints")
 	}
 	return lines
 }
