@@ -445,8 +445,8 @@ func (s prices) write(ctx context.Context) error {
 
 // coherentPrice is the property: nothing in the cache, or what is in the database.
 func coherentPrice(v sim.View) string {
-	cached, ok := v.Contents[0].Lookup("price")
-	row, _ := v.Contents[1].Lookup("prices/1")
+	cached, ok := v.Value("cache", "price")
+	row, _ := v.Value("db", "prices/1")
 	if ok && row != `{"id":1,"cents":`+cached+`}` {
 		return "the cache holds " + cached + ", the database " + row
 	}

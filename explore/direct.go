@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"quiesce/sim"
 )
@@ -34,7 +35,7 @@ type DirectOptions struct {
 // execution without an end. An error means that the system could not be run, or is
 // not deterministic.
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
-	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
+	d := newDirect(sys)
 	r := &Result{Engine: "direct"}
 	var best Schedule
 	interleavings, violating, premise := 0, 0, 0
@@ -97,12 +98,27 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 		r.Values = valueCounts(values)
 	}
 	r.decide()
+	if r.Verdict == Holds {
+		return r, d.doubt(ctx, r)
+	}
 	if best == nil {
 		return r, nil
 	}
 	var err error
 	r.Counterexample, err = confirm(sys, best)
 	return r, err
+}
+
+// doubt is that of the account, which here may be interrupted.
+func (d *direct) doubt(ctx context.Context, r *Result) error {
+	return d.account.doubt(r, func() (string, error) {
+		reason, ok, err := d.unheld(ctx)
+		if !ok {
+			r.Reason, r.Caveats = "interrupted", nil
+			r.decide()
+		}
+		return reason, err
+	})
 }
 
 // confirm runs the schedule of a counterexample once more before anybody sees it.
@@ -123,6 +139,9 @@ type direct struct {
 	sys      *sim.System
 	tasks    []sim.TaskRef
 	judge    judge
+	lookups  *sim.Lookups
+	account  *account
+	look     func(sim.View) // is called in every state; nil if nobody looks
 	choices  []choice
 	started  bool
 	deadlock bool // the last interleaving ended in one
@@ -136,6 +155,11 @@ type choice struct {
 	alternative int
 	ends        bool // no move without a fault is enabled
 	later       bool // there are alternatives after it
+}
+
+func newDirect(sys *sim.System) *direct {
+	tasks := sys.Tasks()
+	return &direct{sys: sys, tasks: tasks, judge: newJudge(&sys.Property), lookups: sys.Lookups(), account: newAccount(sys, tasks)}
 }
 
 func (d *direct) schedule() Schedule {
@@ -181,14 +205,24 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		return view, "", false, err
 	}
 	defer e.Stop()
+	e.Record(d.lookups)
 	watch := watcher{judge: d.judge}
 	see := func() error {
-		if !d.sys.Property.Always {
+		if !d.sys.Property.Always && d.look == nil && d.account.expires {
 			return nil
 		}
 		v, err := e.View()
+		if err != nil {
+			return err
+		}
 		watch.see(v)
-		return err
+		for _, c := range v.Contents {
+			d.account.see(c)
+		}
+		if d.look != nil {
+			d.look(v)
+		}
+		return nil
 	}
 	if err := see(); err != nil {
 		return view, "", false, err
@@ -287,6 +321,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 	if err != nil {
 		return c, false, err
 	}
+	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}})
 	c = from
 	for ; c.alternative <= len(moves); c.alternative++ {
 		if c.alternative == certain {
@@ -304,8 +339,15 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 		if i > certain {
 			i--
 		}
+		var req sim.Request
+		if moves[i].Fault.Kind == "" { // a fault can be blocked by what would come of it
+			req, _ = e.Pending(moves[i].Task)
+		}
 		err := e.Do(moves[i])
 		if errors.Is(err, sim.ErrBlocked) {
+			if !req.Local() {
+				d.account.waited(req, down)
+			}
 			continue
 		}
 		if err != nil {
@@ -313,6 +355,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 		}
 		trace := e.Trace()
 		c.step, c.later = trace[len(trace)-1], i < len(moves)-1
+		d.account.took(c.step)
 		c.ends = c.ends && c.alternative > certain
 		return c, true, nil
 	}

@@ -14,7 +14,8 @@
 //     Interchangeable processes are kept in order, so that one state stands for all
 //     permutations (Ip, Dill 1996, scalarsets; Clarke, Emerson, Jha, Sistla 1998).
 //   - product.go evaluates the property in the states in which nothing can happen
-//     any more, or in all.
+//     any more, or in all. vacuous.go says whether it had anything to judge, and
+//     caveat.go what a pass does not cover.
 //   - count.go counts interleavings from the end, exactly, and with them the
 //     probability of a violation under a random scheduler, and those that lead to
 //     each value of an expression.

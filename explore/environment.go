@@ -102,7 +102,7 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		view := g.view(s.values)
 		for i, w := range g.watches {
 			at := &s.values[g.watchAt(i)]
-			*at = w.states.of(g.sys.After(w.monitor, w.states.all[*at], s.step, view))
+			*at = w.states.of(g.sys.After(w.monitor, w.states.all[*at], s.step, w.lookups.View(view)))
 		}
 	}
 	if m.Fault.Kind == sim.Tick && slices.Equal(values, s.values) {

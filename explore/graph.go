@@ -32,6 +32,7 @@ type graph struct {
 	labels   chunks[uint32] // of the edges: which of causes each is
 	watches  []watch        // of all properties that have a monitor
 	asked    int            // which of watches is that of the property of sys; -1 if none
+	lookups  *sim.Lookups   // by the property of sys
 
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
@@ -60,6 +61,7 @@ type slot struct {
 type watch struct {
 	monitor *sim.Monitor
 	states  *numbers[string]
+	lookups *sim.Lookups // by the monitor and the property
 }
 
 // A row holds what has been learned about a task of a process in one state,
@@ -104,10 +106,10 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), weathers: newNumbers(weather), causes: newNumbers(sim.Fault{}), asked: -1}
+	g := &graph{sys: sys, tasks: sys.Tasks(), weathers: newNumbers(weather), causes: newNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
 	for _, p := range properties {
 		if p.Monitor != nil {
-			g.watches = append(g.watches, watch{p.Monitor, newNumbers(p.Monitor.Start)})
+			g.watches = append(g.watches, watch{p.Monitor, newNumbers(p.Monitor.Start), sys.Lookups()})
 		}
 		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
@@ -208,16 +210,20 @@ func (g *graph) about(p sim.Property) *graph {
 	one := *g
 	one.sys = g.sys.With(p)
 	one.asked = slices.IndexFunc(g.watches, func(w watch) bool { return p.Monitor != nil && w.monitor == p.Monitor })
+	one.lookups = g.sys.Lookups()
+	if one.asked >= 0 {
+		one.lookups = g.watches[one.asked].lookups
+	}
 	return &one
 }
 
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, dated: g.dated, asked: g.asked}
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, dated: g.dated, asked: g.asked, lookups: g.lookups}
 	a.weathers, a.causes = g.weathers.clone(), g.causes.clone()
 	for _, w := range g.watches {
-		a.watches = append(a.watches, watch{w.monitor, w.states.clone()})
+		a.watches = append(a.watches, watch{w.monitor, w.states.clone(), w.lookups})
 	}
 	a.slots, a.begins = slices.Clone(g.slots), slices.Clone(g.begins)
 	slices.SortFunc(a.slots, func(s, t slot) int { return s.program - t.program })
@@ -426,7 +432,7 @@ func (g *graph) view(values []uint32) sim.View {
 	if g.asked >= 0 {
 		v.Monitor = g.watches[g.asked].states.all[values[g.watchAt(g.asked)]]
 	}
-	return v
+	return g.lookups.View(v)
 }
 
 // order returns all states so that every step goes from an earlier to a later

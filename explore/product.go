@@ -222,6 +222,9 @@ func (g *graph) conclude(ctx context.Context, r *Result, order []uint32, opts Pr
 			r.decide()
 		}
 	}
+	if err == nil && r.Verdict == Holds {
+		err = g.account().doubt(r, func() (string, error) { return g.unheld(), nil })
+	}
 	if err == nil {
 		err = g.sys.Stray()
 	}
@@ -339,7 +342,8 @@ func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) e
 	value := of(v)
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
-			other := sim.View{Contents: v.Contents, Results: slices.Clone(v.Results), Memories: slices.Clone(v.Memories), Pending: slices.Clone(v.Pending)}
+			other := v
+			other.Results, other.Memories, other.Pending = slices.Clone(v.Results), slices.Clone(v.Memories), slices.Clone(v.Pending)
 			p, q := s.program, g.slots[j].program
 			other.Memories[p], other.Memories[q] = v.Memories[q], v.Memories[p]
 			for k, t := range g.tasks {

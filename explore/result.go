@@ -23,13 +23,18 @@ const (
 	// Incomplete: a limit or an interrupt ended the search. Nothing is proved,
 	// and a counterexample found so far need not be minimal.
 	Incomplete Verdict = "incomplete"
+
+	// Vacuous: every interleaving was explored and none violates the property, which
+	// had nothing to judge in any of them. It is no pass: the property would hold of
+	// any other code as well.
+	Vacuous Verdict = "vacuous"
 )
 
 // A Result is what an exploration found.
 type Result struct {
 	Engine         string // "direct" or "product"
 	Verdict        Verdict
-	Reason         string // why the verdict is Incomplete; "" otherwise
+	Reason         string // why the verdict is Incomplete or Vacuous; "" otherwise
 	Interleavings  *big.Int
 	Violating      *big.Int
 	Counterexample *Trace // nil if no violation was found
@@ -50,6 +55,12 @@ type Result struct {
 	// Values are the values of the expression that was asked for, in their order;
 	// nil if none was.
 	Values []ValueCount
+
+	// Caveats are what a pass does not cover because of what the system has done, each
+	// in one line: something that SQLite does otherwise than PostgreSQL, a TTL that
+	// never ended. They are in a fixed order. nil if there are none, and where the
+	// verdict is neither Holds nor Vacuous.
+	Caveats []string
 
 	// Premise is the number of interleavings in which the property had something to
 	// judge; nil if it does not say when that is.
@@ -89,7 +100,8 @@ func valueCounts(counts map[string]*big.Int) []ValueCount {
 	return values
 }
 
-// decide sets the verdict from the counts and the reason.
+// decide sets the verdict from the counts and the reason. One that holds may still
+// turn out to be Vacuous.
 func (r *Result) decide() {
 	switch {
 	case r.Reason != "":

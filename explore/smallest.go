@@ -3,13 +3,14 @@ package explore
 import "slices"
 
 // Smallest explores workloads one after the other, in an order that should be that
-// of their size, and asks each of n properties up to the first workload for which it
-// is not proved to hold. search explores a workload for the properties that are
+// of their size, and asks each of n properties up to the first workload that violates
+// it or cannot be searched to its end. search explores a workload for the properties that are
 // left, and returns a result for each of them.
 //
 // The results are by property, of all workloads that were explored for it: all but
-// the last hold. So if the last is violated, its counterexample is minimal over all
-// these workloads too. left are the properties that hold for all; with an error,
+// the last hold, or are vacuous, which proves nothing and does not keep a larger one
+// from having something to judge. So if the last is violated, its counterexample is minimal over all
+// these workloads too. left are the properties that nothing violates; with an error,
 // those about which nothing can be said.
 func Smallest[W any](workloads []W, n int, search func(w W, left []int) ([]*Result, error)) (results [][]*Result, left []int, err error) {
 	results = make([][]*Result, n)
@@ -28,7 +29,8 @@ func Smallest[W any](workloads []W, n int, search func(w W, left []int) ([]*Resu
 			results[property] = append(results[property], found[i])
 		}
 		left = slices.DeleteFunc(left, func(property int) bool {
-			return results[property][len(results[property])-1].Verdict != Holds
+			v := results[property][len(results[property])-1].Verdict
+			return v != Holds && v != Vacuous
 		})
 	}
 	return results, left, nil

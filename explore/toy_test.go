@@ -532,6 +532,17 @@ func (m *toyMachine) Leave(process string) sim.Request {
 	return sim.Request{Store: m.name, Body: "leave 0"}
 }
 
+// Caveats returns all exchanges with tasks.
+func (m *toyMachine) Caveats(exchanges []sim.Exchange) (all []string) {
+	for _, e := range exchanges {
+		if _, err := strconv.Atoi(e.Request.Body); err == nil {
+			all = append(all, fmt.Sprint(e))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
 func (m *toyMachine) Describe(r sim.Request, reply sim.Reply) (string, string) {
 	return r.Body, string(reply)
 }

@@ -166,7 +166,10 @@ func (s Strategy) properties() []string {
 		return []string{s.Race.Property, "no-deadlock"}
 	}
 	if _, ok := s.Prototype().(Raiser); ok {
-		return append([]string{"no-lost-update", "coherent"}, historical...)
+		// The prices that its writers are told are no prices of their own, which
+		// no-lost-write is about, so that it would have nothing to judge.
+		own := append([]string{"no-lost-update", "coherent"}, historical...)
+		return slices.DeleteFunc(own, func(name string) bool { return name == "no-lost-write" })
 	}
 	own := append([]string{"coherent"}, historical...)
 	if s.Deferred {

@@ -7,8 +7,9 @@
 //   - process: the memory of one application server and the tasks that run in it.
 //   - store: a machine that executes requests one at a time (Redis, the database).
 //   - request, reply: all that a task and a store ever say to each other.
-//   - step: one request executed by a store. Redis and the database serialise
-//     single requests, so nothing finer exists. Local code between two requests
+//   - step: one request executed by a store. Redis serialises single requests,
+//     and so does SQLite, so nothing finer exists in them. In PostgreSQL and MySQL
+//     it does: their statements overlap. Local code between two requests
 //     runs together with the step before it. That is exact for a process with one
 //     task. With several, which share memory, the moment at which a reply arrives
 //     matters, so that is a step of its own, and so is the start of a task.
@@ -28,6 +29,9 @@
 //     finished.
 //   - property: what has to hold, in quiescence or always. A state or an
 //     interleaving in which it does not is a violation.
+//   - vacuous: of a property that nothing violates because it never has anything to
+//     judge.
+//   - caveat: what a pass does not cover because of what was done.
 //   - workload: how many readers, writers and keys.
 //   - strategy: the cache protocol that is explored, never the search.
 //

@@ -28,6 +28,7 @@ type Execution struct {
 	trace   []Step
 	living  []Lifetime // of a dated system
 	set     []string   // those of living that the last step has set
+	lookups *Lookups   // in its views
 }
 
 // An arrival is a reply on its way to a task.
@@ -49,7 +50,7 @@ func (s *System) Start() (*Execution, error) {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather, lookups: s.Lookups()}
 	e.arrives = make([]arrival, len(e.tasks))
 	e.ages, e.fresh = make([]Age, len(e.tasks)), make([]bool, len(e.tasks))
 	for i, t := range e.tasks {
@@ -260,6 +261,7 @@ func (e *Execution) rewind(trace []Step) error {
 	if err != nil {
 		return err
 	}
+	again.lookups = e.lookups
 	*e = *again
 	for _, s := range trace {
 		if err := e.Do(s.Move); err != nil {
@@ -349,9 +351,13 @@ func (e *Execution) take(m Move) error {
 // Trace returns the steps so far. The slice is valid until the next step.
 func (e *Execution) Trace() []Step { return e.trace }
 
+// Record has what is looked up in the views of the execution recorded in l, which is
+// for its system.
+func (e *Execution) Record(l *Lookups) { e.lookups = l }
+
 // View returns what a property sees now.
 func (e *Execution) View() (View, error) {
-	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks))}
+	v := View{Contents: make([]Content, len(e.sys.Stores)), Results: make([]string, len(e.tasks)), lookups: e.lookups}
 	for i := range e.sys.Stores {
 		var err error
 		if v.Contents[i], err = e.sys.Content(i); err != nil {

@@ -16,8 +16,9 @@ type Property struct {
 	Monitor *Monitor
 
 	// Premise, if not nil, says whether the property has anything to judge in a view
-	// at quiescence. Where it never has, that it holds means nothing. Like Violation
-	// it is a function of the view.
+	// at quiescence. Where it never has, that it holds means nothing: the verdict is
+	// vacuous. Like Violation it is a function of the view. nil means that it has, if
+	// some state holds what it looks up by [View.Value] and [View.Items].
 	Premise func(View) bool
 
 	// Violation returns the line that shows how the property is violated, and
@@ -50,4 +51,6 @@ type View struct {
 	Memories []Content // of each process, as it shows it, in the order of System.Programs
 	Pending  []Request // of each task: what it has asked for and has not got yet; or the zero value
 	Monitor  string    // its state, if the property has one
+
+	lookups *Lookups // nil if it was made by hand
 }

@@ -200,8 +200,11 @@ func (o options) costs(ctx context.Context, world *model.World, progress *progre
 	if err != nil {
 		return c, nil
 	}
-	c.Stale, c.Unknown = results[0].Stale, results[0].Reason
-	switch c.Loads = slices.IndexFunc(results, func(r *explore.Result) bool { return r.Verdict == explore.Holds }); {
+	c.Stale = results[0].Stale
+	if results[0].Verdict == explore.Incomplete {
+		c.Unknown = results[0].Reason
+	}
+	switch c.Loads = slices.IndexFunc(results, func(r *explore.Result) bool { return r.Verdict == explore.Holds || r.Verdict == explore.Vacuous }); {
 	case c.Unknown != "":
 		c.Loads = -1
 	case c.Loads < 0:

@@ -381,7 +381,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete or vacuous\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete or vacuous and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete or vacuous\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

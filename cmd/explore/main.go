@@ -4,7 +4,7 @@
 //	go run ./cmd/explore -strategy cache-aside
 //
 // Exit status: 0 the property holds, 1 it is violated, 2 the arguments or the
-// environment are at fault, 3 the search was incomplete. An interrupt makes it
+// environment are at fault, 3 the search was incomplete or had nothing to judge. An interrupt makes it
 // incomplete and prints what was covered. With -replay and -claim another question
 // is asked, and 0 does not mean that the property holds: see docs/output.md.
 package main

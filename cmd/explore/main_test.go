@@ -82,7 +82,8 @@ type document struct {
 		workload
 		counts
 	} `json:"workloads"`
-	Counterexample *trace `json:"counterexample"`
+	Caveats        []string `json:"caveats"`
+	Counterexample *trace   `json:"counterexample"`
 	Cause          []struct {
 		Before int `json:"before"`
 		After  int `json:"after"`
@@ -134,6 +135,8 @@ func TestJSONAgreesWithText(t *testing.T) {
 		"-strategy setnx-fill -readers 1 -writers 1 -engine direct",
 		"-strategy versioned -max-tasks 3 -audit 3",
 		"-strategy versioned -readers 5 -writers 2 -limit-states 1500",
+		"-strategy cache-aside -readers 0 -writers 1",
+		"-strategy refresh-ahead -readers 1 -writers 1 -cache warm -engine direct",
 		"-strategy cache-aside -readers 2 -writers 2 -limit 150",
 		"-strategy cache-aside -schedule reader-1:2,writer-1:2,reader-1:1",
 		"-strategy cache-aside -schedule writer-1:2,reader-1:3",
@@ -153,7 +156,7 @@ func TestJSONAgreesWithText(t *testing.T) {
 			if code != textCode {
 				t.Errorf("exit code %d with text, %d with json", textCode, code)
 			}
-			if want := map[explore.Verdict]int{explore.Holds: 0, explore.Violated: 1, explore.Incomplete: 3}[doc.Verdict]; code != want {
+			if want := map[explore.Verdict]int{explore.Holds: 0, explore.Violated: 1, explore.Incomplete: 3, explore.Vacuous: 3}[doc.Verdict]; code != want {
 				t.Errorf("verdict %s with exit code %d", doc.Verdict, code)
 			}
 			says(t, text, `(?m)^verdict       `+string(doc.Verdict)+`: `)
@@ -183,7 +186,15 @@ func says(t *testing.T, text, pattern string) {
 func (d *document) agrees(t *testing.T, text string) {
 	plain := strings.ReplaceAll(text, ",", "") // no thousands separators
 	says(t, plain, `(?m)^interleavings (at least )?`+d.Interleavings+` violating `+d.Violating+`\b`)
-	says(t, plain, `(?m)^premise       there is something to judge in `+d.Premise+` interleavings?$`)
+	if d.Verdict == explore.Vacuous {
+		says(t, plain, `(?m)^premise       there is nothing to judge in any interleaving$`)
+	} else {
+		says(t, plain, `(?m)^premise       there is something to judge in `+d.Premise+` interleavings?$`)
+	}
+	_, caveats, _ := strings.Cut(text, "\ncaveats       ")
+	if all := strings.Join(d.Caveats, "\n"+strings.Repeat(" ", 14)); !strings.HasPrefix(caveats, all) || (all == "") != (caveats == "") {
+		t.Errorf("caveats %q in\n%s", d.Caveats, text)
+	}
 	if d.Engine == "product" {
 		f := regexp.MustCompile(`(?m)^engine        product: (\d+) states (\d+) transitions; learned from (\d+) real store executions and (\d+) coroutine runs$`).FindStringSubmatch(plain)
 		want, _ := json.Marshal([]int{d.States, d.Transitions, d.Executed.Store, d.Executed.Task})
@@ -193,7 +204,7 @@ func (d *document) agrees(t *testing.T, text string) {
 	} else if d.Executed != nil || d.Audit != nil || d.Probability != "" || d.States != 0 {
 		t.Errorf("the direct engine has learned something: %+v", d)
 	}
-	if (d.Reason != "") != (d.Verdict == explore.Incomplete) || !strings.Contains(text, d.Reason) {
+	if (d.Reason != "") != (d.Verdict == explore.Incomplete || d.Verdict == explore.Vacuous) || !strings.Contains(text, d.Reason) {
 		t.Errorf("verdict %s, reason %q", d.Verdict, d.Reason)
 	}
 	if d.Probability != "" {

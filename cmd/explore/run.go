@@ -17,7 +17,7 @@ const (
 	exitHolds      = 0
 	exitViolated   = 1
 	exitError      = 2
-	exitIncomplete = 3
+	exitIncomplete = 3 // or vacuous
 )
 
 // run is the whole command. What it writes to stdout is a function of args
@@ -125,7 +125,7 @@ func exitStatus(v explore.Verdict) int {
 	switch v {
 	case explore.Violated:
 		return exitViolated
-	case explore.Incomplete:
+	case explore.Incomplete, explore.Vacuous:
 		return exitIncomplete
 	}
 	return exitHolds

@@ -40,7 +40,7 @@ func (o options) findThreshold(ctx context.Context, world *model.World, progress
 			return nil, err
 		}
 		switch verdict {
-		case explore.Incomplete:
+		case explore.Incomplete, explore.Vacuous:
 			return conclude(next), nil
 		case explore.Violated:
 			violated = next

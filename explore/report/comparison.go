@@ -58,6 +58,9 @@ func (c Cell) Verdict() explore.Verdict {
 	return c.Report.Verdict()
 }
 
+// qualified says whether the cell has caveats.
+func (c Cell) qualified() bool { return c.Report != nil && len(c.Report.caveats()) > 0 }
+
 // String returns the cell in words.
 func (c Cell) String() string {
 	switch c.Verdict() {
@@ -82,7 +85,8 @@ func tasksOf(w Workload) string {
 	return fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
 }
 
-// Verdict returns holds if every cell does, violated if any is, and else incomplete.
+// Verdict returns holds if every cell does, violated if any is, and else incomplete or
+// vacuous.
 func (c *Comparison) Verdict() explore.Verdict {
 	n := c.count()
 	switch {
@@ -90,6 +94,8 @@ func (c *Comparison) Verdict() explore.Verdict {
 		return explore.Violated
 	case n[explore.Incomplete] > 0:
 		return explore.Incomplete
+	case n[explore.Vacuous] > 0:
+		return explore.Vacuous
 	}
 	return explore.Holds
 }
@@ -97,7 +103,11 @@ func (c *Comparison) Verdict() explore.Verdict {
 // Sentence says how many cells have which verdict.
 func (c *Comparison) Sentence() string {
 	n := c.count()
-	return fmt.Sprintf("%d hold, %d are violated, %d incomplete", n[explore.Holds], n[explore.Violated], n[explore.Incomplete])
+	s := fmt.Sprintf("%d hold, %d are violated, %d incomplete", n[explore.Holds], n[explore.Violated], n[explore.Incomplete])
+	if n[explore.Vacuous] > 0 {
+		s += fmt.Sprintf(", %d vacuous", n[explore.Vacuous])
+	}
+	return s
 }
 
 func (c *Comparison) count() map[explore.Verdict]int {
@@ -155,6 +165,12 @@ func (c *Comparison) legend() []string {
 	if n[explore.Incomplete] > 0 {
 		lines = append(lines, "incomplete: nothing is proved, see below")
 	}
+	if n[explore.Vacuous] > 0 {
+		lines = append(lines, "vacuous: there is nothing to judge in any of these workloads, see below")
+	}
+	if slices.ContainsFunc(c.Rows, func(row Row) bool { return slices.ContainsFunc(row.Cells, Cell.qualified) }) {
+		lines = append(lines, "what holds may have caveats, which a run of that strategy and property alone prints")
+	}
 	return lines
 }
 
@@ -180,7 +196,7 @@ func (c *Comparison) notes() (notes []string) {
 		}
 		for i, cell := range row.Cells {
 			reason := cell.Error
-			if reason == "" && cell.Verdict() == explore.Incomplete {
+			if v := cell.Verdict(); reason == "" && (v == explore.Incomplete || v == explore.Vacuous) {
 				reason = tasksOf(cell.Report.workload()) + ": " + cell.Report.result().Reason
 			}
 			if reason != "" {
@@ -293,6 +309,7 @@ type jsonCell struct {
 	Verdict        explore.Verdict `json:"verdict"`
 	Reason         string          `json:"reason,omitempty"`
 	Workload       *Workload       `json:"workload,omitempty"`
+	Caveats        []string        `json:"caveats,omitempty"`
 	Counterexample object          `json:"counterexample,omitempty"`
 }
 
@@ -333,7 +350,10 @@ func (c Cell) json(property string) *jsonCell {
 	j := &jsonCell{Property: property, Verdict: c.Verdict(), Reason: c.Error}
 	if c.Report != nil {
 		w := c.Report.workload()
-		j.Workload, j.Reason = &w, c.Report.result().Reason
+		j.Workload, j.Caveats = &w, c.Report.caveats()
+		if j.Verdict != explore.Holds {
+			j.Reason = c.Report.result().Reason
+		}
 		if t := c.Report.trace(); t != nil {
 			j.Counterexample = object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"faults", t.Schedule.Faults()}, {"violation", t.Violation}, {"replay", c.Report.command(t.Token)}}
 		}

@@ -30,6 +30,7 @@ type jsonReport struct {
 	Threshold      *jsonThreshold `json:"threshold,omitempty"`
 	Metrics        *jsonMetrics   `json:"metrics,omitempty"`
 	Values         *jsonValues    `json:"values,omitempty"`
+	Caveats        []string       `json:"caveats,omitempty"`
 	Counterexample object         `json:"counterexample"`
 	Cause          *[]jsonOrder   `json:"cause,omitempty"`
 	Closest        object         `json:"closest,omitempty"`
@@ -137,7 +138,10 @@ func (r *Report) jsonReplay(j *jsonReport) {
 
 func (r *Report) jsonSearch(j *jsonReport) {
 	res := r.result()
-	j.Engine, j.Reason, j.jsonResult = res.Engine, res.Reason, newJSONResult(res)
+	j.Engine, j.jsonResult, j.Caveats = res.Engine, newJSONResult(res), r.caveats()
+	if j.Verdict = r.Verdict(); j.Verdict != explore.Holds {
+		j.Reason = res.Reason
+	}
 	if res.Engine != "direct" {
 		j.Executed = &jsonExecuted{res.Statistics.StoreExecuted, res.Statistics.TaskRuns}
 		j.Audit = &res.Audited

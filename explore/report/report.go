@@ -6,6 +6,7 @@ package report
 
 import (
 	"math/big"
+	"slices"
 	"time"
 
 	"quiesce/explore"
@@ -25,7 +26,7 @@ type Report struct {
 	Brief func(string) string
 
 	// Grown says that the workloads were explored from the smallest on, up to
-	// the first that does not hold.
+	// the first that is violated or incomplete.
 	Grown bool
 
 	// Expression is the name of what explore.Result.Values are the values of; "" if
@@ -119,16 +120,44 @@ func (r *Report) result() *explore.Result {
 	return r.Results[len(r.Results)-1]
 }
 
-// Verdict returns the verdict on the whole run. One schedule that keeps the
-// property proves nothing, so its verdict is incomplete.
+// Verdict returns the verdict on the whole run: that of the last workload, or holds if
+// that is vacuous and a smaller one is not. One schedule that keeps the property proves
+// nothing, so its verdict is incomplete.
 func (r *Report) Verdict() explore.Verdict {
 	switch {
+	case r.Results != nil && r.result().Verdict == explore.Vacuous && r.vacuous() < len(r.Results):
+		return explore.Holds
 	case r.Results != nil:
 		return r.result().Verdict
 	case r.trace() != nil && r.trace().Violation != "":
 		return explore.Violated
 	}
 	return explore.Incomplete
+}
+
+// vacuous returns in how many workloads there is nothing to judge.
+func (r *Report) vacuous() (n int) {
+	for _, res := range r.Results {
+		if res.Verdict == explore.Vacuous {
+			n++
+		}
+	}
+	return n
+}
+
+// caveats returns those of all workloads of which something is proved.
+func (r *Report) caveats() (all []string) {
+	if v := r.Verdict(); v != explore.Holds && v != explore.Vacuous {
+		return nil
+	}
+	for _, res := range r.Results {
+		for _, c := range res.Caveats {
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
 }
 
 // trace returns the trace to show, or nil.
@@ -142,6 +171,17 @@ func (r *Report) trace() *explore.Trace {
 		return r.Claim.Trace
 	}
 	return r.result().Counterexample
+}
+
+// proving returns how many there are in the workloads of which something is proved.
+func (r *Report) proving() *big.Int {
+	sum := new(big.Int)
+	for _, res := range r.Results {
+		if res.Verdict == explore.Holds {
+			sum.Add(sum, res.Interleavings)
+		}
+	}
+	return sum
 }
 
 // interleavings returns how many were explored in all workloads together.

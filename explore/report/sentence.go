@@ -16,6 +16,8 @@ func (r *Report) title() string {
 		return fmt.Sprintf("%s: %s holds", r.Strategy, r.Property)
 	case explore.Violated:
 		return fmt.Sprintf("%s: %s is violated", r.Strategy, r.Property)
+	case explore.Vacuous:
+		return fmt.Sprintf("%s: %s is vacuous", r.Strategy, r.Property)
 	}
 	return fmt.Sprintf("%s: %s is undecided", r.Strategy, r.Property)
 }
@@ -31,8 +33,8 @@ func (r *Report) sentence() string {
 	}
 	res := r.result()
 	switch {
-	case res.Verdict == explore.Holds:
-		return fmt.Sprintf("Every interleaving of %s keeps %s: %s in all.", plural(len(r.Results), "workload", "workloads"), r.Property, interleavings(r.interleavings()))
+	case r.Verdict() == explore.Holds:
+		return fmt.Sprintf("Every interleaving of %s keeps %s: %s in all.", plural(len(r.Results)-r.vacuous(), "workload", "workloads"), r.Property, interleavings(r.proving()))
 	case res.Counterexample == nil:
 		return fmt.Sprintf("Nothing is proved about %s: %s.", workload, res.Reason)
 	case res.Verdict == explore.Incomplete:

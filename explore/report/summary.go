@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -62,9 +63,11 @@ func (r *Report) reproduced() []line {
 func (r *Report) searched() []line {
 	res := r.result()
 	var verdict string
-	switch res.Verdict {
+	switch r.Verdict() {
 	case explore.Holds:
-		verdict = fmt.Sprintf("holds: %s in every interleaving of %s", r.Property, plural(len(r.Results), "workload", "workloads"))
+		verdict = fmt.Sprintf("holds: %s in every interleaving of %s", r.Property, plural(len(r.Results)-r.vacuous(), "workload", "workloads"))
+	case explore.Vacuous:
+		verdict = fmt.Sprintf("vacuous: %s; nothing is proved", res.Reason)
 	case explore.Violated:
 		verdict = "violated: " + r.Property
 	case explore.Incomplete:
@@ -102,7 +105,7 @@ func counts(r *explore.Result) []line {
 	switch {
 	case r.Premise == nil:
 	case r.Premise.Sign() == 0 && r.Verdict != explore.Incomplete:
-		lines = append(lines, line{"premise", "warning: in no interleaving is there anything to judge, so the verdict says nothing"})
+		lines = append(lines, line{"premise", "there is nothing to judge in any interleaving"})
 	default:
 		lines = append(lines, line{"premise", "there is something to judge in " + interleavings(r.Premise)})
 	}
@@ -112,7 +115,7 @@ func counts(r *explore.Result) []line {
 	s := r.Statistics
 	lines = append(lines, line{"engine", fmt.Sprintf("product: %s, %s; learned from %s and %s", plural(s.States, "state", "states"), plural(s.Transitions, "transition", "transitions"),
 		plural(s.StoreExecuted, "real store execution", "real store executions"), plural(s.TaskRuns, "coroutine run", "coroutine runs"))})
-	if r.Verdict == explore.Holds && r.Audited > 0 {
+	if (r.Verdict == explore.Holds || r.Verdict == explore.Vacuous) && r.Audited > 0 {
 		lines = append(lines, line{"audit", plural(r.Audited, "random schedule", "random schedules") + " of each workload run for real, every reply as learned"})
 	}
 	return lines
@@ -144,18 +147,15 @@ func nearest(x *big.Rat) *big.Int {
 // certificate says what was proved: of the smaller workloads, and of the
 // counterexample.
 func (r *Report) certificate(res *explore.Result) (lines []line) {
-	proved := len(r.Results)
-	if res.Verdict != explore.Holds {
-		proved--
-	}
 	if r.Grown {
-		for i, smaller := range r.Results[:proved] {
-			label := ""
-			if i == 0 {
-				label = "proved"
-			}
-			lines = append(lines, line{label, r.workloads[i].Words + ": " + interleavings(smaller.Interleavings)})
+		lines = r.proved()
+	}
+	for i, c := range r.caveats() {
+		label := ""
+		if i == 0 {
+			label = "caveats"
 		}
+		lines = append(lines, line{label, c})
 	}
 	switch {
 	case res.Counterexample == nil:
@@ -174,6 +174,31 @@ func (r *Report) certificate(res *explore.Result) (lines []line) {
 	lines = append(lines, line{"minimal", minimal}, line{"length", size(res.Counterexample)})
 	lines = append(lines, r.broken(res.Counterexample)...)
 	return append(lines, pauses(res.Counterexample)...)
+}
+
+// proved says of which workloads something is proved, and in which of the others there
+// is nothing to judge.
+func (r *Report) proved() (lines []line) {
+	if !slices.ContainsFunc(r.Results, func(res *explore.Result) bool { return res.Verdict == explore.Holds }) {
+		return nil
+	}
+	for i, res := range r.Results {
+		words := r.workloads[i].Words + ": "
+		switch res.Verdict {
+		case explore.Holds:
+			words += interleavings(res.Interleavings)
+		case explore.Vacuous:
+			words += "vacuous, nothing is proved of it"
+		default:
+			continue
+		}
+		label := ""
+		if len(lines) == 0 {
+			label = "proved"
+		}
+		lines = append(lines, line{label, words})
+	}
+	return lines
 }
 
 // broken says what faults it takes, if it takes any.

@@ -55,6 +55,7 @@ type textWriter struct {
 var (
 	verdictColour = map[explore.Verdict]text.Colors{
 		explore.Holds: {text.Bold, text.FgGreen}, explore.Violated: {text.Bold, text.FgRed}, explore.Incomplete: {text.Bold, text.FgYellow},
+		explore.Vacuous: {text.Bold, text.FgYellow},
 	}
 	labelColour  = text.Colors{text.Faint}
 	fatalColour  = text.Colors{text.FgRed}

@@ -25,6 +25,8 @@ func (r *Report) threshold() (lines []line) {
 	switch {
 	case r.Verdict() == explore.Incomplete:
 		s = "unknown: the search with the delay below is incomplete"
+	case r.Verdict() == explore.Vacuous:
+		s = "unknown: with the delay below there is nothing to judge"
 	case t.Delay == 0:
 		s = fmt.Sprintf("none: %s is violated with the longest delay that is tried, below", r.Property)
 	case r.Verdict() == explore.Holds:

@@ -28,6 +28,7 @@ type table struct {
 	columns []string // as the start of their members of a JSON object
 	keys    []int    // the columns of the primary key; none means the rowid
 	rowid   bool
+	alias   string // the column that is an alias of the rowid, quoted; "" if there is none
 	sql     string // selects each column, then the rowid if there is one that is no column
 	row     []driver.Value
 }
@@ -131,6 +132,9 @@ func (s *Store) readTable(name string, withoutRowid bool) (*table, error) {
 		})
 		if err != nil {
 			return nil, err
+		}
+		if !t.rowid {
+			t.alias = keys[0]
 		}
 	}
 	// A unary plus hides the declared type, by which go-sqlite3 would convert the

@@ -1,0 +1,121 @@
+package explore
+
+import (
+	"slices"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// An account is of what tasks and stores have done in the interleavings of a search.
+type account struct {
+	sys       *sim.System
+	tasks     []sim.TaskRef
+	asks      []bool                  // by task: it makes a request in some interleaving
+	expires   bool                    // something that a store held had a TTL
+	exchanges []map[sim.Exchange]bool // by store
+}
+
+func newAccount(sys *sim.System, tasks []sim.TaskRef) *account {
+	a := &account{sys: sys, tasks: tasks, asks: make([]bool, len(tasks))}
+	for range sys.Stores {
+		a.exchanges = append(a.exchanges, map[sim.Exchange]bool{})
+	}
+	return a
+}
+
+// caveats returns what a pass does not cover, in the order of the stores; what is
+// about all of them comes first.
+func (a *account) caveats() (all []string) {
+	var idle []string
+	for i, asks := range a.asks {
+		if !asks {
+			idle = append(idle, a.tasks[i].Name)
+		}
+	}
+	switch len(idle) {
+	case 0:
+	case 1:
+		all = append(all, idle[0]+" makes no request in any interleaving")
+	default:
+		all = append(all, strings.Join(idle, ", ")+" make no request in any interleaving")
+	}
+	if f := a.sys.Faults; a.expires && a.sys.Timing == nil && f[sim.Expire]+f[sim.AnyFault] == 0 {
+		all = append(all, "nothing expired; the workload has TTLs")
+	}
+	for i, st := range a.sys.Stores {
+		candid, ok := st.(sim.Candid)
+		if !ok {
+			continue
+		}
+		var exchanges []sim.Exchange
+		for e := range a.exchanges[i] {
+			exchanges = append(exchanges, e)
+		}
+		for _, c := range candid.Caveats(exchanges) {
+			if !slices.Contains(all, c) {
+				all = append(all, c)
+			}
+		}
+	}
+	return all
+}
+
+// see looks for TTLs in what a store holds.
+func (a *account) see(c sim.Content) {
+	a.expires = a.expires || slices.ContainsFunc(c, func(it sim.Item) bool { return it.TTL > 0 })
+}
+
+// took records a step of a task.
+func (a *account) took(s sim.Step) {
+	if s.Task == sim.Environment || s.Request.Local() {
+		return
+	}
+	a.asks[s.Task] = true
+	if _, failed := s.Reply.Failure(); !failed {
+		a.exchanges[a.sys.Store(s.Request.Store)][sim.Exchange{Request: s.Request, Reply: s.Reply}] = true
+	}
+}
+
+// waited records a request that was blocked; not one that a store which is down has
+// not seen.
+func (a *account) waited(req sim.Request, down bool) {
+	if store := a.sys.Store(req.Store); !down || store != a.sys.Outage() {
+		a.exchanges[store][sim.Exchange{Request: req, Blocked: true}] = true
+	}
+}
+
+// account returns that of a search that was complete.
+func (g *graph) account() *account {
+	a := newAccount(g.sys, g.tasks)
+	for i, t := range g.stores {
+		for _, st := range t.states {
+			a.see(st.content)
+			for request, s := range st.next {
+				switch s.kind {
+				case done:
+					a.exchanges[i][sim.Exchange{Request: t.requests.all[request], Reply: t.replies.all[s.reply]}] = true
+				case blocked:
+					a.exchanges[i][sim.Exchange{Request: t.requests.all[request], Blocked: true}] = true
+				}
+			}
+		}
+	}
+	values := make([]uint32, g.fields())
+	for id := 0; id < g.set.n && slices.Contains(a.asks, false); id++ {
+		g.layout.unpack(g.set.key(id), values)
+		for _, e := range g.from(uint32(id)) {
+			if e.task == aside {
+				continue
+			}
+			s := g.slots[e.slot]
+			if g.codes[s.code].nodes[values[e.slot]].wants[e.task].store < 0 {
+				continue // a start or an arrival
+			}
+			for i := g.first(int(e.slot)); i <= s.last; i++ { // it may be any of them
+				a.asks[g.base(g.slots[i].program)+int(e.task)] = true
+			}
+		}
+	}
+	return a
+}
