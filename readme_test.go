@@ -480,7 +480,7 @@ func Example() {
 		Programs: []sim.Program{program("reader", prices.read), program("writer", prices.write)},
 		Property: sim.Property{Name: "coherent", Violation: coherentPrice},
 	}
-	r, err := explore.Product(context.Background(), sys, explore.ProductOptions{Audit: 100})
+	r, err := explore.Product(context.Background(), sys, explore.ProductOptions{})
 	if err != nil {
 		panic(err)
 	}

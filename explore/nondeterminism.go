@@ -10,7 +10,16 @@ import (
 type NondeterminismError struct {
 	Machine     string
 	Before, Now []string // what was seen, step by step, up to the difference
+	Cause       string   // which of the usual causes it is, most likely; "" if that is not known
 }
+
+// The usual causes.
+const (
+	causeClock  = "the wall clock, such as time.Now: what it shows differs from run to run"
+	causeChance = "chance: iteration over a map, select, random numbers, or a counter that outlives its run"
+	causeMemory = "memory that outlives a run or is shared by processes: a package-level variable, a sync.Once, a cache; what a process knows has to be made by New"
+	causeClass  = "a wrong Class: that of %s and %s is equal, but they do not do the same"
+)
 
 func (e *NondeterminismError) Error() string {
 	var b strings.Builder
@@ -23,6 +32,10 @@ func (e *NondeterminismError) Error() string {
 		for i, line := range run.lines {
 			fmt.Fprintf(&b, "  %d. %s\n", i+1, line)
 		}
+	}
+	if e.Cause != "" {
+		b.WriteString("most likely cause: " + e.Cause)
+		return b.String()
 	}
 	b.WriteString("usual causes: iteration over a map, time.Now, random tokens, state shared between runs, goroutines of the task's own")
 	return b.String()

@@ -391,7 +391,9 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 		for _, d := range path {
 			lines = append(lines, t.describe(d.task, t.histories[d.before].wants[d.task], t.reply(d)))
 		}
+		course := t.course(h)
 		return &NondeterminismError{
+			Cause:   course.cause(t.sys, t.program),
 			Machine: "task " + t.specs[task].Name,
 			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
 			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),

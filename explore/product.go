@@ -11,13 +11,15 @@ import (
 )
 
 // ProductOptions bound a product search. The zero value means all states, with
-// symmetry, and no audit.
+// symmetry, and an audit.
 type ProductOptions struct {
 	// NoSymmetry searches all permutations of interchangeable tasks.
 	NoSymmetry bool
 
 	// Audit is the number of random complete schedules that are run for real
-	// after a search that found nothing.
+	// after a search that found nothing; 0 stands for 100. Whatever it is, and whatever
+	// was found, every learned behaviour of a process is replayed before a verdict is
+	// given. NoAudit leaves out both.
 	Audit int
 
 	// LimitStates and LimitMemory end the search with the verdict Incomplete as
@@ -51,6 +53,18 @@ type ProductOptions struct {
 
 	// Progress, if not nil, is called now and then.
 	Progress func(Progress)
+}
+
+// NoAudit, as [ProductOptions.Audit], means that nothing which was learned is run again
+// but a counterexample. A system that is not deterministic may then pass.
+const NoAudit = -1
+
+// schedules returns how many random schedules the audit has.
+func (o ProductOptions) schedules() int {
+	if o.Audit == 0 {
+		return 100
+	}
+	return max(0, o.Audit)
 }
 
 // Progress says how far a product search has come.
@@ -123,9 +137,10 @@ func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Proper
 
 // productOfAll explores the system for all properties, which share every step.
 func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
+	first := firstCourses(sys)
 	apart := map[string]bool{}
 	for {
-		r, err := productOnce(ctx, sys, properties, apart, opts)
+		r, err := productOnce(ctx, sys, properties, first, apart, opts)
 		var conn *connectionError
 		if !errors.As(err, &conn) {
 			return r, err
@@ -136,10 +151,11 @@ func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Propert
 	}
 }
 
-// productOnce explores the system; the processes of classes in apart are not
+// productOnce explores the system, whose processes have gone through the first courses
+// before; the processes of classes in apart are not
 // interchangeable. It returns a *connectionError if those of another are not
 // either.
-func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
+func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, first []course, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
 	g, err := newGraph(sys, properties, !opts.NoSymmetry, apart)
 	if err != nil {
 		return nil, err
@@ -157,6 +173,13 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 	}
 	if r.Reason == "" && g.expanded < g.set.n {
 		r.Reason = "interrupted"
+	}
+	learned := opts.Audit >= 0 && r.Reason == ""
+	if err := g.check(ctx, first, learned, 0, timesAgain); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	if r.Reason == "" && ctx.Err() != nil {
+		r.Reason = "interrupted during the audit"
 	}
 	order := g.order()
 	g.prune(order)
@@ -192,6 +215,11 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		}
 		results = append(results, &one)
 	}
+	if learned && !slices.ContainsFunc(results, func(r *Result) bool { return r.Audited > 0 }) {
+		if err := g.check(ctx, nil, learned, timesAgain, mostAgain); err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+	}
 	return results, sys.Stray()
 }
 
@@ -217,7 +245,7 @@ func (g *graph) conclude(ctx context.Context, r *Result, order []uint32, opts Pr
 			err = g.explain(ctx, r, order, violates)
 		}
 	} else if r.Verdict == Holds {
-		if r.Audited, err = g.audit(ctx, opts.Audit); r.Audited < opts.Audit {
+		if r.Audited, err = g.audit(ctx, opts.schedules()); r.Audited < opts.schedules() {
 			r.Reason = "interrupted during the audit"
 			r.decide()
 		}

@@ -174,7 +174,7 @@ func TestNondeterminism(t *testing.T) {
 			if slices.Equal(nd.Before, nd.Now) {
 				t.Errorf("%s, %s engine: the transcripts do not differ: %v", name, engine, err)
 			}
-			for _, part := range []string{"first:", "then:", "usual causes"} {
+			for _, part := range []string{"first:", "then:", "cause"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%s, %s engine: %q is not in: %v", name, engine, part, err)
 				}
@@ -401,12 +401,13 @@ func TestPropertyTellsTasksApart(t *testing.T) {
 // little more to get there.
 func TestLearning(t *testing.T) {
 	sys := tasks(anything, map[string]func(func(string) string) string{"a": puts("1", "2"), "b": puts("3", "4")})
-	r := explore(t, sys, ProductOptions{})
+	r := explore(t, sys, ProductOptions{Audit: NoAudit})
 	// Five contents ("" and 1 to 4), four requests, each restored by one request.
 	if n := r.Statistics.StoreExecuted; n > 2*5*4 {
 		t.Errorf("%d requests executed", n)
 	}
-	if n := sys.Stores[0].(*register).executed; n != r.Statistics.StoreExecuted {
+	// Nothing is learned from the first run, which has one request of each.
+	if n := sys.Stores[0].(*register).executed - 4; n != r.Statistics.StoreExecuted {
 		t.Errorf("%d requests executed, the statistics say %d", n, r.Statistics.StoreExecuted)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -58,8 +59,43 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
-// system is a [*ScheduleError].
+// system is a [*ScheduleError]. It is run twice, the second time in a bubble with
+// another clock, and two traces that differ are a [*NondeterminismError].
 func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
+	t, err := traceOf(sys, schedule)
+	if err != nil {
+		return nil, err
+	}
+	var again *Trace
+	var misfit *ScheduleError
+	err = bubble(sys, "", func() (err error) {
+		again, err = traceOf(sys, schedule)
+		return err
+	})
+	switch {
+	case errors.As(err, &misfit):
+		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: []string{misfit.Error()}}
+	case err != nil:
+		return nil, err
+	case !reflect.DeepEqual(t, again):
+		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: again.lines()}
+	}
+	return t, nil
+}
+
+// lines returns the steps for a person, and how they end.
+func (t *Trace) lines() (lines []string) {
+	for _, s := range t.Steps {
+		lines = append(lines, fmt.Sprintf("%s: %s -> %s", s.Task, s.Request, s.Reply))
+	}
+	if t.Violation != "" {
+		lines = append(lines, "violated: "+t.Violation)
+	}
+	return lines
+}
+
+// traceOf runs a schedule once.
+func traceOf(sys *sim.System, schedule Schedule) (*Trace, error) {
 	e, err := sys.Start()
 	if err != nil {
 		return nil, err

@@ -90,6 +90,8 @@ type Process struct {
 	hurt  bool           // a fault has struck one of its requests
 	again bool           // it was started again after a crash
 	stray *atomic.Pointer[TaskError]
+
+	isolation *Isolation
 }
 
 // A coroutine is one task of a process.
@@ -146,8 +148,8 @@ type unwinding struct{}
 // start builds the process of prog. If it has one task, that runs up to its first
 // request. After a crash only the background tasks start; results are those of the
 // other ones, which have ended.
-func start(prog Program, results []string, stray *atomic.Pointer[TaskError]) (*Process, error) {
-	p := &Process{name: prog.Name, stray: stray, again: results != nil}
+func start(prog Program, results []string, sys *System) (*Process, error) {
+	p := &Process{name: prog.Name, stray: &sys.stray, isolation: sys.isolation, again: results != nil}
 	if err := p.construct(prog); err != nil {
 		p.end(false)
 		return nil, err
@@ -171,13 +173,18 @@ func (p *Process) construct(prog Program) (err error) {
 			err = panicked(p.name, v)
 		}
 	}()
-	tasks := prog.New(p)
+	// They are there before New hands out a client that an earlier process may have left
+	// to a goroutine, which looks for itself among them.
 	specs := prog.specs()
+	for _, spec := range specs {
+		p.tasks = append(p.tasks, &coroutine{name: spec.Name, pending: Start, waiting: true})
+	}
+	tasks := prog.New(p)
 	if len(tasks) != len(specs) {
 		return fmt.Errorf("sim: %s has %d tasks, but its New returns %d", prog.Name, len(specs), len(tasks))
 	}
-	for i, spec := range specs {
-		p.tasks = append(p.tasks, &coroutine{name: spec.Name, task: tasks[i], pending: Start, waiting: true})
+	for i, task := range tasks {
+		p.tasks[i].task = task
 	}
 	return nil
 }
@@ -244,6 +251,10 @@ func (p *Process) Restarted() bool { return p.again }
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.
 func (p *Process) AtEnd(f func(clean bool)) { p.atEnd = append(p.atEnd, f) }
+
+// Isolation returns the isolation in which the process was started, and nil if that was
+// in none.
+func (p *Process) Isolation() *Isolation { return p.isolation }
 
 // AtReturn registers f to be called when a task has returned without an error. An
 // error of f is one of the task.
@@ -396,8 +407,7 @@ func (p *Process) Call(r Request) (Reply, error) {
 func (p *Process) Ask(r Request) (Reply, error) {
 	c := p.running()
 	if c == nil {
-		p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
-		return "", ErrOutside
+		return "", p.Outside()
 	}
 	c.checkHeld()
 	if c.unwound || !c.yield(r) {
@@ -406,6 +416,17 @@ func (p *Process) Ask(r Request) (Reply, error) {
 		return "", ErrAbandoned
 	}
 	return c.reply, nil
+}
+
+// Outside returns [ErrOutside], and the run fails, if the caller is no task of the
+// process. A client asks before it does anything that a call from elsewhere must not:
+// it may be closed, or one of a bubble.
+func (p *Process) Outside() error {
+	if p.running() != nil {
+		return nil
+	}
+	p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
+	return ErrOutside
 }
 
 // Supervise does the work of a task that has no caller to be told of an error, as a

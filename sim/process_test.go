@@ -5,7 +5,6 @@ import (
 	"errors"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -515,7 +514,7 @@ func TestSupervise(t *testing.T) {
 					return nil
 				})
 			}}
-		}}, nil, new(atomic.Pointer[TaskError]))
+		}}, nil, new(System))
 		for _, r := range strings.Fields(tt.replies) {
 			if err == nil {
 				err = p.Deliver(0, replies[r])
@@ -566,7 +565,7 @@ func TestAskOfAnAbandonedProcess(t *testing.T) {
 			called = true
 			return "", nil
 		}}
-	}}, nil, new(atomic.Pointer[TaskError]))
+	}}, nil, new(System))
 	if err != nil || ctx.Err() != nil || p.Running() != "" {
 		t.Fatal(err, ctx.Err(), p.Running())
 	}

@@ -22,14 +22,24 @@ type System struct {
 	// before any task starts. It is part of no trace.
 	Setup []Request
 
+	of        *System // that this one is with another property; nil if it is none
 	stray     atomic.Pointer[TaskError]
 	obstacles map[obstacle]bool // whether the request was blocked there
+	isolation *Isolation        // that goes on; nil if there is none
 }
 
 // An obstacle is a request in a content of its store, by its key.
 type obstacle struct {
 	content string
 	request Request
+}
+
+// origin returns the system that all executions are of, whatever the property.
+func (s *System) origin() *System {
+	if s.of != nil {
+		return s.of
+	}
+	return s
 }
 
 // A TaskRef says where a task is.
@@ -72,13 +82,13 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (*Process, error) { return start(s.Programs[i], nil, &s.stray) }
+func (s *System) Process(i int) (*Process, error) { return start(s.Programs[i], nil, s.origin()) }
 
 // Restart starts the i-th process again after a crash: with fresh memory and the
 // background tasks alone. results are those of all its tasks; of the background
 // tasks they do not matter.
 func (s *System) Restart(i int, results []string) (*Process, error) {
-	return start(s.Programs[i], results, &s.stray)
+	return start(s.Programs[i], results, s.origin())
 }
 
 // Weather returns the state of the environment in which every execution starts.
@@ -158,16 +168,44 @@ func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request
 // since the system was made, even if the execution in which that happened had
 // ended meanwhile.
 func (s *System) Stray() error {
-	if err := s.stray.Load(); err != nil {
+	if err := s.origin().stray.Load(); err != nil {
 		return err
 	}
 	return nil
 }
 
+// An Isolation keeps the processes that are started while it goes on apart from those
+// before and after it: what clients consist of, such as goroutines and channels, was
+// made in it and is not used outside. So they can run in a bubble of package
+// testing/synctest. The clients are closed at its end and not when their process ends,
+// so that a call which comes in between is seen.
+type Isolation struct {
+	sys   *System
+	atEnd []func()
+}
+
+// Isolate begins an isolation. There is one at a time.
+func (s *System) Isolate() *Isolation {
+	i := &Isolation{sys: s.origin()}
+	i.sys.isolation = i
+	return i
+}
+
+// AtEnd registers f to be called at the end of the isolation.
+func (i *Isolation) AtEnd(f func()) { i.atEnd = append(i.atEnd, f) }
+
+// End ends the isolation, of which all processes have ended.
+func (i *Isolation) End() {
+	i.sys.isolation = nil
+	for _, f := range i.atEnd {
+		f()
+	}
+}
+
 // With returns the same system with another property. Only one of the two may run at
 // a time.
 func (s *System) With(p Property) *System {
-	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup}
+	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup, of: s.origin()}
 }
 
 // After returns the state of the monitor after a step; v is the view then.

@@ -229,6 +229,9 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 		Graph:       o.format == "dot",
 		Progress:    progress.product,
 	}
+	if o.audit == 0 {
+		opts.Audit = explore.NoAudit
+	}
 	expression := ""
 	if o.values {
 		e := model.Values(o.strategy, o.workload)

@@ -26,8 +26,9 @@ import (
 // failed, or the client was closed or left something behind.
 func (s *Store) Client(p *sim.Process) *redis.Client {
 	var c *client
-	if n := len(s.free); n > 0 {
-		c, s.free = s.free[n-1], s.free[:n-1]
+	free := s.pool(p.Isolation())
+	if n := len(*free); n > 0 {
+		c, *free = (*free)[n-1], (*free)[:n-1]
 	} else {
 		c = newClient(s.name, &s.names)
 	}
@@ -37,16 +38,41 @@ func (s *Store) Client(p *sim.Process) *redis.Client {
 			s.names.forget(p)
 			c.ended.Store(true)
 		}
-		if clean && !s.closed && c.reusable() {
+		switch {
+		case clean && !s.closed && c.reusable():
 			c.stateful.Store(false)
 			c.ended.Store(false)
-			s.free = append(s.free, c)
-		} else {
+			*free = append(*free, c)
+		case p.Isolation() != nil:
+			p.Isolation().AtEnd(func() { c.base.Close() })
+		default:
 			c.base.Close()
 		}
 	})
-	// A clone, since a hook that the task adds to it is not added to the base.
-	return c.base.WithTimeout(noTimeout)
+	// A clone, since a hook that the task adds to it is not added to the base. It has
+	// none of the base either.
+	clone := c.base.WithTimeout(noTimeout)
+	clone.AddHook(gate{p})
+	return clone
+}
+
+// pool returns the clients that a later process can use again. An isolation has its own,
+// which are closed at its end.
+func (s *Store) pool(i *sim.Isolation) *[]*client {
+	if i == nil {
+		return &s.free
+	}
+	if s.isolated[i] == nil {
+		free := new([]*client)
+		s.isolated = map[*sim.Isolation]*[]*client{i: free}
+		i.AtEnd(func() {
+			delete(s.isolated, i)
+			for _, c := range *free {
+				c.base.Close()
+			}
+		})
+	}
+	return s.isolated[i]
 }
 
 // noTimeout makes go-redis set no deadlines. Options take -2 for it.
@@ -91,6 +117,37 @@ func newClient(store string, names *names) *client {
 		},
 	})
 	return c
+}
+
+// A gate is what every command of the client of a process passes first, on the goroutine
+// of the caller. What comes after it is a pool of connections, which a caller that is no
+// task of the process must not touch: if it is closed, nobody would know of the call, if
+// it belongs to another process by now, that would be blamed, and if its channels are
+// those of a bubble, Go would end the program.
+type gate struct{ process *sim.Process }
+
+func (g gate) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (g gate) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := g.process.Outside(); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (g gate) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if err := g.process.Outside(); err != nil {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+			return err
+		}
+		return next(ctx, cmds)
+	}
 }
 
 // dial is called by go-redis on a goroutine of its own.

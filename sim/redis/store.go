@@ -43,9 +43,11 @@ type Store struct {
 
 	connections map[string]*connection // those with a state, by name
 
-	names  names
-	free   []*client
-	closed bool
+	names names
+	free  []*client
+
+	isolated map[*sim.Isolation]*[]*client // free in an isolation
+	closed   bool
 
 	timed bool // see SetTimed
 }

@@ -32,9 +32,9 @@ func (s *Store) OpenImmediate(p *sim.Process) *sql.DB { return s.open(p, true) }
 func (s *Store) open(p *sim.Process, immediate bool) *sql.DB {
 	// A new sql.DB starts a goroutine, which costs more than everything else.
 	var d *database
-	if n := len(s.free); n > 0 {
-		d = s.free[n-1]
-		s.free = s.free[:n-1]
+	free := s.pool(p.Isolation())
+	if n := len(*free); n > 0 {
+		d, *free = (*free)[n-1], (*free)[:n-1]
 	} else {
 		d = &database{store: s.name}
 		d.db = sql.OpenDB(d)
@@ -46,15 +46,38 @@ func (s *Store) open(p *sim.Process, immediate bool) *sql.DB {
 		p.Context() // ends what database/sql starts for each transaction
 	}
 	p.AtEnd(func(clean bool) {
-		if clean && d.unused() {
+		switch {
+		case clean && d.unused():
 			d.session = nil
-			s.free = append(s.free, d)
-		} else {
+			*free = append(*free, d)
+		case p.Isolation() != nil:
+			d.ended.Store(true)
+			p.Isolation().AtEnd(func() { d.db.Close() })
+		default:
 			d.ended.Store(true)
 			d.db.Close()
 		}
 	})
 	return d.db
+}
+
+// pool returns the databases that a later process can use again. An isolation has its
+// own, which are closed at its end.
+func (s *Store) pool(i *sim.Isolation) *[]*database {
+	if i == nil {
+		return &s.free
+	}
+	if s.isolated[i] == nil {
+		free := new([]*database)
+		s.isolated = map[*sim.Isolation]*[]*database{i: free}
+		i.AtEnd(func() {
+			delete(s.isolated, i)
+			for _, d := range *free {
+				d.db.Close()
+			}
+		})
+	}
+	return s.isolated[i]
 }
 
 // A database is the connector of a [sql.DB], bound to one process at a time. The
@@ -204,6 +227,9 @@ func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(
 // BeginTx asks for a step even if the store refuses it: that ends the run although
 // the task might ignore the error.
 func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if err := c.d.process.Load().Outside(); err != nil {
+		return nil, err // before it touches what belongs to the task
+	}
 	c.tx = c.d.session.begin(c)
 	b := beginning{sql.IsolationLevel(opts.Isolation), opts.ReadOnly, c.d.immediate}
 	if err := c.bound(b.call()); err != nil {

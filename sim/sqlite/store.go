@@ -73,7 +73,8 @@ type Store struct {
 		committed sim.Content
 	}
 
-	free     []*database // of processes that have ended, for Open
+	free     []*database                     // of processes that have ended, for Open
+	isolated map[*sim.Isolation]*[]*database // free in an isolation
 	sessions sessions
 }
 

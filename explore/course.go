@@ -1,0 +1,325 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"quiesce/sim"
+)
+
+// A course is what a process was told from its start on, and what could be seen of it
+// at each moment. A process is deterministic and shares nothing, so whenever the same
+// is told to one of its program, or of a program of its class, the same is seen.
+type course struct {
+	program int
+	times   int      // how often to go through it again
+	results []string // if it begins after a crash: see [sim.System.Restart]; nil otherwise
+	told    []word
+	moments []moment // one more than told
+}
+
+// A word is what a task of a process was told.
+type word struct {
+	task  int
+	reply sim.Reply
+}
+
+// A moment is what can be seen of a process between two words.
+type moment struct {
+	pending []sim.Request // by task; the zero value if it has finished
+	results []string      // by task
+	memory  string        // that it shows
+	failed  string        // what went wrong
+}
+
+func momentOf(p *sim.Process, tasks int) moment {
+	m := moment{pending: make([]sim.Request, tasks), results: make([]string, tasks), memory: p.Memory().Key()}
+	for i := range tasks {
+		if req, ok := p.Pending(i); ok {
+			m.pending[i] = req
+		} else {
+			m.results[i] = p.Result(i)
+		}
+	}
+	return m
+}
+
+func (m moment) equal(o moment) bool {
+	return m.memory == o.memory && m.failed == o.failed && slices.Equal(m.pending, o.pending) && slices.Equal(m.results, o.results)
+}
+
+// tasksOf returns the tasks of a program.
+func tasksOf(sys *sim.System, program int) []sim.TaskRef {
+	return slices.DeleteFunc(sys.Tasks(), func(t sim.TaskRef) bool { return t.Program != program })
+}
+
+// again tells a process of a program once more what was told in a course, and returns
+// the moments up to the first that differs. It returns an error if a client was called
+// from outside its task.
+func (c *course) again(sys *sim.System, program int) ([]moment, error) {
+	tasks := len(c.moments[0].pending)
+	var p *sim.Process
+	var err error
+	if c.results == nil {
+		p, err = sys.Process(program)
+	} else {
+		p, err = sys.Restart(program, c.results)
+	}
+	if p != nil {
+		defer p.Stop()
+	}
+	var seen []moment
+	for i := 0; ; i++ {
+		if stray := sys.Stray(); stray != nil {
+			return nil, stray
+		}
+		if err != nil {
+			return append(seen, moment{failed: err.Error()}), nil
+		}
+		seen = append(seen, momentOf(p, tasks))
+		if i == len(c.told) || !seen[i].equal(c.moments[i]) {
+			return seen, nil
+		}
+		err = p.Deliver(c.told[i].task, c.told[i].reply)
+	}
+}
+
+// differs says whether moments, which [course.again] has returned, are others than
+// those of the course.
+func (c *course) differs(seen []moment) bool {
+	return !seen[len(seen)-1].equal(c.moments[len(seen)-1])
+}
+
+// nondeterminism returns the error of a course of which a process of the program has
+// come to these moments.
+func (c *course) nondeterminism(sys *sim.System, program int, seen []moment) error {
+	last := len(seen) - 1
+	e := &NondeterminismError{Machine: "process " + sys.Programs[program].Name}
+	if tasks := tasksOf(sys, program); len(tasks) == 1 {
+		e.Machine = "task " + tasks[0].Name
+	}
+	for i, w := range c.told[:last] {
+		e.Before = append(e.Before, c.line(sys, w.task, c.moments[i].pending[w.task], w.reply))
+	}
+	e.Now = slices.Clone(e.Before)
+	e.Before = append(e.Before, c.lines(sys, c.moments[last], seen[last])...)
+	e.Now = append(e.Now, c.lines(sys, seen[last], c.moments[last])...)
+	e.Cause = c.cause(sys, program)
+	return e
+}
+
+func (c *course) line(sys *sim.System, task int, req sim.Request, reply sim.Reply) string {
+	text, answer := sys.Describe(req, reply)
+	if answer != "" {
+		text += " -> " + answer
+	}
+	if tasks := tasksOf(sys, c.program); len(tasks) > 1 {
+		return tasks[task].Name + ": " + text
+	}
+	return text
+}
+
+// lines describes what of a moment is not so in another one.
+func (c *course) lines(sys *sim.System, m, other moment) (lines []string) {
+	if m.failed != "" {
+		return []string{"it failed: " + m.failed}
+	}
+	for task, req := range m.pending {
+		switch {
+		case other.failed == "" && req == other.pending[task] && m.results[task] == other.results[task]:
+		case req == sim.Request{}:
+			line := fmt.Sprintf("has finished with %q", m.results[task])
+			if tasks := tasksOf(sys, c.program); len(tasks) > 1 {
+				line = tasks[task].Name + ": " + line
+			}
+			lines = append(lines, line)
+		default:
+			lines = append(lines, c.line(sys, task, req, ""))
+		}
+	}
+	if m.memory != other.memory {
+		lines = append(lines, fmt.Sprintf("memory %q", m.memory))
+	}
+	return lines
+}
+
+// A check tells processes again what was told in courses. It runs in bubbles, so that
+// the clock is another one and nothing that a process leaves behind is overlooked.
+type check struct {
+	sys     *sim.System
+	courses []course
+	class   func(program int) []int // the programs that do the same, this one included
+}
+
+// together is how many processes run in one bubble.
+const together = 32
+
+// run goes through every course once on every program of its class, the last first, and
+// then on one of them in turn, until there were as many rounds as the course has times;
+// the first from of them have been before. It stops early if ctx is canceled.
+func (k *check) run(ctx context.Context, from int) error {
+	if from == 0 {
+		for i := len(k.sys.Programs) - 1; i >= 0; i-- {
+			if err := k.on(ctx, i, k.of(i, 0)); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range k.sys.Programs {
+		var mine []*course
+		for round := max(1, from); round < mostAgain; round++ {
+			mine = append(mine, k.of(i, round)...)
+		}
+		if err := k.on(ctx, i, mine); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// of returns the courses that a process of a program goes through in a round.
+func (k *check) of(program, round int) (mine []*course) {
+	for i := range k.courses {
+		c := &k.courses[i]
+		class := k.class(c.program)
+		if at := slices.Index(class, program); round < c.times && at >= 0 && (round == 0 || at == round%len(class)) {
+			mine = append(mine, c)
+		}
+	}
+	slices.Reverse(mine)
+	return mine
+}
+
+// on tells a process of a program again what was told in courses.
+func (k *check) on(ctx context.Context, program int, courses []*course) error {
+	for some := range slices.Chunk(courses, together) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := k.some(program, some); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *check) some(program int, courses []*course) error {
+	var other *course // that is not taken
+	var seen []moment
+	err := bubble(k.sys, k.sys.Programs[program].Name, func() (err error) {
+		for _, c := range courses {
+			if seen, err = c.again(k.sys, program); err != nil {
+				return err
+			}
+			if c.differs(seen) {
+				other = c
+				return nil
+			}
+		}
+		return nil
+	})
+	if other != nil {
+		return other.nondeterminism(k.sys, program, seen)
+	}
+	return err
+}
+
+// cause returns which of the usual causes is that a process of the program does not
+// take a course; "" if that is not known. What the runs in one bubble disagree about is
+// chance, and what they agree about while a run outside disagrees is the clock.
+func (c *course) cause(sys *sim.System, program int) string {
+	var inside []moment
+	const runs = 100 // Go takes two keys of a map in the rarer order once in eight times
+	chance := false
+	err := bubble(sys, "", func() (err error) {
+		for range runs {
+			before := inside
+			if inside, err = c.again(sys, program); err != nil {
+				return err
+			}
+			chance = chance || before != nil && !slices.EqualFunc(before, inside, moment.equal)
+		}
+		return nil
+	})
+	if err != nil {
+		return ""
+	}
+	outside, err := c.again(sys, program)
+	if err != nil {
+		return ""
+	}
+	own, err := c.again(sys, c.program)
+	switch {
+	case err != nil:
+		return ""
+	case chance:
+		return causeChance
+	case !slices.EqualFunc(inside, outside, moment.equal):
+		return causeClock
+	case program != c.program && !c.differs(own):
+		return fmt.Sprintf(causeClass, sys.Programs[c.program].Name, sys.Programs[program].Name)
+	}
+	return causeMemory
+}
+
+// leaves returns the courses through all histories of the table after which nothing is
+// known to come; the others are on the way to them. Of very many it leaves some out.
+func (t *processTable) leaves(times int) (courses []course) {
+	inner := make([]bool, len(t.histories))
+	for d := range t.delivered {
+		if d.task != crashed {
+			inner[d.before] = true
+		}
+	}
+	var ends []uint32
+	for h := range t.histories {
+		if !inner[h] {
+			ends = append(ends, uint32(h))
+		}
+	}
+	most := max(runsAgain, t.runs/shareAgain)
+	times = max(1, min(times, most/len(ends)))
+	for i := 0; i < len(ends); i += 1 + len(ends)/most {
+		c := t.course(ends[i])
+		c.times = times
+		courses = append(courses, c)
+	}
+	return courses
+}
+
+// course returns the course up to a history.
+func (t *processTable) course(h uint32) course {
+	c := course{program: t.program}
+	for ; ; h = t.histories[h].last.before {
+		c.moments = append(c.moments, t.moment(h))
+		d := t.histories[h].last
+		if h == 0 || d.task == crashed {
+			if h != 0 {
+				c.results = t.ends[d.reply]
+			}
+			break
+		}
+		c.told = append(c.told, word{d.task, t.reply(d)})
+	}
+	slices.Reverse(c.told)
+	slices.Reverse(c.moments)
+	return c
+}
+
+// moment returns what can be seen of the process after a history.
+func (t *processTable) moment(h uint32) moment {
+	hist := &t.histories[h]
+	m := moment{pending: make([]sim.Request, len(hist.wants)), results: make([]string, len(hist.wants)), memory: hist.key}
+	for task, w := range hist.wants {
+		switch w.store {
+		case finished:
+			m.results[task] = w.result
+		case local:
+			m.pending[task] = sim.Start
+		default:
+			m.pending[task] = t.stores[w.store].requests.all[w.request]
+		}
+	}
+	return m
+}
