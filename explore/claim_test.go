@@ -37,7 +37,7 @@ func TestClaimsAboutToys(t *testing.T) {
 		sys := randomToy(random).system()
 		var runs [][]toldStep
 		var faults []int // of each run
-		d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
+		d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
 		for {
 			_, _, ok, err := d.next()
 			if err != nil {

@@ -33,9 +33,12 @@ type DirectOptions struct {
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is
 // not deterministic.
-func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
-	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
-	r := &Result{Engine: "direct"}
+func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
+	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
+	defer func() { err = d.blamed(err) }()
+	defer rescue(&err)
+	r = &Result{Engine: "direct"}
+	premised, valued, quiescent := d.asking(opts)
 	var best Schedule
 	var impossible *ImpossibleError
 	interleavings, violating, premise := 0, 0, 0
@@ -46,7 +49,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 			break
 		}
 		view, violation, ok, err := d.next()
-		if err == errEndless {
+		if loop := (*loopError)(nil); err == errEndless || errors.As(err, &loop) {
 			r.Reason = err.Error()
 			break
 		}
@@ -77,16 +80,16 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 		plain := view // what it shows does not depend on the property
 		plain.Monitor = ""
 		if opts.Quiescent != nil && !d.deadlock {
-			opts.Quiescent(plain)
+			quiescent(plain)
 		}
 		if opts.Values != nil && !d.deadlock {
-			v := opts.Values(plain)
+			v := valued(plain)
 			if values[v] == nil {
 				values[v] = new(big.Int)
 			}
 			values[v].Add(values[v], big.NewInt(1))
 		}
-		if is := sys.Property.Premise; is != nil && !d.deadlock && is(view) {
+		if sys.Property.Premise != nil && !d.deadlock && premised(view) {
 			premise++
 		}
 		if opts.Progress != nil && interleavings%1024 == 0 {
@@ -111,9 +114,35 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	if best == nil {
 		return r, nil
 	}
-	var err error
 	r.Counterexample, err = confirm(sys, best)
 	return r, err
+}
+
+// asking returns what is asked at quiescence: the premise of the property, the
+// expression, and what is told.
+func (d *direct) asking(opts DirectOptions) (premise func(sim.View) bool, value func(sim.View) string, quiescent func(sim.View)) {
+	tell := asking(d.sys, "Quiescent", func(v sim.View) struct{} { opts.Quiescent(v); return struct{}{} })
+	return asking(d.sys, "the premise of "+d.sys.Property.Name, d.sys.Property.Premise),
+		asking(d.sys, "the expression", opts.Values),
+		func(v sim.View) { tell(v) }
+}
+
+// blamed returns the error of a property that panicked, with the choices of the
+// interleaving. Any other error it returns as it is.
+func (d *direct) blamed(err error) error {
+	var panicked *sim.PropertyError
+	var known *ExecutionError
+	if !errors.As(err, &panicked) || errors.As(err, &known) {
+		return err
+	}
+	var steps []sim.Step
+	for _, c := range d.choices {
+		if c.step != (sim.Step{}) {
+			steps = append(steps, c.step)
+		}
+	}
+	s := moves(steps)
+	return &ExecutionError{s, s.Format(d.sys), transcript(d.sys, steps), err}
 }
 
 // confirm runs the schedule of a counterexample once more before anybody sees it.
@@ -189,7 +218,7 @@ func (d *direct) advance() bool {
 func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 	e, err := d.sys.Start()
 	if err != nil {
-		return view, "", false, err
+		return view, "", false, began(d.sys, err)
 	}
 	defer e.Stop()
 	watch := watcher{judge: d.judge}
@@ -237,6 +266,11 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		if len(d.choices) > maxSteps {
 			return view, "", false, errEndless
 		}
+		if task := c.step.Task; task != sim.Environment && len(d.choices) >= mostRepeats {
+			if err := loopOf(d.sys, d.tasks[task].Name, asked(e.Trace(), task)); err != nil {
+				return view, "", false, err
+			}
+		}
 		from = choice{ends: true}
 		if err := see(); err != nil {
 			return view, "", false, err
@@ -266,7 +300,7 @@ func (d *direct) repeat(e *sim.Execution, i int) error {
 		err = e.Do(want.Move)
 	}
 	if err != nil && !errors.Is(err, sim.ErrBlocked) {
-		return err
+		return failed(d.sys, e, i, want.Move, err)
 	}
 	if err != nil || e.Trace()[i] != want {
 		return d.differs(e, i)
@@ -294,7 +328,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 // extend takes the first alternative that is enabled, beginning with that of
 // from. It returns false if there is none.
 func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
-	moves, certain, err := e.Moves()
+	moves, certain, err := possibleMoves(d.sys, e)
 	if err != nil {
 		return c, false, err
 	}
@@ -316,7 +350,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 			continue
 		}
 		if err != nil {
-			return c, false, err
+			return c, false, failed(d.sys, e, len(d.choices), moves[i], err)
 		}
 		trace := e.Trace()
 		c.step, c.later = trace[len(trace)-1], i < len(moves)-1

@@ -30,7 +30,7 @@ type toldOperation struct{ name, task, place string }
 // enumerate runs every interleaving for real.
 func enumerate(t *testing.T, sys *sim.System) (all []enumerated) {
 	t.Helper()
-	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
+	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
 	for {
 		_, violation, ok, err := d.next()
 		if err != nil {

@@ -37,11 +37,12 @@ type graph struct {
 	set      *stateSet
 	spans    chunks[span] // of the edges of every expanded state
 	edges    chunks[edge]
-	steps    int // all edges
-	most     int // of the ways on from a state
-	expanded int // states whose edges are known; all if the search was complete
-	depth    int // of the breadth-first search
-	height   int // of the longest execution if the environment moves, which is known at the end
+	steps    int  // all edges
+	most     int  // of the ways on from a state
+	expanded int  // states whose edges are known; all if the search was complete
+	suspect  bool // a task may ask the same for ever: see chase
+	depth    int  // of the breadth-first search
+	height   int  // of the longest execution if the environment moves, which is known at the end
 }
 
 // A slot is the place of one process in a state.
@@ -136,7 +137,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 			codes[p.Class] = code
 			t, err := newProcessTable(sys, i, tasks, g.stores)
 			if err != nil {
-				return nil, err
+				return nil, began(sys, err)
 			}
 			g.codes = append(g.codes, t)
 			g.rows = append(g.rows, nil)
@@ -158,7 +159,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		}
 	}
 	if err := g.boot(); err != nil {
-		return nil, err
+		return nil, misbooted(sys, err)
 	}
 	g.relayout()
 	g.set.add(g.key(g.begins))

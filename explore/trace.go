@@ -57,18 +57,21 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
-// system is a [*ScheduleError].
-func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
+// system is a [*ScheduleError]. One that ends in an error, of which it need not be
+// complete, is an [*ExecutionError].
+func Replay(sys *sim.System, schedule Schedule) (t *Trace, err error) {
 	e, err := sys.Start()
 	if err != nil {
-		return nil, err
+		return nil, began(sys, err)
 	}
 	defer e.Stop()
+	defer func() { err = blamed(sys, e, err) }()
+	defer rescue(&err)
 	view, err := e.View()
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{Schedule: schedule, Token: schedule.Format(sys)}
+	t = &Trace{Schedule: schedule, Token: schedule.Format(sys)}
 	for _, s := range sys.Stores {
 		t.Places = append(t.Places, s.Name())
 	}
@@ -78,9 +81,9 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		}
 	}
 	t.Initial = contents(view)
-	watch := watcher{judge: newJudge(&sys.Property)}
+	watch := watcher{judge: newJudge(sys)}
 	watch.see(view)
-	bad := watch.violates(view) != ""
+	bad := watch.stands(view)
 	replies := map[string]string{} // the last one to each task
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
@@ -91,7 +94,7 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 		}
 		before := bad || watch.violation != ""
 		watch.see(view)
-		if bad = watch.violates(view) != ""; bad && !before {
+		if bad = watch.stands(view); bad && !before {
 			t.Fatal = i + 1
 		}
 		took := e.Trace()[i]
@@ -134,7 +137,7 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if m.Strikes() && len(sys.Faults) == 0 {
 		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
 	}
-	moves, _, err := e.Moves()
+	moves, _, err := possibleMoves(sys, e)
 	if err != nil {
 		return err
 	}
@@ -155,10 +158,13 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if slices.Contains(moves, m) {
 		err = e.Do(m)
 	}
-	if errors.Is(err, sim.ErrBlocked) {
+	switch {
+	case errors.Is(err, sim.ErrBlocked):
 		return &ScheduleError{number, "cannot be taken: " + what}
+	case err != nil:
+		return failed(sys, e, number-1, m, err)
 	}
-	return err
+	return nil
 }
 
 // contents returns what all places hold.
@@ -182,10 +188,11 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 			continue
 		}
 		text, _ := sys.Describe(req, "")
+		taken := len(e.Trace())
 		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
 		} else if !errors.Is(err, sim.ErrBlocked) {
-			return nil, err
+			return nil, failed(sys, e, taken, sim.Move{Task: i}, err)
 		} else if !task.Background {
 			waiting = append(waiting, task.Name+" waits for "+obstacle(sys, err, text))
 		}
@@ -238,9 +245,19 @@ type watcher struct {
 
 // see is called in every state, for properties that have to hold always.
 func (w *watcher) see(v sim.View) {
-	if w.property.Always && w.violation == "" {
+	if w.sys.Property.Always && w.violation == "" {
 		w.violation = w.violates(v)
 	}
+}
+
+// stands says whether the property would be violated if this were the last state. One
+// that is asked in last states alone may panic in another.
+func (w *watcher) stands(v sim.View) (is bool) {
+	if !w.sys.Property.Always {
+		var err error
+		defer rescue(&err)
+	}
+	return w.violates(v) != ""
 }
 
 // end is called in the last state and returns the violation of the whole
@@ -252,7 +269,7 @@ func (w *watcher) end(v sim.View, waiting []string) string {
 		return w.violation
 	case len(waiting) > 0:
 		return "deadlock: " + strings.Join(waiting, "; ")
-	case w.property.Always:
+	case w.sys.Property.Always:
 		return ""
 	}
 	return w.violates(v)
@@ -261,11 +278,11 @@ func (w *watcher) end(v sim.View, waiting []string) string {
 // A judge asks a property about views. It remembers the answers, which costs far
 // less than to read the contents of a cache and a database again.
 type judge struct {
-	property *sim.Property
-	known    map[string]string
+	sys   *sim.System
+	known map[string]string
 }
 
-func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
+func newJudge(sys *sim.System) judge { return judge{sys, map[string]string{}} }
 
 func (j judge) violates(v sim.View) string {
 	var key strings.Builder
@@ -280,7 +297,7 @@ func (j judge) violates(v sim.View) string {
 	key.WriteString(rest.Key())
 	answer, ok := j.known[key.String()]
 	if !ok {
-		answer = j.property.Violation(v)
+		answer = violation(j.sys, v)
 		j.known[key.String()] = answer
 	}
 	return answer
