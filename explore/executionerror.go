@@ -66,6 +66,9 @@ func began(sys *sim.System, err error) error {
 // failed returns the error of a real execution that ended in err by a move, after so
 // many others.
 func failed(sys *sim.System, e *sim.Execution, after int, m sim.Move, err error) error {
+	if t := (*sim.TickError)(nil); errors.As(err, &t) {
+		return err
+	}
 	steps := e.Trace()
 	schedule := append(moves(steps[:min(after, len(steps))]), m)
 	lines := transcript(sys, steps)
@@ -146,13 +149,14 @@ func (g *graph) blamed(state uint32, err error) error {
 	return &ExecutionError{s, s.Format(g.sys), g.transcript(s), err}
 }
 
-// ofTables says whether an error is about the tables of the graph and not about the
-// step that was learned.
+// ofTables says whether an error is about the tables of the graph, or about what the
+// system is, and not about the step that was learned.
 func ofTables(err error) bool {
+	var tick *sim.TickError
 	var conn *connectionError
 	var nondeterminism *NondeterminismError
 	var loop *loopError
-	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop)
+	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick)
 }
 
 // rerun runs a schedule for real, and then a move, which has to end in the error that
@@ -169,7 +173,7 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	defer e.Stop()
 	for i, m := range all {
 		if err = e.Do(m); err != nil {
-			if i == len(schedule) && strings.HasSuffix(essence(err), essence(learned)) {
+			if i == len(schedule) && essence(err) == essence(learned) {
 				return failed(g.sys, e, i, m, err)
 			}
 			break
@@ -182,11 +186,14 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	return &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
 }
 
-// essence returns the text of an error without the task and the stack: the process of
-// another one of the same class may have been run.
+// essence returns the text of an error without where it was: the process of another task
+// of the same class may have been run, and the tables know no moves.
 func essence(err error) string {
 	if t := (*sim.TaskError)(nil); errors.As(err, &t) {
 		return t.Err.Error()
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
 	}
 	return err.Error()
 }

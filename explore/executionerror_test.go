@@ -81,6 +81,24 @@ schedule  book-1:2,book-2:1`)
 	}
 }
 
+// An error that the protocol expects is a result, which the property sees.
+func TestOutcomes(t *testing.T) {
+	sys := bookings("")
+	for i := range sys.Programs {
+		sys.Programs[i].Outcomes = []error{errLocked}
+	}
+	sys.Property = sim.Property{Name: "nobody is turned away", Violation: func(v sim.View) string {
+		return strings.Join(v.Results, "")
+	}}
+	// Of the 6 orders of 2 and 2 steps the 4 in which both look before one books are fine.
+	// After the first has booked the other has only one step left.
+	for engine, r := range bothEngines(t, sys) {
+		if r.Verdict != Violated || r.Interleavings.Int64() != 4+2 || r.Violating.Int64() != 2 || r.Counterexample.Violation != "database is locked" || r.Counterexample.Token != "book-1:2,book-2:1" {
+			t.Errorf("%s: %s, %s of %s, %+v", engine, r.Verdict, r.Violating, r.Interleavings, r.Counterexample)
+		}
+	}
+}
+
 // Where replies arrive in steps of their own the error is one of an arrival.
 func TestErrorOfASharedProcess(t *testing.T) {
 	sys := bookings("")
@@ -114,6 +132,30 @@ func TestErrorOfAStore(t *testing.T) {
   3. b: refuse
 schedule  a:1,b:2`)
 	}
+}
+
+// What the environment does has an error as well, and no request.
+func TestErrorOfTheEnvironment(t *testing.T) {
+	sys := frailSystem(sim.Faults{sim.Crash: 1})
+	sys.Stores[0], sys.Property = leaving{sys.Stores[0].(sim.Fallible)}, anything
+	for engine, err := range engineErrors(t, sys) {
+		var e *ExecutionError
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), "cannot leave\n") || !strings.Contains(e.Token, "crash") {
+			t.Errorf("%s: %v", engine, err)
+			continue
+		}
+		checkError(t, engine, sys, err, err.Error())
+	}
+}
+
+// leaving is a store that no process can leave.
+type leaving struct{ sim.Fallible }
+
+func (l leaving) Execute(r sim.Request) (sim.Reply, error) {
+	if r.Body == "leave" {
+		return "", errors.New("cannot leave")
+	}
+	return l.Fallible.Execute(r)
 }
 
 type refusing struct{ *register }
