@@ -45,8 +45,10 @@ func (s *Store) Client(p *sim.Process) *redis.Client {
 			c.base.Close()
 		}
 	})
-	// A clone, since a hook that the task adds to it is not added to the base.
-	return c.base.WithTimeout(noTimeout)
+	// A clone, since a hook that is added to it is not added to the base.
+	own := c.base.WithTimeout(noTimeout)
+	own.AddHook(awaitHook{c})
+	return own
 }
 
 // noTimeout makes go-redis set no deadlines. Options take -2 for it.
@@ -58,6 +60,8 @@ type client struct {
 	names *names
 	base  *redis.Client
 	proc  atomic.Pointer[sim.Process] // whose task sends the requests
+
+	awaiting bool // the next request is that of a context of Await
 
 	stateful atomic.Bool // a connection has, or had, a state
 	ended    atomic.Bool // the process has, and was one with such connections
