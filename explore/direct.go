@@ -32,7 +32,7 @@ type DirectOptions struct {
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is
-// not deterministic.
+// not deterministic; if an execution ended in it, it is an [*ExecutionError].
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
 	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
 	defer func() { err = d.blamed(err) }()

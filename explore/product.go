@@ -75,8 +75,9 @@ type Statistics struct {
 // its learned machines: a process or a store does a distinct thing for real only
 // once. Its verdict and its counts are those of [Direct].
 //
-// A canceled context ends the search with the verdict [Incomplete]. An error
-// means that the system could not be run, or is not deterministic.
+// A canceled context ends the search with the verdict [Incomplete], and so does a task
+// that asks the same for ever. An error means that the system could not be run, or is
+// not deterministic; if an execution ended in it, it is an [*ExecutionError].
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
 	results, err := productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
 	if err != nil {

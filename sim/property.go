@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// A Property is what has to hold.
+// A Property is what has to hold. If a function of it panics, the exploration ends with a
+// [*PropertyError].
 type Property struct {
 	Name string
 
