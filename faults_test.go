@@ -284,6 +284,43 @@ func TestCrashBeforeTheReply(t *testing.T) {
 	}
 }
 
+// A server that starts again subscribes before its listener works, and a fault can
+// strike that as well: the listener is supervised, so it subscribes once more.
+//
+// Of a reader alone: it takes 7 steps, the start and 3 requests that arrive. GET or SET
+// can be lost, 2 interleavings more. The server can crash before each of the 7 steps and
+// after the last, since its listener still lives, and the SUBSCRIBE by which it comes
+// back arrives or is lost first: 8 times 2. After a lost GET or SET one step is left, so
+// it can crash at 2 moments, and no fault is left for SUBSCRIBE: 2 times 2. The direct
+// engine counts the 13,975 of a crash and an outage as well, which takes it minutes.
+func TestFaultWhileBooting(t *testing.T) {
+	lost := sim.Faults{sim.Crash: 1, sim.LostRequest: 1}
+	for _, c := range []struct {
+		load                     model.Workload
+		interleavings, violating int64
+		direct                   bool
+	}{
+		{model.Workload{Readers: 1, Faults: lost}, 1 + 2 + 8*2 + 2*2, 0, true},
+		{model.Workload{Writers: 1, Faults: lost}, 39, 0, true},
+		{model.Workload{Readers: 1, Faults: sim.Faults{sim.Crash: 1, sim.RedisDown: 1}}, 13975, 0, false},
+		{model.Workload{Readers: 1, Writers: 1, Faults: lost}, 210801626, 3498489, false},
+	} {
+		sys := coherent(t, open(t, "local-pubsub", 1), c.load)
+		p := product(t, sys, explore.ProductOptions{Audit: 100})
+		if p.Interleavings.Int64() != c.interleavings || p.Violating.Int64() != c.violating || p.Verdict == explore.Incomplete {
+			t.Errorf("%v: %s, %s interleavings, %s violating", c.load, p.Verdict, p.Interleavings, p.Violating)
+		}
+		if !c.direct {
+			continue
+		}
+		d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, c.load.String(), p, d)
+	}
+}
+
 // What bounded-staleness says of one product does not depend on another one, whose
 // first price is the same; and a price that a writer has brought back is not old. The
 // steps by which a listener boots are no part of it: see TestMonitorsSeeNoBoot.

@@ -79,7 +79,7 @@ func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 func (g *graph) auditOne(random *rand.Rand) error {
 	e, err := g.sys.Start()
 	if err != nil {
-		return err
+		return began(g.sys, err)
 	}
 	defer e.Stop()
 	values := g.begins
@@ -122,7 +122,7 @@ func (g *graph) mover(m sim.Move) int {
 // auditMove makes a random move that is possible and returns it. It returns false
 // where the execution ends, which need not be as long as faults can happen.
 func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, error) {
-	moves, certain, err := e.Moves()
+	moves, certain, err := possibleMoves(g.sys, e)
 	if err != nil {
 		return sim.Move{}, false, err
 	}
@@ -139,11 +139,12 @@ func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, 
 			order = append(order, faults...)
 		}
 	}
+	taken := len(e.Trace())
 	for _, i := range order {
 		if err := e.Do(moves[i]); errors.Is(err, sim.ErrBlocked) {
 			continue
 		} else if err != nil {
-			return sim.Move{}, false, err
+			return sim.Move{}, false, failed(g.sys, e, taken, moves[i], err)
 		}
 		return moves[i], true, nil
 	}

@@ -150,6 +150,7 @@ func (g *graph) count(order []uint32, violates []badness) census {
 // at quiescence. The interleavings that lead to a state are counted from the
 // initial one on, as those that go on from it are from the end.
 func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, error) {
+	of = asking(g.sys, "the expression", of)
 	words := wordsFor(g.longest(), g.branches())
 	flat := make([]uint64, g.set.n*words)
 	flat[0] = 1
@@ -186,6 +187,7 @@ func (g *graph) premise(order []uint32) (*big.Int, error) {
 	if is == nil {
 		return nil, nil
 	}
+	is = asking(g.sys, "the premise of "+g.sys.Property.Name, is)
 	counts, err := g.values(order, func(v sim.View) string { return strconv.FormatBool(is(v)) })
 	n := new(big.Int)
 	for _, c := range counts {

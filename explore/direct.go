@@ -39,11 +39,14 @@ type DirectOptions struct {
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is
-// not deterministic.
-func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
+// not deterministic; if an execution ended in it, it is an [*ExecutionError].
+func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
 	first := firstCourses(sys)
 	d := newDirect(sys)
-	r := &Result{Engine: "direct"}
+	defer func() { err = d.blamed(err) }()
+	defer rescue(&err)
+	r = &Result{Engine: "direct"}
+	premised, valued, quiescent := d.asking(opts)
 	var best Schedule
 	interleavings, violating, premise := 0, 0, 0
 	values := map[string]*big.Int{}
@@ -53,7 +56,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 			break
 		}
 		view, violation, ok, err := d.next()
-		if err == errEndless {
+		if loop := (*loopError)(nil); err == errEndless || errors.As(err, &loop) {
 			r.Reason = err.Error()
 			break
 		}
@@ -77,16 +80,16 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 		plain := view // what it shows does not depend on the property
 		plain.Monitor = ""
 		if opts.Quiescent != nil && !d.deadlock {
-			opts.Quiescent(plain)
+			quiescent(plain)
 		}
 		if opts.Values != nil && !d.deadlock {
-			v := opts.Values(plain)
+			v := valued(plain)
 			if values[v] == nil {
 				values[v] = new(big.Int)
 			}
 			values[v].Add(values[v], big.NewInt(1))
 		}
-		if is := sys.Property.Premise; is != nil && !d.deadlock && is(view) {
+		if sys.Property.Premise != nil && !d.deadlock && premised(view) {
 			premise++
 		}
 		if opts.Progress != nil && interleavings%1024 == 0 {
@@ -118,7 +121,6 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 	if best == nil {
 		return r, nil
 	}
-	var err error
 	r.Counterexample, err = confirm(sys, best)
 	return r, err
 }
@@ -133,6 +135,33 @@ func (d *direct) doubt(ctx context.Context, r *Result) error {
 		}
 		return reason, err
 	})
+}
+
+// asking returns what is asked at quiescence: the premise of the property, the
+// expression, and what is told.
+func (d *direct) asking(opts DirectOptions) (premise func(sim.View) bool, value func(sim.View) string, quiescent func(sim.View)) {
+	tell := asking(d.sys, "Quiescent", func(v sim.View) struct{} { opts.Quiescent(v); return struct{}{} })
+	return asking(d.sys, "the premise of "+d.sys.Property.Name, d.sys.Property.Premise),
+		asking(d.sys, "the expression", opts.Values),
+		func(v sim.View) { tell(v) }
+}
+
+// blamed returns the error of a property that panicked, with the choices of the
+// interleaving. Any other error it returns as it is.
+func (d *direct) blamed(err error) error {
+	var panicked *sim.PropertyError
+	var known *ExecutionError
+	if !errors.As(err, &panicked) || errors.As(err, &known) {
+		return err
+	}
+	var steps []sim.Step
+	for _, c := range d.choices {
+		if c.step != (sim.Step{}) {
+			steps = append(steps, c.step)
+		}
+	}
+	s := moves(steps)
+	return &ExecutionError{s, s.Format(d.sys), transcript(d.sys, steps), err}
 }
 
 // confirm runs the schedule of a counterexample once more before anybody sees it.
@@ -173,7 +202,7 @@ type choice struct {
 
 func newDirect(sys *sim.System) *direct {
 	tasks := sys.Tasks()
-	return &direct{sys: sys, tasks: tasks, judge: newJudge(&sys.Property), lookups: sys.Lookups(), account: newAccount(sys, tasks)}
+	return &direct{sys: sys, tasks: tasks, judge: newJudge(sys), lookups: sys.Lookups(), account: newAccount(sys, tasks)}
 }
 
 func (d *direct) schedule() Schedule {
@@ -216,7 +245,7 @@ func (d *direct) advance() bool {
 func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 	e, err := d.sys.Start()
 	if err != nil {
-		return view, "", false, err
+		return view, "", false, began(d.sys, err)
 	}
 	defer e.Stop()
 	e.Record(d.lookups)
@@ -274,6 +303,11 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		if len(d.choices) > maxSteps {
 			return view, "", false, errEndless
 		}
+		if task := c.step.Task; task != sim.Environment && len(d.choices) >= mostRepeats {
+			if err := loopOf(d.sys, d.tasks[task].Name, asked(e.Trace(), task)); err != nil {
+				return view, "", false, err
+			}
+		}
 		from = choice{ends: true}
 		if err := see(); err != nil {
 			return view, "", false, err
@@ -303,7 +337,7 @@ func (d *direct) repeat(e *sim.Execution, i int) error {
 		err = e.Do(want.Move)
 	}
 	if err != nil && !errors.Is(err, sim.ErrBlocked) {
-		return err
+		return failed(d.sys, e, i, want.Move, err)
 	}
 	if err != nil || e.Trace()[i] != want {
 		return d.differs(e, i)
@@ -331,7 +365,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 // extend takes the first alternative that is enabled, beginning with that of
 // from. It returns false if there is none.
 func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
-	moves, certain, err := e.Moves()
+	moves, certain, err := possibleMoves(d.sys, e)
 	if err != nil {
 		return c, false, err
 	}
@@ -365,7 +399,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 			continue
 		}
 		if err != nil {
-			return c, false, err
+			return c, false, failed(d.sys, e, len(d.choices), moves[i], err)
 		}
 		trace := e.Trace()
 		c.step, c.later = trace[len(trace)-1], i < len(moves)-1

@@ -102,7 +102,11 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		view := g.view(s.values)
 		for i, w := range g.watches {
 			at := &s.values[g.watchAt(i)]
-			*at = w.states.of(g.sys.After(w.monitor, w.states.all[*at], s.step, w.lookups.View(view)))
+			next, err := g.sys.After(w.monitor, w.states.all[*at], s.step, w.lookups.View(view))
+			if err != nil {
+				return s, false, err
+			}
+			*at = w.states.of(next)
 		}
 	}
 	if m.Fault.Kind == sim.Tick && slices.Equal(values, s.values) {
@@ -396,8 +400,11 @@ func (g *graph) suffer(values []uint32, store int, req sim.Request) error {
 func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, []uint32, error) {
 	add := func(first, last, task int, slot int, m sim.Move) error {
 		s, ok, err := g.do(values, slot, m)
-		if err != nil || !ok {
-			return err
+		if err != nil {
+			return g.failed(first, task, m.Fault, err)
+		}
+		if !ok {
+			return nil
 		}
 		if !g.fits() {
 			g.relayout()
@@ -515,7 +522,12 @@ func (g *graph) sorted() []uint32 {
 			before[e.to]++
 		}
 	}
-	order := make([]uint32, 1, g.set.n)
+	order := make([]uint32, 0, g.set.n)
+	for s, n := range before {
+		if n == 0 { // the initial one; and if a search has ended in an error others
+			order = append(order, uint32(s))
+		}
+	}
 	for i := 0; i < len(order); i++ {
 		for _, e := range g.from(order[i]) {
 			if before[e.to]--; before[e.to] == 0 {

@@ -43,6 +43,7 @@ type graph struct {
 	most     int             // of the ways on from a state
 	expanded int             // states whose edges are known; all if the search was complete
 	stuck    map[uint32]bool // states that are no ends though nothing goes on there: see prune; nil is none
+	suspect  bool            // a task may ask the same for ever: see chase
 	depth    int             // of the breadth-first search
 	height   int             // of the longest execution if the environment moves, which is known at the end
 }
@@ -141,7 +142,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 			codes[p.Class] = code
 			t, err := newProcessTable(sys, i, tasks, g.stores)
 			if err != nil {
-				return nil, err
+				return nil, began(sys, err)
 			}
 			g.codes = append(g.codes, t)
 			g.rows = append(g.rows, nil)
@@ -163,7 +164,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		}
 	}
 	if err := g.boot(); err != nil {
-		return nil, err
+		return nil, misbooted(sys, err)
 	}
 	g.relayout()
 	g.set.add(g.key(g.begins))

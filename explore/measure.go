@@ -42,7 +42,7 @@ func (g *graph) total(order []uint32, m Measure) (Measured, error) {
 			lo, hi = 0, 0
 		}
 		err := g.stepsFrom(s, func(e edge, step sim.Step, before sim.View) {
-			w := int32(m.Of(step, before))
+			w := int32(asking(g.sys, m.Name, func(v sim.View) int { return m.Of(step, v) })(before))
 			lo, hi = min(lo, w+least[e.to]), max(hi, w+most[e.to])
 			sum += float64(e.many) * (float64(w) + mean[e.to])
 			ways += int(e.many)
@@ -96,6 +96,7 @@ func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error 
 // window returns the longest stretch in which something is so, from the first step
 // that makes it so.
 func (g *graph) window(order []uint32, is func(sim.View) bool) Window {
+	is = asking(g.sys, "Stale", is)
 	values := make([]uint32, g.fields())
 	so := make([]bool, g.set.n)
 	for s := range so {

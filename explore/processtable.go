@@ -22,7 +22,8 @@ type processTable struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	runs      int // processes really run
+	runs      int  // processes really run
+	suspect   bool // in the last history a task has asked the same rather often
 
 	nodes []processNode
 	byKey map[string]uint32
@@ -336,6 +337,9 @@ func (t *processTable) deliver(d delivery) (uint32, error) {
 		return 0, err
 	}
 	h := t.record(p, d)
+	if t.suspect, err = t.loops(h, d.task); err != nil {
+		return 0, err
+	}
 	t.delivered[d] = h
 	return h, nil
 }

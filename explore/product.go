@@ -89,8 +89,9 @@ type Statistics struct {
 // its learned machines: a process or a store does a distinct thing for real only
 // once. Its verdict and its counts are those of [Direct].
 //
-// A canceled context ends the search with the verdict [Incomplete]. An error
-// means that the system could not be run, or is not deterministic.
+// A canceled context ends the search with the verdict [Incomplete], and so does a task
+// that asks the same for ever. An error means that the system could not be run, or is
+// not deterministic; if an execution ended in it, it is an [*ExecutionError].
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
 	results, err := productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
 	if err != nil {
@@ -136,11 +137,12 @@ func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Proper
 }
 
 // productOfAll explores the system for all properties, which share every step.
-func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
+func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) (r []*Result, err error) {
+	defer rescue(&err)
 	first := firstCourses(sys)
 	apart := map[string]bool{}
 	for {
-		r, err := productOnce(ctx, sys, properties, first, apart, opts)
+		r, err = productOnce(ctx, sys, properties, first, apart, opts)
 		var conn *connectionError
 		if !errors.As(err, &conn) {
 			return r, err
@@ -168,6 +170,10 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		}
 		return r.Reason != ""
 	})
+	var loop *loopError
+	if errors.As(err, &loop) {
+		r.Reason, err = loop.Error(), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -311,11 +317,14 @@ const (
 // evaluate returns for every state whether the property is violated there: in
 // the last states, which are all deadlocks besides, and in all states for a
 // property that has to hold always.
-func (g *graph) evaluate() ([]badness, error) {
-	violates := make([]badness, g.set.n)
+func (g *graph) evaluate() (violates []badness, err error) {
+	id := 0
+	defer func() { err = g.blamed(uint32(id), err) }()
+	defer rescue(&err)
+	violates = make([]badness, g.set.n)
 	values := make([]uint32, g.fields())
 	known := map[string]bool{} // verdicts on the views that were seen
-	for id := range g.set.n {
+	for id = range g.set.n {
 		ends := g.ends(uint32(id))
 		if !ends && !g.sys.Property.Always {
 			continue
@@ -332,10 +341,10 @@ func (g *graph) evaluate() ([]badness, error) {
 		violated, ok := known[key]
 		if !ok {
 			v := g.view(values)
-			violated = g.sys.Property.Violation(v) != ""
+			violated = violation(g.sys, v) != ""
 			known[key] = violated
 			if err := g.indifferent("the property "+g.sys.Property.Name, v, func(v sim.View) string {
-				return strconv.FormatBool(g.sys.Property.Violation(v) != "")
+				return strconv.FormatBool(violation(g.sys, v) != "")
 			}); err != nil {
 				return nil, err
 			}
@@ -352,13 +361,14 @@ func (g *graph) evaluate() ([]badness, error) {
 
 // quiescent calls f with the view of every quiescent state.
 func (g *graph) quiescent(f func(sim.View)) {
+	tell := asking(g.sys, "Quiescent", func(v sim.View) struct{} { f(v); return struct{}{} })
 	values := make([]uint32, g.fields())
 	for id := range g.set.n {
 		if !g.ends(uint32(id)) {
 			continue
 		}
 		if g.layout.unpack(g.set.key(id), values); !g.waits(values) {
-			f(g.view(values))
+			tell(g.view(values))
 		}
 	}
 }

@@ -273,36 +273,6 @@ func TestFoundBeforeTheLimit(t *testing.T) {
 	}
 }
 
-// TestEndlessTask has a task that waits in a loop. Its histories never end, so
-// neither does the search, which says why. For the direct engine the first
-// execution has no end.
-func TestEndlessTask(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a long history takes seconds")
-	}
-	sys := tasks(anything, map[string]func(func(string) string) string{
-		"a": func(do func(string) string) string {
-			for do("get") == "" {
-			}
-			return ""
-		},
-	})
-	r, err := Product(context.Background(), sys, ProductOptions{LimitStates: 2000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Verdict != Incomplete {
-		t.Errorf("verdict %s", r.Verdict)
-	}
-	r, err = Direct(context.Background(), sys, DirectOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Verdict != Incomplete || r.Reason != errEndless.Error() {
-		t.Errorf("direct: verdict %s, %s", r.Verdict, r.Reason)
-	}
-}
-
 // TestManyStates needs more bits than the first layout has, several times over,
 // in tasks and in the store.
 func TestManyStates(t *testing.T) {

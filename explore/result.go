@@ -20,7 +20,7 @@ const (
 	// explored, and the counterexample is minimal.
 	Violated Verdict = "violated"
 
-	// Incomplete: a limit or an interrupt ended the search. Nothing is proved,
+	// Incomplete: a limit, a task that asks the same for ever, or an interrupt ended the search. Nothing is proved,
 	// and a counterexample found so far need not be minimal.
 	Incomplete Verdict = "incomplete"
 

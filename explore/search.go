@@ -60,6 +60,7 @@ func (g *graph) learn(code int, node uint32, task int, state uint32) (move, erro
 		if m.node, err = process.step(node, task, reply); err != nil {
 			return move{}, err
 		}
+		g.suspect = g.suspect || process.suspect
 	}
 	r := g.row(code, node, task)
 	for len(r.next) <= int(state) {
@@ -127,7 +128,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 				if m.kind == unknown {
 					var err error
 					if m, err = g.learn(s.code, node, task, state); err != nil {
-						return err
+						return g.failed(first, task, sim.Fault{}, err)
 					}
 					if !g.fits() {
 						g.relayout()
@@ -165,6 +166,16 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 		one, _ := g.spans.run(1)
 		one[0] = span(begin<<8 | len(steps))
 		steps = steps[:0]
+		if g.suspect {
+			g.suspect = false
+			if err := g.chase(values); err != nil {
+				return err
+			}
+			if !g.fits() {
+				g.relayout()
+				key = make([]uint64, g.layout.words)
+			}
+		}
 	}
 	return nil
 }

@@ -59,7 +59,8 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
-// system is a [*ScheduleError]. It is run twice, the second time in a bubble with
+// system is a [*ScheduleError]. One that ends in an error, of which it need not be
+// complete, is an [*ExecutionError]. It is run twice, the second time in a bubble with
 // another clock, and two traces that differ are a [*NondeterminismError].
 func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t, err := traceOf(sys, schedule)
@@ -95,17 +96,19 @@ func (t *Trace) lines() (lines []string) {
 }
 
 // traceOf runs a schedule once.
-func traceOf(sys *sim.System, schedule Schedule) (*Trace, error) {
+func traceOf(sys *sim.System, schedule Schedule) (t *Trace, err error) {
 	e, err := sys.Start()
 	if err != nil {
-		return nil, err
+		return nil, began(sys, err)
 	}
 	defer e.Stop()
+	defer func() { err = blamed(sys, e, err) }()
+	defer rescue(&err)
 	view, err := e.View()
 	if err != nil {
 		return nil, err
 	}
-	t := &Trace{Schedule: schedule, Token: schedule.Format(sys)}
+	t = &Trace{Schedule: schedule, Token: schedule.Format(sys)}
 	for _, s := range sys.Stores {
 		t.Places = append(t.Places, s.Name())
 	}
@@ -115,9 +118,9 @@ func traceOf(sys *sim.System, schedule Schedule) (*Trace, error) {
 		}
 	}
 	t.Initial = contents(view)
-	watch := watcher{judge: newJudge(&sys.Property)}
+	watch := watcher{judge: newJudge(sys)}
 	watch.see(view)
-	bad := watch.violates(view) != ""
+	bad := watch.stands(view)
 	replies := map[string]string{} // the last one to each task
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
@@ -128,7 +131,7 @@ func traceOf(sys *sim.System, schedule Schedule) (*Trace, error) {
 		}
 		before := bad || watch.violation != ""
 		watch.see(view)
-		if bad = watch.violates(view) != ""; bad && !before {
+		if bad = watch.stands(view); bad && !before {
 			t.Fatal = i + 1
 		}
 		took := e.Trace()[i]
@@ -171,7 +174,7 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if m.Strikes() && len(sys.Faults) == 0 {
 		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
 	}
-	moves, _, err := e.Moves()
+	moves, _, err := possibleMoves(sys, e)
 	if err != nil {
 		return err
 	}
@@ -192,10 +195,13 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if slices.Contains(moves, m) {
 		err = e.Do(m)
 	}
-	if errors.Is(err, sim.ErrBlocked) {
+	switch {
+	case errors.Is(err, sim.ErrBlocked):
 		return &ScheduleError{number, "cannot be taken: " + what}
+	case err != nil:
+		return failed(sys, e, number-1, m, err)
 	}
-	return err
+	return nil
 }
 
 // contents returns what all places hold.
@@ -219,10 +225,11 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 			continue
 		}
 		text, _ := sys.Describe(req, "")
+		taken := len(e.Trace())
 		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
 		} else if !errors.Is(err, sim.ErrBlocked) {
-			return nil, err
+			return nil, failed(sys, e, taken, sim.Move{Task: i}, err)
 		} else if !task.Background {
 			waiting = append(waiting, task.Name+" waits for "+obstacle(sys, err, text))
 		}
@@ -278,9 +285,19 @@ type watcher struct {
 
 // see is called in every state, for properties that have to hold always.
 func (w *watcher) see(v sim.View) {
-	if w.property.Always && w.violation == "" {
+	if w.sys.Property.Always && w.violation == "" {
 		w.violation = w.violates(v)
 	}
+}
+
+// stands says whether the property would be violated if this were the last state. One
+// that is asked in last states alone may panic in another.
+func (w *watcher) stands(v sim.View) (is bool) {
+	if !w.sys.Property.Always {
+		var err error
+		defer rescue(&err)
+	}
+	return w.violates(v) != ""
 }
 
 // end is called in the last state and returns the violation of the whole
@@ -292,7 +309,7 @@ func (w *watcher) end(v sim.View, waiting []string) string {
 		return w.violation
 	case len(waiting) > 0:
 		return "deadlock: " + strings.Join(waiting, "; ")
-	case w.property.Always:
+	case w.sys.Property.Always:
 		return ""
 	}
 	return w.violates(v)
@@ -301,11 +318,11 @@ func (w *watcher) end(v sim.View, waiting []string) string {
 // A judge asks a property about views. It remembers the answers, which costs far
 // less than to read the contents of a cache and a database again.
 type judge struct {
-	property *sim.Property
-	known    map[string]string
+	sys   *sim.System
+	known map[string]string
 }
 
-func newJudge(p *sim.Property) judge { return judge{p, map[string]string{}} }
+func newJudge(sys *sim.System) judge { return judge{sys, map[string]string{}} }
 
 func (j judge) violates(v sim.View) string {
 	var key strings.Builder
@@ -320,7 +337,7 @@ func (j judge) violates(v sim.View) string {
 	key.WriteString(rest.Key())
 	answer, ok := j.known[key.String()]
 	if !ok {
-		answer = j.property.Violation(v)
+		answer = violation(j.sys, v)
 		j.known[key.String()] = answer
 	}
 	return answer

@@ -61,9 +61,14 @@ func (s *localPubSub) Background() []Background {
 	return []Background{{Name: "listener", Boot: s.subscribe, Round: s.listen}}
 }
 
+// subscribe leaves no subscription behind if it fails: whoever tries again makes a new
+// one, and nobody would read what the old one gets, which go-redis makes again.
 func (s *localPubSub) subscribe(ctx context.Context) error {
 	s.messages = s.cache.Subscribe(ctx, changes)
 	_, err := s.messages.Receive(ctx)
+	if err != nil {
+		s.messages.Close()
+	}
 	return err
 }
 

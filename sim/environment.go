@@ -153,7 +153,11 @@ func (e *Execution) tick() error {
 	}
 	if e.sys.Property.Monitor != nil {
 		v, err := e.View()
-		if err != nil || e.sys.After(e.sys.Property.Monitor, e.monitor, Step{Move: Move{Environment, Fault{Kind: Tick}}}, v) != e.monitor {
+		if err != nil {
+			return err
+		}
+		next, err := e.sys.After(e.sys.Property.Monitor, e.monitor, Step{Move: Move{Environment, Fault{Kind: Tick}}}, v)
+		if err != nil || next != e.monitor {
 			return err
 		}
 	}

@@ -93,16 +93,26 @@ func (e *Execution) boot() error {
 			if err := e.take(Move{Task: i}); errors.Is(err, ErrBlocked) { // no monitor sees it
 				break
 			} else if err != nil {
-				return err
+				return &BootError{e.trace, err}
 			}
 			if n == maxBoot {
-				return fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", t.Name, n)
+				return &BootError{e.trace, fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", t.Name, n)}
 			}
 		}
 	}
 	e.trace = nil
 	return nil
 }
+
+// A BootError is that of a task that boots, or of a store that it asks.
+type BootError struct {
+	Trace []Step // of all tasks that boot, up to the error
+	Err   error
+}
+
+func (e *BootError) Error() string { return e.Err.Error() }
+
+func (e *BootError) Unwrap() error { return e.Err }
 
 // Pending returns what the next step of a task is: the request that it waits
 // for, or [Start] or [Arrive]. It is false if the task has finished.
@@ -293,7 +303,9 @@ func (e *Execution) Do(m Move) error {
 		return err
 	}
 	v, err := e.View()
-	e.monitor = e.sys.After(e.sys.Property.Monitor, e.monitor, e.trace[len(e.trace)-1], v)
+	if err == nil {
+		e.monitor, err = e.sys.After(e.sys.Property.Monitor, e.monitor, e.trace[len(e.trace)-1], v)
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 // An error says that the task could not do its work, and ends the run: a
 // workload in which operations fail proves nothing about the ones that do not.
 // Once a fault has struck a request of its process, an error is what the caller
-// of the task is told, and the result is [Failed].
+// of the task is told, and the result is [Failed]. An error that belongs to the
+// protocol, such as one that says sold out, is no failure: see [Program.Outcomes].
 type Task func(context.Context) (result string, err error)
 
 // Results of tasks that have not done their work.
@@ -42,6 +44,12 @@ type Program struct {
 	// Tasks are those that New returns. The zero value stands for one task with
 	// the name of the program.
 	Tasks []TaskSpec
+
+	// Outcomes are the errors by which the protocol says what has become of a task,
+	// such as ErrSoldOut. A task whose error is one of them, as by [errors.Is], has
+	// done its work, also after a fault. Its result is what it returned, or if that
+	// is "" the text of the error in this list. The zero value stands for none.
+	Outcomes []error
 
 	// New builds the service, that is its clients and its local memory, and
 	// returns the tasks that run in it. It makes no request.
@@ -98,6 +106,7 @@ type Process struct {
 type coroutine struct {
 	name    string
 	task    Task
+	known   []error // outcomes of its program
 	next    func() (Request, bool)
 	stop    func()
 	yield   func(Request) bool
@@ -131,13 +140,20 @@ type TaskError struct {
 	Task  string
 	Err   error
 	Stack string // "" for an error that the task returned
+
+	returned bool // by a task that could have said that it is an outcome
 }
 
+// Error returns the task and its error in one line, and behind it the stack.
 func (e *TaskError) Error() string {
-	if e.Stack == "" {
-		return e.Task + ": " + e.Err.Error()
+	text := e.Task + ": " + e.Err.Error()
+	switch {
+	case e.returned:
+		text += " (if the protocol expects this error, declare it in Program.Outcomes)"
+	case e.Stack != "":
+		text += "\n" + e.Stack
 	}
-	return e.Task + ": " + e.Err.Error() + "\n" + e.Stack
+	return text
 }
 
 func (e *TaskError) Unwrap() error { return e.Err }
@@ -177,7 +193,7 @@ func (p *Process) construct(prog Program) (err error) {
 	// to a goroutine, which looks for itself among them.
 	specs := prog.specs()
 	for _, spec := range specs {
-		p.tasks = append(p.tasks, &coroutine{name: spec.Name, pending: Start, waiting: true})
+		p.tasks = append(p.tasks, &coroutine{name: spec.Name, known: prog.Outcomes, pending: Start, waiting: true})
 	}
 	tasks := prog.New(p)
 	if len(tasks) != len(specs) {
@@ -202,6 +218,9 @@ func (c *coroutine) start(ctx context.Context, hurt *bool) {
 			}
 		}()
 		result, err := c.task(ctx)
+		if o := c.outcome(err); o != nil {
+			result, err = cmp.Or(result, o.Error()), nil
+		}
 		c.result = result
 		switch {
 		case c.err != nil:
@@ -211,9 +230,19 @@ func (c *coroutine) start(ctx context.Context, hurt *bool) {
 		case *hurt:
 			c.result = Failed
 		default:
-			c.err = &TaskError{Task: c.name, Err: err}
+			c.err = &TaskError{Task: c.name, Err: err, returned: true}
 		}
 	})
+}
+
+// outcome returns which of the outcomes of its program an error is; nil if none.
+func (c *coroutine) outcome(err error) error {
+	for _, o := range c.known {
+		if err != nil && errors.Is(err, o) {
+			return o
+		}
+	}
+	return nil
 }
 
 func panicked(name string, v any) *TaskError {

@@ -107,7 +107,7 @@ func TestTaskErrors(t *testing.T) {
 		want string
 	}{
 		{"panic", func(call func(string) string) (string, error) { call("x"); panic("no luck") }, "a: panic: no luck\n"},
-		{"error", func(call func(string) string) (string, error) { call("x"); return "", failed }, "a: no such row"},
+		{"error", func(call func(string) string) (string, error) { call("x"); return "", failed }, "a: no such row (if the protocol expects this error, declare it in Program.Outcomes)"},
 		{"goroutine", func(call func(string) string) (string, error) {
 			done := make(chan string)
 			go func() { done <- call("x") }()
@@ -260,7 +260,7 @@ func TestHold(t *testing.T) {
 		{"fails", func(hold func() func(), call func(string) string) (string, error) {
 			hold()
 			return "", errors.New("no such row")
-		}, "a: no such row"},
+		}, "a: no such row (if the protocol expects this error, declare it in Program.Outcomes)"},
 		{"outside", func(hold func() func(), call func(string) string) (string, error) {
 			done := make(chan bool)
 			go func() { hold()(); close(done) }()

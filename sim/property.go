@@ -1,6 +1,14 @@
 package sim
 
-// A Property is what has to hold.
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// A Property is what has to hold. If a function of it panics, the exploration ends with a
+// [*PropertyError].
 type Property struct {
 	Name string
 
@@ -53,4 +61,75 @@ type View struct {
 	Monitor  string    // its state, if the property has one
 
 	lookups *Lookups // nil if it was made by hand
+}
+
+// A PropertyError says that a function which looks at a view panicked: a part of a
+// property, or an expression that is counted. Whether anything holds is unknown then.
+type PropertyError struct {
+	Of    string // the name of the property, or what else it is
+	Value any    // of the panic
+	Place string // of the panic, as file:line
+	View  View   // that it was asked about
+
+	seen string
+}
+
+// Error returns all that in one line.
+func (e *PropertyError) Error() string {
+	return fmt.Sprintf("%s panics at %s: %v; it was asked about %s", e.Of, e.Place, e.Value, e.seen)
+}
+
+// Blame is deferred by whoever asks a function about a view. If that panics, the panic
+// goes on with a [*PropertyError], which the caller of the exploration gets as its error.
+func (s *System) Blame(of string, v View) {
+	switch value := recover().(type) {
+	case nil:
+	case *PropertyError: // which knows more
+		panic(value)
+	default:
+		panic(&PropertyError{Of: of, Value: value, Place: panicPlace(), View: v, seen: s.describeView(v)})
+	}
+}
+
+// panicPlace returns where the panic was that is being recovered from.
+func panicPlace() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	panics := false
+	for {
+		f, more := frames.Next()
+		if panics && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		panics = panics || f.Function == "runtime.gopanic"
+		if !more {
+			return "an unknown place"
+		}
+	}
+}
+
+// describeView returns a view in one line, without what is empty.
+func (s *System) describeView(v View) string {
+	var parts []string
+	show := func(name string, c Content) {
+		if c == nil {
+			return
+		}
+		items := make([]string, len(c))
+		for i, it := range c {
+			items[i] = strings.TrimSpace(it.Name + " " + it.Value)
+		}
+		parts = append(parts, fmt.Sprintf("%s {%s}", name, strings.Join(items, ", ")))
+	}
+	for i, c := range v.Contents {
+		show(s.Stores[i].Name(), c)
+	}
+	for i, c := range v.Memories {
+		show("memory of "+s.Programs[i].Name, c)
+	}
+	parts = append(parts, fmt.Sprintf("results %q", v.Results))
+	if v.Monitor != "" {
+		parts = append(parts, fmt.Sprintf("monitor %q", v.Monitor))
+	}
+	return strings.Join(parts, ", ")
 }

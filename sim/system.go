@@ -208,15 +208,22 @@ func (s *System) With(p Property) *System {
 	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup, of: s.origin()}
 }
 
-// After returns the state of the monitor after a step; v is the view then.
-func (s *System) After(m *Monitor, state string, step Step, v View) string {
+// After returns the state of the monitor after a step; v is the view then. The error is
+// a [*PropertyError].
+func (s *System) After(m *Monitor, state string, step Step, v View) (next string, err error) {
 	v.Monitor = ""
+	defer func() {
+		if e, ok := recover().(*PropertyError); ok {
+			err = e
+		}
+	}()
+	defer s.Blame("the monitor", v)
 	e := Event{Step: step, View: v}
 	if step.Task != Environment {
 		e.Name = s.Tasks()[step.Task].Name
 		e.Finished = v.Pending[step.Task] == (Request{})
 	}
-	return m.After(state, e)
+	return m.After(state, e), nil
 }
 
 // Reset puts the i-th store into the content in which every execution starts.

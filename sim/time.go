@@ -141,14 +141,22 @@ func (Clock) Execute(r Request) (Reply, error) {
 // Describe returns a sleep with its duration.
 func (Clock) Describe(r Request, reply Reply) (string, string) { return "sleep " + r.Body, "" }
 
+// A TickError says that a duration cannot be counted in ticks. It is about the timing of
+// the system, and whatever comes to such a duration ends in it.
+type TickError struct{ text string }
+
+func (e *TickError) Error() string { return e.text }
+
+func tickError(format string, args ...any) error { return &TickError{fmt.Sprintf(format, args...)} }
+
 // ticks returns how many ticks a duration is.
 func (t *Timing) ticks(d time.Duration) (int, error) {
 	n := int(d / t.Tick)
 	switch {
 	case d%t.Tick != 0:
-		return 0, fmt.Errorf("%s is no multiple of the tick of %s", d, t.Tick)
+		return 0, tickError("%s is no multiple of the tick of %s", d, t.Tick)
 	case n > MostTicks:
-		return 0, fmt.Errorf("%s is %d ticks of %s, more than %d; make the durations more alike, such as a longer stall", d, n, t.Tick, MostTicks)
+		return 0, tickError("%s is %d ticks of %s, more than %d; make the durations more alike, such as a longer stall", d, n, t.Tick, MostTicks)
 	}
 	return n, nil
 }

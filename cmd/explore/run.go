@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -266,7 +267,7 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 		progress.begin()
 		if o.engine == "direct" {
 			r, err := explore.Direct(ctx, sys.With(questions[0]), explore.DirectOptions{Limit: o.limit, Values: opts.Values, Progress: progress.direct})
-			return []*explore.Result{r}, err
+			return []*explore.Result{r}, o.replayable(err, properties[left[0]].Name, w)
 		}
 		if o.metrics {
 			opts.Measures = nil
@@ -274,12 +275,22 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 				opts.Measures = append(opts.Measures, explore.Measure(m))
 			}
 		}
-		return explore.ProductOfEach(ctx, sys, questions, opts)
+		found, err := explore.ProductOfEach(ctx, sys, questions, opts)
+		return found, o.replayable(err, properties[left[0]].Name, w)
 	})
 	for i, r := range reports {
 		r.Results = results[i]
 	}
 	return reports, left, err
+}
+
+// replayable adds to the error of an execution the command that ends in it again.
+func (o options) replayable(err error, property string, w model.Workload) error {
+	var e *explore.ExecutionError
+	if !errors.As(err, &e) {
+		return err
+	}
+	return fmt.Errorf("%w\nreplay    %s", err, o.replayCommand(property, w, e.Token))
 }
 
 func words(w model.Workload) report.Workload {

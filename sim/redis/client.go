@@ -53,6 +53,7 @@ func (s *Store) Client(p *sim.Process) *redis.Client {
 	// none of the base either.
 	clone := c.base.WithTimeout(noTimeout)
 	clone.AddHook(gate{p})
+	clone.AddHook(awaitHook{c})
 	return clone
 }
 
@@ -84,6 +85,8 @@ type client struct {
 	names *names
 	base  *redis.Client
 	proc  atomic.Pointer[sim.Process] // whose task sends the requests
+
+	awaiting bool // the next request is that of a context of Await
 
 	stateful atomic.Bool // a connection has, or had, a state
 	ended    atomic.Bool // the process has, and was one with such connections

@@ -21,7 +21,8 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
 	}
-	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
+	body, awaited := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix)
+	cmds, err := commands(body)
 	if err != nil {
 		request = strconv.Quote(req.Body)
 	}
@@ -31,6 +32,9 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	}
 	if err == nil {
 		request = strings.Join(lines, "; ")
+	}
+	if awaited {
+		request = awaitPrefix + request
 	}
 	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
 		return request, describeMessages(string(reply))

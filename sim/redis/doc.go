@@ -64,6 +64,11 @@
 // -1 does not wait. A longer Block would need time and is refused, and so are
 // XCLAIM and XAUTOCLAIM, which look for entries that have been pending for long.
 //
+// # Waiting
+//
+// A lock that is tried for again and again makes executions without an end, and the
+// search ends as incomplete. [Await] makes it one command that is blocked until it works.
+//
 // # Time
 //
 // The clock of the store stands still at [Epoch]. TTLs are part of the content

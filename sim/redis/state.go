@@ -137,10 +137,10 @@ func (c *conn) drop(st *connState) {
 
 // ask has a request executed and keeps track of the state.
 func (c *conn) ask(body string, v verb) (sim.Reply, error) {
-	req := sim.Request{Store: c.client.store, Body: body}
+	req := sim.Request{Store: c.client.store, Body: c.client.awaited(body, v)}
 	p := c.client.proc.Load()
 	if p.Persists(c.client.store) {
-		req.Body = againPrefix + body
+		req.Body = againPrefix + req.Body
 	}
 	st := c.state.Load()
 	switch {

@@ -174,6 +174,14 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 	if ok, err := s.environment(req); ok {
 		return "", err
 	}
+	if body, ok := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix); ok {
+		return s.await(func() (sim.Reply, error) { return s.command(sim.Request{Body: body, Conn: req.Conn}) })
+	}
+	return s.command(req)
+}
+
+// command executes a request of a task that is one or more commands.
+func (s *Store) command(req sim.Request) (sim.Reply, error) {
 	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
 	if err != nil {
 		return "", err

@@ -29,9 +29,10 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 	return sim.Request{Store: s.name, Body: tickBody + d.String()}
 }
 
-// Waits says whether the request waits for a message, or for an entry of a stream.
+// Waits says whether the request waits for a message, for an entry of a stream, or by
+// [Await].
 func (s *Store) Waits(req sim.Request) sim.Wait {
-	if req.Body == receiveBody {
+	if req.Body == receiveBody || strings.HasPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix) {
 		return sim.ForNews
 	}
 	cmds, err := commands(req.Body)

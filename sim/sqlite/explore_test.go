@@ -261,7 +261,7 @@ func TestOpenTransactionAtTheEnd(t *testing.T) {
 		return "", err
 	}
 	sys := &sim.System{Stores: []sim.Store{s}, Programs: workers(s.Open, left), Property: noLostUpdate}
-	want := "worker-1: ended with its transaction open; call Commit or Rollback"
+	want := "worker-1: ended with its transaction open; call Commit or Rollback" + "\n  1. worker-1: BEGIN -> OK\n  2. worker-1: UPDATE t SET n = 1 -> 2 rows\nschedule  worker-1:2"
 	if _, err := explore.Direct(context.Background(), sys, explore.DirectOptions{}); err == nil || err.Error() != want {
 		t.Errorf("direct: %v", err)
 	}

@@ -1,0 +1,254 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// An ExecutionError says that an execution ends in an error: a task did not do its
+// work, which is a [*sim.TaskError]; a store refused a request; or a property panicked,
+// which is a [*sim.PropertyError]. Nothing can be concluded about such a system.
+type ExecutionError struct {
+	// Schedule leads to the error, which its last move ends in. It is empty if a task
+	// failed before there was a move.
+	Schedule Schedule
+	Token    string   // of the schedule: a replay of it ends in the same error
+	Steps    []string // one line each: task, request and reply; those of the boot if that is where it failed
+	Err      error
+}
+
+// mostLines is how many steps an error shows at its beginning, and at its end.
+const mostLines = 20
+
+// Error returns the error in one line, then the steps and the token. The stack of a
+// panic comes last.
+func (e *ExecutionError) Error() string {
+	text, stack := e.Err.Error(), ""
+	if t := (*sim.TaskError)(nil); errors.As(e.Err, &t) && t.Stack != "" {
+		stack = "\n" + strings.TrimSpace(t.Stack)
+		text = strings.TrimSuffix(text, "\n"+t.Stack)
+	}
+	var b strings.Builder
+	b.WriteString(text)
+	for i, line := range e.Steps {
+		switch {
+		case i < mostLines || i >= len(e.Steps)-mostLines:
+			fmt.Fprintf(&b, "\n  %d. %s", i+1, line)
+		case i == mostLines:
+			fmt.Fprintf(&b, "\n  and %d steps more, up to", len(e.Steps)-2*mostLines)
+		}
+	}
+	if e.Token != "" {
+		b.WriteString("\nschedule  " + e.Token)
+	}
+	return b.String() + stack
+}
+
+func (e *ExecutionError) Unwrap() error { return e.Err }
+
+// began returns the error of an execution that could not begin.
+func began(sys *sim.System, err error) error {
+	var task *sim.TaskError
+	var boot *sim.BootError
+	switch {
+	case errors.As(err, &boot):
+		return &ExecutionError{Steps: transcript(sys, boot.Trace), Err: boot.Err}
+	case errors.As(err, &task):
+		return &ExecutionError{Err: err}
+	}
+	return err
+}
+
+// failed returns the error of a real execution that ended in err by a move, after so
+// many others.
+func failed(sys *sim.System, e *sim.Execution, after int, m sim.Move, err error) error {
+	if t := (*sim.TickError)(nil); errors.As(err, &t) {
+		return err
+	}
+	steps := e.Trace()
+	schedule := append(moves(steps[:min(after, len(steps))]), m)
+	lines := transcript(sys, steps)
+	if len(steps) == after { // the one that fails was not taken
+		lines = append(lines, wanted(sys, e, m))
+	}
+	return &ExecutionError{schedule, schedule.Format(sys), lines, err}
+}
+
+// possibleMoves returns what can happen next in an execution. Whether time can pass may
+// be found out by a step of a task, and that may fail.
+func possibleMoves(sys *sim.System, e *sim.Execution) (all []sim.Move, certain int, err error) {
+	taken := len(e.Trace())
+	all, certain, err = e.Moves()
+	if t := (*sim.TaskError)(nil); errors.As(err, &t) {
+		if i := slices.Index(taskNames(sys.Tasks()), t.Task); i >= 0 {
+			err = failed(sys, e, taken, sim.Move{Task: i}, err)
+		}
+	}
+	return all, certain, err
+}
+
+// moves returns those of some steps.
+func moves(steps []sim.Step) Schedule {
+	s := make(Schedule, len(steps), len(steps)+1)
+	for i, step := range steps {
+		s[i] = step.Move
+	}
+	return s
+}
+
+// wanted describes a move that was not made.
+func wanted(sys *sim.System, e *sim.Execution, m sim.Move) string {
+	step := sim.Step{Move: m}
+	if m.Task != sim.Environment {
+		step.Request, _ = e.Pending(m.Task)
+	}
+	return strings.TrimSuffix(transcript(sys, []sim.Step{step})[0], " -> ")
+}
+
+// failed returns the error that a step from the state which is being expanded ended in
+// when it was learned: first and task are those of its edge. The way there is run for
+// real once more, for it has to end in the same error.
+func (g *graph) failed(first, task int, fault sim.Fault, learned error) error {
+	if ofTables(learned) {
+		return learned
+	}
+	w := g.walkTo(uint32(g.expanded))
+	for program, node := range w.nodes {
+		if task == aside && fault.Kind != sim.Crash || g.find(program, node, w.values) == first {
+			m := g.move(edge{task: uint8(task)}, fault, program)
+			return g.rerun(w.schedule, m, learned)
+		}
+	}
+	panic("explore: no process takes the step")
+}
+
+// blamed returns the error of a property that panicked, with the steps so far. Any
+// other error it returns as it is.
+func blamed(sys *sim.System, e *sim.Execution, err error) error {
+	var panicked *sim.PropertyError
+	var known *ExecutionError
+	if !errors.As(err, &panicked) || errors.As(err, &known) {
+		return err
+	}
+	s := moves(e.Trace())
+	return &ExecutionError{s, s.Format(sys), transcript(sys, e.Trace()), err}
+}
+
+// blamed returns the error of a property that panicked in a state, with the way there.
+// Any other error it returns as it is.
+func (g *graph) blamed(state uint32, err error) error {
+	var panicked *sim.PropertyError
+	if !errors.As(err, &panicked) {
+		return err
+	}
+	s := g.walkTo(state).schedule
+	return &ExecutionError{s, s.Format(g.sys), g.transcript(s), err}
+}
+
+// ofTables says whether an error is about the tables of the graph, or about what the
+// system is, and not about the step that was learned.
+func ofTables(err error) bool {
+	var tick *sim.TickError
+	var conn *connectionError
+	var nondeterminism *NondeterminismError
+	var loop *loopError
+	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick)
+}
+
+// rerun runs a schedule for real, and then a move, which has to end in the error that
+// it ended in when it was learned.
+func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
+	all := append(schedule, last)
+	if g.sys.Stray() != nil { // every execution fails now, and at once
+		return &ExecutionError{all, all.Format(g.sys), g.transcript(schedule), learned}
+	}
+	e, err := g.sys.Start()
+	if err != nil {
+		return began(g.sys, err)
+	}
+	defer e.Stop()
+	for i, m := range all {
+		if err = e.Do(m); err != nil {
+			if i == len(schedule) && essence(err) == essence(learned) {
+				return failed(g.sys, e, i, m, err)
+			}
+			break
+		}
+	}
+	now := "no error"
+	if err != nil {
+		now = essence(err)
+	}
+	return &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
+}
+
+// essence returns the text of an error without where it was: the process of another task
+// of the same class may have been run, and the tables know no moves.
+func essence(err error) string {
+	if t := (*sim.TaskError)(nil); errors.As(err, &t) {
+		return t.Err.Error()
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return err.Error()
+}
+
+// transcript returns the steps of a schedule, as they are in the tables.
+func (g *graph) transcript(schedule Schedule) (lines []string) {
+	values := g.begins
+	for _, m := range schedule {
+		s, _, err := g.do(values, g.mover(m), m)
+		if err != nil {
+			return append(lines, err.Error())
+		}
+		values = s.values
+		lines = append(lines, transcript(g.sys, []sim.Step{s.step})...)
+	}
+	return lines
+}
+
+// walkTo returns a walk to a state, of as few steps as can be.
+func (g *graph) walkTo(state uint32) *walk {
+	before := make([]uint32, g.set.n) // the first state with a step to each; breadth first it is the nearest
+	for s := range g.expanded {
+		for _, e := range g.from(uint32(s)) {
+			if before[e.to] == 0 {
+				before[e.to] = uint32(s)
+			}
+		}
+	}
+	var way []uint32 // from the end
+	for ; state != 0; state = before[state] {
+		way = append(way, state)
+	}
+	w := g.walk()
+	for i := len(way) - 1; i >= 0; i-- {
+		for _, p := range w.paces() {
+			if p.edge.to == way[i] {
+				w.take(p)
+				break
+			}
+		}
+	}
+	return w
+}
+
+// misbooted returns the error of tasks that boot, which a real execution has to end in
+// as well.
+func misbooted(sys *sim.System, learned error) error {
+	var loop *loopError
+	if ofTables(learned) && !errors.As(learned, &loop) {
+		return learned
+	}
+	e, err := sys.Start()
+	if err != nil {
+		return began(sys, err)
+	}
+	e.Stop()
+	return &NondeterminismError{Machine: "the system", Before: []string{learned.Error()}, Now: []string{"it boots"}}
+}

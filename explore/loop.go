@@ -1,0 +1,135 @@
+package explore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// A task that tries again until it works takes steps for ever while it cannot. That is
+// seen by what it asks and is told, which comes again and again.
+
+const (
+	// mostRepeats is how often in a row a task may ask the same and be told the same.
+	// It is more than a task gives up after: no strategy tries more than a few times,
+	// and after 50 failures in a row the run ends with an error.
+	mostRepeats = 100
+
+	// longestLoop is how many different requests come again and again at most.
+	longestLoop = 8
+
+	// suspicious is how often the same comes before it is looked whether it ever ends.
+	suspicious = 8
+)
+
+// A loopError says that a task asks the same for ever. It makes a search incomplete.
+type loopError struct {
+	task  string
+	steps []string // of the loop
+}
+
+func (e *loopError) Error() string {
+	return fmt.Sprintf("%s has asked %s %d times in a row, a loop without an end: have it give up after a few times, or wait as with sqlite.Await and redis.Await",
+		e.task, strings.Join(e.steps, ", then "), mostRepeats)
+}
+
+// repeated returns how many requests at the end of what a task has asked come again and
+// again, that often; 0 if none do. asked has them in their order, with the replies.
+func repeated(asked []sim.Step, often int) int {
+	for n := 1; n <= longestLoop && n*often <= len(asked); n++ {
+		i := len(asked) - 1
+		for i >= n && sameAsked(asked[i], asked[i-n]) {
+			i--
+		}
+		if len(asked)-1-i >= n*(often-1) {
+			return n
+		}
+	}
+	return 0
+}
+
+// sameAsked says whether a task has asked the same twice and was told the same. How
+// long it sleeps in between does not matter.
+func sameAsked(a, b sim.Step) bool {
+	if a.Request.Store == sim.ClockName && b.Request.Store == sim.ClockName {
+		return true
+	}
+	return a.Request == b.Request && a.Reply == b.Reply
+}
+
+// loopOf returns the error of a task that has asked the same too often, or nil.
+func loopOf(sys *sim.System, task string, asked []sim.Step) error {
+	n := repeated(asked, mostRepeats)
+	if n == 0 {
+		return nil
+	}
+	e := &loopError{task: task}
+	for _, s := range asked[len(asked)-n:] {
+		if s.Request.Store == sim.ClockName && n > 1 {
+			continue // the pause before it tries again
+		}
+		request, reply := sys.Describe(s.Request, s.Reply)
+		if reply != "" {
+			request += " → " + reply
+		}
+		e.steps = append(e.steps, request)
+	}
+	return e
+}
+
+// asked returns what a task has asked of the stores in an execution.
+func asked(trace []sim.Step, task int) (all []sim.Step) {
+	for _, s := range trace {
+		if s.Task == task && !s.Request.Local() {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// asked returns what a task has asked of the stores in a history.
+func (t *processTable) asked(h uint32, task int) (all []sim.Step) {
+	for h != 0 && t.histories[h].last.task != crashed {
+		d := t.histories[h].last
+		h = d.before
+		if w := t.histories[h].wants[task]; d.task == task && w.store >= 0 {
+			all = append(all, sim.Step{Request: t.stores[w.store].requests.all[w.request], Reply: t.reply(d)})
+		}
+	}
+	slices.Reverse(all)
+	return all
+}
+
+// loops returns an error if a task has asked the same too often in a history, and
+// whether that may become so.
+func (t *processTable) loops(h uint32, task int) (suspect bool, err error) {
+	if t.histories[h].depth < suspicious {
+		return false, nil
+	}
+	all := t.asked(h, task)
+	return repeated(all, suspicious) > 0, loopOf(t.sys, t.specs[task].Name, all)
+}
+
+// chase lets every task go on alone from a state of these values, as long as it changes
+// nothing in the stores, and returns the error if one of them never ends. Breadth first
+// the search would get there late: several tasks that go round and round do so in all
+// combinations.
+func (g *graph) chase(values []uint32) error {
+	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.weatherAt()] }
+	for i, t := range g.tasks {
+		at := values
+		for range 2 * longestLoop * mostRepeats { // a request and its arrival
+			s, ok, err := g.do(at, g.slot(t.Program), sim.Move{Task: i})
+			if ofTables(err) {
+				return err
+			}
+			if err != nil || !ok || !slices.Equal(stores(s.values), stores(at)) {
+				break // an error is found by the search as well
+			}
+			at = s.values
+		}
+	}
+	return nil
+}
