@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -21,10 +20,7 @@ const (
 // openClaim reads the claim in the file; "-" is stdin. It returns the lines too, as
 // they are shown.
 func openClaim(name string) (explore.Claim, []string, error) {
-	if name == "-" {
-		return parseClaim(os.Stdin)
-	}
-	f, err := os.Open(name)
+	f, err := openInput(name)
 	if err != nil {
 		return nil, nil, err
 	}
