@@ -22,7 +22,7 @@ const (
 
 // setComparison reads what a comparison is of.
 func (o *options) setComparison(strategies, properties string, given map[string]bool, faults string) error {
-	notWith := []string{"values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold"}
+	notWith := []string{"values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold", "unit"}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if slices.Contains(notWith, name) {
 			return fmt.Errorf("-%s does not go with a comparison of strategies or properties", name)

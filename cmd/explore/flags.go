@@ -46,7 +46,8 @@ type options struct {
 	width       int
 	values      bool
 	metrics     bool
-	threshold   bool // look for the smallest delay for which the property holds
+	threshold   bool          // look for the smallest delay for which the property holds
+	unit        time.Duration // of which that delay is a multiple; 0 is that of the strategy
 	explain     bool
 	recorded    string // the trace file to run again; "" is none
 	claim       string // the file with the claim to judge; "" is none
@@ -73,6 +74,7 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
 	f.DurationVar(&o.workload.TTL, "ttl", 0, "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own")
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
+	f.DurationVar(&o.unit, "unit", 0, "the `time` of which the delay that -threshold finds is a multiple; by default 1s, or what divides all other durations\nif that is less or one of them is longer than 1m")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
 	f.BoolVar(&o.metrics, "metrics", false, "print hits, misses, loads, round trips and the longest stale window of the last workload (product engine)")
@@ -225,6 +227,10 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("%s keeps no products in Redis, so no TTL can be chosen", o.strategy.Name)
 	case (given["delay"] || o.threshold) && !pauses:
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
+	case given["unit"] && !o.threshold:
+		return errors.New("-unit is that of -threshold; it goes with nothing else")
+	case given["unit"] && o.unit <= 0:
+		return fmt.Errorf("-unit %s: must be more than 0", o.unit)
 	case o.threshold && o.format == "dot":
 		return errors.New("-format dot draws the graph of one delay; it does not go with -threshold")
 	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
