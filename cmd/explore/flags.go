@@ -385,7 +385,7 @@ func flagError(f *flag.FlagSet, err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		var names []string
 		f.VisitAll(func(fl *flag.Flag) { names = append(names, "-"+fl.Name) })
-		return fmt.Errorf("unknown flag %q; %s", "-"+name, model.Suggest("-"+name, names, fmt.Sprintf("-help prints the %d flags", len(names))))
+		return fmt.Errorf("unknown flag %q; %s", "-"+name, model.Suggest("-"+name, names, "-help prints all flags"))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "bad flag syntax: "); ok {
 		return fmt.Errorf("bad flag %q; it must be of the form -name value, see -help", name)
