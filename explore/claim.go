@@ -215,8 +215,8 @@ func (c *claimSearch) each(state uint32, visit func(to uint32, m sim.Move, step 
 	return nil
 }
 
-// unheard returns a [*RequestError] about the first claimed step whose request no task
-// makes in any state; nil if there is none.
+// unheard returns a [*RequestError] about the first claimed step of a task whose request
+// no task makes in any state; nil if there is none. The environment makes no requests.
 func (c *claimSearch) unheard() error {
 	met := map[sim.Step]bool{}
 	made := map[string]map[string]bool{} // requests by task
@@ -228,6 +228,9 @@ func (c *claimSearch) unheard() error {
 			}
 			met[step] = true
 			task, request, _ := described(c.g.sys, step)
+			if task == environmentName {
+				return
+			}
 			if made[task] == nil {
 				made[task] = map[string]bool{}
 			}
@@ -240,8 +243,10 @@ func (c *claimSearch) unheard() error {
 			return err
 		}
 	}
-	if i := slices.Index(heard, false); i >= 0 {
-		return &RequestError{i + 1, c.claim[i].Task, slices.Sorted(maps.Keys(made[c.claim[i].Task]))}
+	for i, claimed := range c.claim {
+		if !heard[i] && claimed.Task != environmentName {
+			return &RequestError{i + 1, claimed.Task, slices.Sorted(maps.Keys(made[claimed.Task]))}
+		}
 	}
 	return nil
 }
