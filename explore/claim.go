@@ -41,13 +41,29 @@ type ClaimResult struct {
 	Instead []string
 }
 
+// A RequestError says that no task ever makes the request of a claimed step, in any
+// interleaving: the claim is mistaken, and not about this system.
+type RequestError struct {
+	Step int    // of the claim, from 1
+	Task string // that is claimed to make it
+
+	// Made are the requests that the task does make, as the stores describe them,
+	// sorted.
+	Made []string
+}
+
+func (e *RequestError) Error() string {
+	return fmt.Sprintf("step %d of the claim: no task ever makes such a request", e.Step)
+}
+
 // CheckClaim says whether an interleaving of the system realises a claim: a search
 // of pairs of a state and the number of claimed steps that have come. A step that
 // can be the next of the claim is taken for it: whatever can follow if a later one
 // is taken can follow this one too. The interleaving that it returns has as few
 // faults as can be, and then as few context switches. A claim with a task that is
-// not in the system, and a system with more than limit states without symmetry, are
-// errors; 0 means no limit.
+// not in the system, a request that no task ever makes, which is a [*RequestError],
+// and a system with more than limit states without symmetry are errors; 0 means no
+// limit.
 func CheckClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*ClaimResult, error) {
 	tasks := taskNames(sys.Tasks())
 	if len(sys.Faults) > 0 || sys.Timing != nil {
@@ -78,6 +94,11 @@ func CheckClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*
 	c := &claimSearch{g: g, claim: claim, seen: map[claimState]claimVisit{}, instead: make([]map[string]bool, len(claim)), meant: map[claimQuestion]bool{}}
 	if err := c.search(); err != nil {
 		return nil, err
+	}
+	if !c.found {
+		if err := c.unheard(); err != nil {
+			return nil, err
+		}
 	}
 	return c.result()
 }
@@ -166,24 +187,68 @@ func (c *claimSearch) search() error {
 
 // next returns the visits of the states after every step.
 func (c *claimSearch) next(at claimState) (all []claimVisit, err error) {
+	err = c.each(at.state, func(to uint32, m sim.Move, step sim.Step) {
+		next := claimState{to, m.Task, at.come}
+		if at.come < len(c.claim) && c.means(step, at.come) {
+			next.come++
+		}
+		all = append(all, claimVisit{next, at, m})
+	})
+	return all, err
+}
+
+// each calls visit with every step that is possible in a state, and the state after it.
+func (c *claimSearch) each(state uint32, visit func(to uint32, m sim.Move, step sim.Step)) error {
 	g := c.g
 	values := make([]uint32, g.fields())
-	g.layout.unpack(g.set.key(int(at.state)), values)
-	begin, n := g.span(at.state)
+	g.layout.unpack(g.set.key(int(state)), values)
+	begin, n := g.span(state)
 	for i, e := range g.edges.slice(begin, n) {
 		slot := int(e.slot)
 		m := g.move(e, g.label(begin+i), g.slots[slot].program)
 		s, _, err := g.do(values, slot, m)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		next := claimState{e.to, m.Task, at.come}
-		if at.come < len(c.claim) && c.means(s.step, at.come) {
-			next.come++
-		}
-		all = append(all, claimVisit{next, at, m})
+		visit(e.to, m, s.step)
 	}
-	return all, nil
+	return nil
+}
+
+// unheard returns a [*RequestError] about the first claimed step of a task whose request
+// no task makes in any state; nil if there is none. The environment makes no requests.
+func (c *claimSearch) unheard() error {
+	met := map[sim.Step]bool{}
+	made := map[string]map[string]bool{} // requests by task
+	heard := make([]bool, len(c.claim))
+	for state := range c.g.set.n {
+		err := c.each(uint32(state), func(_ uint32, _ sim.Move, step sim.Step) {
+			if met[step] {
+				return
+			}
+			met[step] = true
+			task, request, _ := described(c.g.sys, step)
+			if task == environmentName {
+				return
+			}
+			if made[task] == nil {
+				made[task] = map[string]bool{}
+			}
+			made[task][request] = true
+			for i, claimed := range c.claim {
+				heard[i] = heard[i] || claimed.Request(request)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i, claimed := range c.claim {
+		if !heard[i] && claimed.Task != environmentName {
+			return &RequestError{i + 1, claimed.Task, slices.Sorted(maps.Keys(made[claimed.Task]))}
+		}
+	}
+	return nil
 }
 
 // means says whether a step is the next one of the claim.

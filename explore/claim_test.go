@@ -2,6 +2,8 @@ package explore
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -132,5 +134,75 @@ func TestClaimsAboutToys(t *testing.T) {
 	}
 	if possible < 20 || impossible < 20 || instead < 5 || faulty < 5 {
 		t.Errorf("%d claims are possible, %d of them with faults, %d are not, %d of them see something else", possible, faulty, impossible, instead)
+	}
+}
+
+// TestClaimsAboutNothing claims, beside steps that toys make, a request that is not among
+// those of all interleavings that the direct engine runs: of a toy that has made it, of
+// another toy or of none. What the task does make is what it has made in any of them.
+func TestClaimsAboutNothing(t *testing.T) {
+	mistaken, impossible := 0, 0
+	for seed := range uint64(150) {
+		random := rand.New(rand.NewPCG(seed, 14))
+		sys := randomToy(random).system()
+		made := map[string]map[string]bool{} // requests by task
+		d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
+		for {
+			_, _, ok, err := d.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			for _, c := range d.choices {
+				if c.step != (sim.Step{}) && c.step.Task != sim.Environment {
+					s := tell(sys, c.step)
+					if made[s.task] == nil {
+						made[s.task] = map[string]bool{}
+					}
+					made[s.task][s.request] = true
+				}
+			}
+		}
+		var all []string
+		for _, of := range made {
+			all = append(all, slices.Sorted(maps.Keys(of))...)
+		}
+		if slices.Sort(all); len(all) == 0 {
+			continue
+		}
+		var claim Claim
+		first, task := 0, ""
+		for i := range 1 + random.IntN(3) {
+			name := sys.Tasks()[random.IntN(len(sys.Tasks()))].Name
+			request := all[random.IntN(len(all))]
+			if random.IntN(4) == 0 {
+				request = "nothing"
+			}
+			if request == "nothing" && first == 0 {
+				first, task = i+1, name
+			}
+			claim = append(claim, ClaimedStep{name, func(s string) bool { return s == request }, func(string) bool { return true }})
+		}
+		r, err := CheckClaim(context.Background(), sys, claim, 0)
+		var unheard *RequestError
+		switch errors.As(err, &unheard) {
+		case true:
+			mistaken++
+			if unheard.Step != first || unheard.Task != task || !slices.Equal(unheard.Made, slices.Sorted(maps.Keys(made[task]))) {
+				t.Errorf("seed %d: %+v, want step %d, by %s of %v", seed, unheard, first, task, made[task])
+			}
+		default:
+			if err != nil || first > 0 {
+				t.Fatalf("seed %d: %v, and step %d is about nothing", seed, err, first)
+			}
+			if r.Trace == nil {
+				impossible++
+			}
+		}
+	}
+	if mistaken < 20 || impossible < 20 {
+		t.Errorf("%d claims are mistaken, %d impossible", mistaken, impossible)
 	}
 }

@@ -98,17 +98,17 @@ func dbLoad(p *Property, value string) error {
 
 // A staleness is the state of the monitor of bounded-staleness.
 type staleness struct {
-	Prices map[int64]int64      // of every product, in the database
-	Old    map[string]*replaced // by what a read finds that has been replaced, and has not come back
-	Begun  map[string][]string  // by reader: what is too old for it
-	Broken string               // how the property was violated
+	Writes map[int64][]priceWrite // of every product, in the order of the database; the first is that of the setup
+	Begun  map[string][]string    // by reader: what is too old for it
+	Broken string                 // how the property was violated
 }
 
-// replaced says what is known of the write that replaced a price.
-type replaced struct {
-	Writer string // the task
-	Told   bool   // its caller knows
-	Age    int    // in ticks, since then
+// A priceWrite is a write of a price, as the database has it.
+type priceWrite struct {
+	Price  int64
+	Writer string `json:",omitempty"` // the task
+	Told   bool   `json:",omitempty"` // its caller knows
+	Age    int    `json:",omitempty"` // in ticks, since then
 }
 
 func boundedStaleness(p *Property, value string) error {
@@ -120,49 +120,32 @@ func boundedStaleness(p *Property, value string) error {
 	p.of = func(s Strategy, w Workload) sim.Property {
 		limit := int(bound / s.tick(w))
 		watch := func(st *staleness, e sim.Event) {
-			for id := int64(1); id <= int64(w.Keys); id++ {
-				price := rowPrice(e.View, id)
-				if before := st.Prices[id]; before != price {
-					st.Prices[id], st.Old[priced(id, before)] = price, &replaced{Writer: e.Name}
-					st.renew(priced(id, price))
-				}
-			}
+			st.write(e, w.Keys)
 			if e.Fault.Kind == sim.Tick {
-				for _, r := range st.Old {
-					if r.Told {
-						r.Age = min(r.Age+1, limit+1)
-					}
-				}
+				st.tick(limit + 1)
 			}
 			if _, begun := st.Begun[e.Name]; strings.HasPrefix(e.Name, "reader-") && !begun {
-				st.Begun[e.Name] = []string{}
-				for found, r := range st.Old {
-					if r.Age > limit {
-						st.Begun[e.Name] = append(st.Begun[e.Name], found)
-					}
-				}
-				slices.Sort(st.Begun[e.Name])
+				st.Begun[e.Name] = st.tooOld(limit)
 			}
 			if !e.Finished {
 				return
 			}
-			for _, r := range st.Old {
-				if r.Writer == e.Name && e.View.Results[e.Task] != sim.Failed && e.View.Results[e.Task] != sim.Crashed {
-					r.Told = true
-				}
-			}
 			found := e.View.Results[e.Task]
+			if found == "" || found == toldRaised {
+				st.tell(e.Name)
+			}
 			if slices.Contains(st.Begun[e.Name], found) && st.Broken == "" {
 				_, price, _ := strings.Cut(found, " ")
-				st.Broken = fmt.Sprintf("a read returned the price %s more than %s after the write that replaced it was acknowledged", price, bound)
+				st.Broken = fmt.Sprintf("a read that began more than %s after a write was acknowledged returned the price %s from before it", bound, price)
 			}
 		}
-		begin := staleness{Prices: map[int64]int64{}, Old: map[string]*replaced{}, Begun: map[string][]string{}}
+		begin := staleness{Writes: map[int64][]priceWrite{}, Begun: map[string][]string{}}
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			begin.Prices[id] = initialPrice
+			first := priceWrite{Price: initialPrice}
 			if _, ok := s.Prototype().(Creator); ok {
-				begin.Prices[id] = 0
+				first.Price = 0
 			}
+			begin.Writes[id] = []priceWrite{first}
 		}
 		return sim.Property{Name: p.Name, Monitor: &sim.Monitor{
 			Start: begin.String(),
@@ -196,13 +179,78 @@ func boundedStaleness(p *Property, value string) error {
 	return nil
 }
 
-// renew says that the database has again what a read finds: a writer who adds to an
-// old price can set one that was there before. Nobody can tell the two apart then.
+// write adds what the database has been written by a step: every price that is new
+// there, and one that was there already, which a writer who adds to an old price can
+// set.
+func (s *staleness) write(e sim.Event, keys int) {
+	for id := int64(1); id <= int64(keys); id++ {
+		price, last := rowPrice(e.View, id), s.Writes[id][len(s.Writes[id])-1]
+		if price != last.Price || setsPrice(e, id, keys) && last.Writer != e.Name {
+			s.Writes[id] = append(s.Writes[id], priceWrite{Price: price, Writer: e.Name})
+			s.renew(priced(id, price))
+		}
+	}
+}
+
+// setsPrice says whether a step is a writer's UPDATE of the price of a product that
+// commits by itself.
+func setsPrice(e sim.Event, id int64, keys int) bool {
+	n, err := strconv.Atoi(strings.TrimPrefix(e.Name, "writer-"))
+	return err == nil && int64((n-1)%keys+1) == id && e.Fault.Kind != sim.DBError &&
+		e.Request.Store == "db" && e.Request.Conn == "" && strings.Contains(e.Request.Body, setPrice)
+}
+
+// renew says that the database has again what a read finds. Nobody can tell that from
+// what was there before.
 func (s *staleness) renew(found string) {
-	delete(s.Old, found)
 	for reader, old := range s.Begun {
 		s.Begun[reader] = slices.DeleteFunc(old, func(o string) bool { return o == found })
 	}
+}
+
+// tick lets the time since every acknowledgment grow, up to most ticks.
+func (s *staleness) tick(most int) {
+	for _, writes := range s.Writes {
+		for i := range writes {
+			if writes[i].Told {
+				writes[i].Age = min(writes[i].Age+1, most)
+			}
+		}
+	}
+}
+
+// tell says that the caller of a task knows that it has finished.
+func (s *staleness) tell(task string) {
+	for _, writes := range s.Writes {
+		for i := range writes {
+			if writes[i].Writer == task {
+				writes[i].Told = true
+			}
+		}
+	}
+}
+
+// tooOld returns what a read that begins now must not find: every price that is from
+// before a write which was acknowledged more than limit ticks ago. It is from before the
+// write unless it was there from the write on.
+func (s *staleness) tooOld(limit int) []string {
+	old := []string{}
+	for id, writes := range s.Writes {
+		late := 0 // the last of those writes
+		for i, w := range writes {
+			if w.Age > limit {
+				late = i
+			}
+		}
+		for _, before := range writes[:late] {
+			price := before.Price
+			if !slices.ContainsFunc(writes[late:], func(w priceWrite) bool { return w.Price == price }) {
+				old = append(old, priced(id, price))
+			}
+		}
+	}
+	slices.Sort(old)
+	return slices.Compact(old)
 }
 
 // rowPrice returns the price of a product in the database, 0 if it has none.

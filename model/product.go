@@ -71,8 +71,11 @@ type execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// setPrice is how every UPDATE of a price begins.
+const setPrice = "UPDATE products SET price = ?"
+
 func updatePrice(ctx context.Context, db execer, id, price int64) error {
-	_, err := db.ExecContext(ctx, "UPDATE products SET price = ?, updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
+	_, err := db.ExecContext(ctx, setPrice+", updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
 	return err
 }
 

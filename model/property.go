@@ -89,7 +89,7 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 		name = own[0]
 	}
 	name, value, given := strings.Cut(name, "=")
-	p, err := lookup("property", name, Properties(), func(p Property) string { return p.Name })
+	p, err := lookup("property", "properties", name, Properties(), func(p Property) string { return p.Name })
 	if err == nil && given != (p.Takes != "") {
 		form := p.Name
 		if p.Takes != "" {

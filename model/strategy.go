@@ -196,10 +196,10 @@ func Races() []Strategy {
 // LookupStrategy returns the strategy called name, or an error that says which
 // are allowed.
 func LookupStrategy(name string) (Strategy, error) {
-	return lookup("strategy", name, Strategies(), func(s Strategy) string { return s.Name })
+	return lookup("strategy", "strategies", name, Strategies(), func(s Strategy) string { return s.Name })
 }
 
-func lookup[T any](kind, name string, all []T, nameOf func(T) string) (T, error) {
+func lookup[T any](kind, kinds, name string, all []T, nameOf func(T) string) (T, error) {
 	names := make([]string, len(all))
 	for i, v := range all {
 		if names[i] = nameOf(v); names[i] == name {
@@ -207,5 +207,5 @@ func lookup[T any](kind, name string, all []T, nameOf func(T) string) (T, error)
 		}
 	}
 	var none T
-	return none, fmt.Errorf("unknown %s %q; %s", kind, name, Suggest(name, names))
+	return none, fmt.Errorf("unknown %s %q; %s", kind, name, Suggest(name, names, fmt.Sprintf("-list prints the %d %s", len(names), kinds)))
 }

@@ -200,11 +200,27 @@ func (s Strategy) tick(load Workload) time.Duration {
 // Tick returns the greatest common divisor of all durations of a timed workload but
 // the delay, so that delays which are multiples of it have it for their tick.
 func (s Strategy) Tick(load Workload) time.Duration {
-	tick := divisor(divisor(load.MaxStall, load.MaxWait), s.ttl(load))
-	for _, d := range slices.Concat(s.TTLs, s.Durations) {
+	var tick time.Duration
+	for _, d := range s.durations(load) {
 		tick = divisor(tick, d)
 	}
 	return tick
+}
+
+// Unit returns the unit in which a threshold of the delay is looked for unless another
+// is asked for: 1s, or what divides all other durations too if that is less. If one of
+// them is longer than a minute, the unit is their greatest common divisor, since there
+// would be many ticks.
+func (s Strategy) Unit(load Workload) time.Duration {
+	if slices.Max(s.durations(load)) > time.Minute {
+		return s.Tick(load)
+	}
+	return divisor(s.Tick(load), time.Second)
+}
+
+// durations returns those of a timed workload but the delay.
+func (s Strategy) durations(load Workload) []time.Duration {
+	return slices.Concat([]time.Duration{load.MaxStall, load.MaxWait, s.ttl(load)}, s.TTLs, s.Durations)
 }
 
 // divisor returns the greatest common divisor, by Euclid's algorithm; that with 0 is

@@ -50,7 +50,8 @@ func (f Faults) String() string {
 	return strings.Join(all, ",")
 }
 
-// ParseFaults reads faults such as expire=1,crash=2. The error says what is allowed.
+// ParseFaults reads faults such as expire=1,crash=2. The error says what is allowed; it is
+// an [UnknownFaultError] if there is no such kind.
 func ParseFaults(s string) (Faults, error) {
 	f := Faults{}
 	if s == "" {
@@ -64,11 +65,7 @@ func ParseFaults(s string) (Faults, error) {
 		case !ok || err != nil || n < 0:
 			return nil, fmt.Errorf("%q is not of the form kind=number, such as %s=1", part, Expire)
 		case kind != AnyFault && !slices.Contains(FaultKinds, kind):
-			names := []string{string(AnyFault)}
-			for _, k := range FaultKinds {
-				names = append(names, string(k))
-			}
-			return nil, fmt.Errorf("there is no fault %q; the faults are %s", name, strings.Join(names, ", "))
+			return nil, &UnknownFaultError{name}
 		case f[kind] > 0:
 			return nil, fmt.Errorf("%s is given twice", kind)
 		case n > 0:
@@ -76,6 +73,17 @@ func ParseFaults(s string) (Faults, error) {
 		}
 	}
 	return f, f.check()
+}
+
+// An UnknownFaultError says that there is no such kind of fault.
+type UnknownFaultError struct{ Name string }
+
+func (e *UnknownFaultError) Error() string {
+	names := []string{string(AnyFault)}
+	for _, k := range FaultKinds {
+		names = append(names, string(k))
+	}
+	return fmt.Sprintf("there is no fault %q; the faults are %s", e.Name, strings.Join(names, ", "))
 }
 
 // Total returns the largest number of faults in an execution.

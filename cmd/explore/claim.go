@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"math"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 
 	"quiesce/explore"
 	"quiesce/model"
@@ -21,10 +23,7 @@ const (
 // openClaim reads the claim in the file; "-" is stdin. It returns the lines too, as
 // they are shown.
 func openClaim(name string) (explore.Claim, []string, error) {
-	if name == "-" {
-		return parseClaim(os.Stdin)
-	}
-	f, err := os.Open(name)
+	f, err := openInput(name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -66,6 +65,23 @@ func parseClaim(r io.Reader) (claim explore.Claim, lines []string, err error) {
 		return nil, nil, errors.New("it claims nothing")
 	}
 	return claim, lines, nil
+}
+
+// mistaken says of a request that no task ever makes which is the nearest that the
+// task does make: by its words, of as many as the claim has.
+func mistaken(err *explore.RequestError, line string) error {
+	request, _, _ := strings.Cut(line, " → ")
+	words := strings.Fields(request)[1:] // without the task
+	claimed := strings.Join(words, " ")
+	nearest, distance := "nothing", math.MaxInt
+	for _, made := range err.Made {
+		brief := strings.Fields(model.Brief(made))
+		text := strings.Join(brief[:min(len(words), len(brief))], " ")
+		if d := levenshtein.ComputeDistance(strings.ToLower(claimed), strings.ToLower(text)); d < distance {
+			nearest, distance = strings.Join(brief, " "), d
+		}
+	}
+	return fmt.Errorf("step %d of the claim: no task ever asks for %q; the nearest that %s asks for is %s", err.Step, claimed, err.Task, nearest)
 }
 
 // meaning returns what says whether words of a claim mean a request or a reply: in

@@ -22,7 +22,7 @@ const (
 
 // setComparison reads what a comparison is of.
 func (o *options) setComparison(strategies, properties string, given map[string]bool, faults string) error {
-	notWith := []string{"readers", "writers", "workers", "values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold"}
+	notWith := []string{"values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold", "unit"}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if slices.Contains(notWith, name) {
 			return fmt.Errorf("-%s does not go with a comparison of strategies or properties", name)
@@ -69,6 +69,9 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 	if !given["limit-states"] {
 		o.limitStates = comparedStates
 	}
+	if err := o.setComparedTasks(given); err != nil {
+		return err
+	}
 	for _, s := range o.compared {
 		one := *o
 		one.strategy = s
@@ -82,6 +85,34 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 		o.single = append(o.single, one)
 	}
 	return nil
+}
+
+// setComparedTasks refuses tasks that no strategy of the comparison has. Where the
+// workload is given it is given for all of them: readers and writers, or workers.
+func (o *options) setComparedTasks(given map[string]bool) error {
+	readers, workers := given["readers"] || given["writers"], given["workers"]
+	ofCaches, ofRaces := !o.grow && !readers, !o.grow && !workers // what is missing
+	var first, other error
+	caches, races := false, false
+	for _, s := range o.compared {
+		race := s.Race != nil
+		caches, races = caches || !race, races || race
+		one := options{strategy: s}
+		if err := one.setTasks(given); err != nil && first == nil {
+			first = err
+		}
+		switch {
+		case other != nil:
+		case race && ofRaces:
+			other = fmt.Errorf("%s has workers and no cache; say how many, with -workers", s.Name)
+		case !race && ofCaches:
+			other = fmt.Errorf("%s has readers and writers; say how many, with -readers and -writers", s.Name)
+		}
+	}
+	if caches && races { // so that each flag is one of some strategy
+		return other
+	}
+	return first
 }
 
 // canBeAsked returns an error if the property cannot be asked of any strategy.
@@ -104,10 +135,15 @@ func (o *options) canBeAsked(property string) error {
 
 // compare explores every strategy with every property.
 func (o options) compare(ctx context.Context, progress *progress) (*report.Comparison, error) {
-	c := &report.Comparison{Properties: o.properties, MaxTasks: o.maxTasks}
-	common := o.workload
-	common.Readers, common.Writers, common.Workers = 1, 1, 0
-	_, c.Workloads, _ = strings.Cut(common.String(), "1 writer, ")
+	c := &report.Comparison{Properties: o.properties}
+	if o.grow {
+		c.MaxTasks = o.maxTasks
+		common := o.workload
+		common.Readers, common.Writers, common.Workers = 1, 1, 0
+		_, c.Workloads, _ = strings.Cut(common.String(), "1 writer, ")
+	} else {
+		c.Workloads = o.given()
+	}
 	for _, one := range o.single {
 		row, err := one.row(ctx, progress)
 		if err != nil {
@@ -116,6 +152,26 @@ func (o options) compare(ctx context.Context, progress *progress) (*report.Compa
 		c.Rows = append(c.Rows, row)
 	}
 	return c, nil
+}
+
+// given returns the workload of a comparison that does not grow, in words: that of
+// the first strategy, and if others are of the other kind theirs too.
+func (o options) given() string {
+	var kinds []string
+	for _, one := range o.single {
+		if words := one.workload.String(); !slices.Contains(kinds, words) {
+			kinds = append(kinds, words)
+		}
+	}
+	return strings.Join(kinds, ", or ")
+}
+
+// smallest returns the first workload that is explored.
+func (o options) smallest() model.Workload {
+	if o.grow {
+		return o.workload.Smallest(o.maxTasks)[0]
+	}
+	return o.workload
 }
 
 // row explores one strategy for every property. A workload whose code fails has no
@@ -134,7 +190,7 @@ func (o options) row(ctx context.Context, progress *progress) (row report.Row, e
 			properties, cells = append(properties, p), append(cells, &row.Cells[i])
 		}
 	}
-	if _, _, err := world.Ask(o.workload.Smallest(o.maxTasks)[0], properties...); err != nil {
+	if _, _, err := world.Ask(o.smallest(), properties...); err != nil {
 		return row, err
 	}
 	reports, left, err := o.search(ctx, world, properties, progress)
@@ -165,7 +221,7 @@ func reason(err error) string {
 	return first
 }
 
-// costs measures the workload with the most readers. The largest number of loads at
+// costs measures the workload that is given, or else the one with the most readers. The largest number of loads at
 // once is the least for which db-load holds.
 func (o options) costs(ctx context.Context, world *model.World, progress *progress) (*report.Costs, error) {
 	trips, err := world.RoundTrips(o.workload)
@@ -173,7 +229,9 @@ func (o options) costs(ctx context.Context, world *model.World, progress *progre
 		return nil, err
 	}
 	w := o.workload
-	w.Readers, w.Writers = o.maxTasks-1, 1
+	if o.grow {
+		w.Readers, w.Writers = o.maxTasks-1, 1
+	}
 	c := &report.Costs{RoundTrips: report.RoundTrips(trips), Workload: words(w), Loads: -1}
 	sys, _, err := world.Ask(w)
 	if err != nil {

@@ -141,3 +141,41 @@ func TestComparisonFormats(t *testing.T) {
 		t.Errorf("exit code %d, stdout %q, want %q", code, out, want)
 	}
 }
+
+// The costs of a workload that is given are those that a search of it measures: the
+// stale window of -metrics, and the least N for which db-load=N holds.
+func TestComparedSizes(t *testing.T) {
+	for _, size := range []string{"-readers 1 -writers 1", "-readers 2 -writers 1", "-readers 1 -writers 1 -servers 1"} {
+		c, code := compared(t, "-strategy cache-aside,versioned,write-through "+size)
+		if code == exitError {
+			t.Fatalf("%s: exit code %d", size, code)
+		}
+		for _, row := range c.Rows {
+			args := "-format json -strategy " + row.Strategy + " " + size
+			var single struct {
+				document
+				Metrics struct {
+					Stale struct{ Steps int } `json:"stale_window"`
+				}
+			}
+			out, _ := explored(t, t.Context(), strings.Fields(args+" -metrics")...)
+			if err := json.Unmarshal([]byte(out), &single); err != nil {
+				t.Fatal(err)
+			}
+			if cell := row.Cells[0]; cell.Verdict != single.Verdict || cell.Workload != single.Workload {
+				t.Errorf("%s: %+v, want %s of %+v", args, cell, single.Verdict, single.Workload)
+			}
+			if row.Costs.Stale == nil || row.Costs.Stale.Steps != single.Metrics.Stale.Steps {
+				t.Errorf("%s: stale for %v, want %d steps", args, row.Costs.Stale, single.Metrics.Stale.Steps)
+			}
+			for load, want := range map[int]int{*row.Costs.Loads: exitHolds, *row.Costs.Loads - 1: exitViolated} {
+				if load < 0 {
+					continue
+				}
+				if _, code := explored(t, t.Context(), strings.Fields(fmt.Sprintf("%s -property db-load=%d", args, load))...); code != want {
+					t.Errorf("%s: db-load=%d has the exit code %d, want %d", args, load, code, want)
+				}
+			}
+		}
+	}
+}

@@ -46,7 +46,8 @@ type options struct {
 	width       int
 	values      bool
 	metrics     bool
-	threshold   bool // look for the smallest delay for which the property holds
+	threshold   bool          // look for the smallest delay for which the property holds
+	unit        time.Duration // of which that delay is a multiple; 0 is that of the strategy
 	explain     bool
 	recorded    string // the trace file to run again; "" is none
 	claim       string // the file with the claim to judge; "" is none
@@ -60,7 +61,7 @@ func parse(args []string) (options, error) {
 	f := flag.NewFlagSet("explore", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.BoolVar(&o.list, "list", false, "print the strategies and properties and exit")
-	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list), or names with commas between them, or all that keep a cache: a comparison")
+	f.StringVar(&strategy, "strategy", "", "the `name` of the strategy to explore (see -list), or names with commas between them, or all that keep a cache: a comparison,\nwhere -readers and -writers are those of strategies with a cache and -workers those of the others")
 	f.StringVar(&property, "property", "", "the `name` of the property to check (see -list; default that of the strategy), or names with commas between them: a comparison")
 	f.IntVar(&o.workload.Readers, "readers", 1, "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks")
 	f.IntVar(&o.workload.Writers, "writers", 1, "the `number` of writers")
@@ -74,12 +75,13 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
 	f.DurationVar(&o.workload.TTL, "ttl", 0, "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own")
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
+	f.DurationVar(&o.unit, "unit", 0, "the `time` of which the delay that -threshold finds is a multiple; by default 1s, or what divides all other durations\nif that is less or one of them is longer than 1m")
 	f.StringVar(&cache, "cache", "cold", "`what` the caches hold when it begins: cold (nothing) or warm (every product)")
 	f.BoolVar(&o.values, "values", false, "print what is left at quiescence, and in how many interleavings")
 	f.BoolVar(&o.metrics, "metrics", false, "print hits, misses, loads, round trips and the longest stale window of the last workload (product engine)")
 	f.BoolVar(&o.explain, "explain", false, "find the root cause of a violation and the passing interleaving next to it (product engine)")
 	f.StringVar(&o.schedule, "schedule", "", "replay only the schedule with this `token`")
-	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run")
+	f.StringVar(&o.recorded, "replay", "", "run the counterexample in this `file` again, the JSON of an earlier run; - is stdin")
 	f.StringVar(&o.claim, "claim", "", "say whether any interleaving of the workload is as this `file` claims, - is stdin: one step a line, such as\nreader-1 SELECT ... → {9900}")
 	f.StringVar(&o.engine, "engine", "product", "the `name` of the engine: product (learned machines) or direct (every interleaving run for real)")
 	f.BoolVar(&o.symmetry, "symmetry", true, "search one of interchangeable tasks for all of them (product engine)")
@@ -87,8 +89,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.limit, "limit", 0, "stop after `N` interleavings of a workload, with the verdict incomplete; 0 means no limit (implies -engine direct)")
 	f.IntVar(&o.limitStates, "limit-states", 0, "stop after `N` states of a workload, with the verdict incomplete; 0 means no limit, which is the default except\nof a comparison: 2000000 (product engine)")
 	f.StringVar(&memory, "limit-memory", "0", "stop when states and transitions of a workload take about that many `bytes`, such as 512MiB or 2GB, with the verdict incomplete;\n0 means no limit (product engine)")
-	f.StringVar(&o.format, "format", "text", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine)")
-	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout")
+	f.StringVar(&o.format, "format", "", "the `name` of the format: text, json, markdown, html, or dot, the graph of states for Graphviz (product engine);\nby default what the ending of the file of -o says, such as .html or .md, and else text")
+	f.StringVar(&o.output, "o", "", "write the report to this `file`, which is replaced at once when it is complete, and only the verdict to stdout; - is stdout")
 	f.IntVar(&o.width, "width", 0, "the `columns` that the text report may fill; 0 means those of the terminal, or 100 if stdout is none")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = &once{Value: fl.Value} })
 	if err := f.Parse(args); err != nil {
@@ -126,19 +128,24 @@ func parse(args []string) (options, error) {
 		}
 	}
 	if o.recorded != "" {
-		return o, onlyWith("replay", given, "width", "o")
-	}
-	if o.claim != "" {
-		if err := onlyWith("claim", given, "strategy", "property", "readers", "writers", "workers", "servers", "keys", "cache", "width", "o"); err != nil {
+		if err := onlyWith("replay", given, "width", "o", "format"); err != nil {
 			return o, err
 		}
+	}
+	if o.claim != "" {
+		if err := onlyWith("claim", given, "strategy", "property", "readers", "writers", "workers", "servers", "keys", "cache", "width", "o", "format"); err != nil {
+			return o, err
+		}
+	}
+	if err := o.setFormat(given); err != nil || o.recorded != "" {
+		return o, err
 	}
 	for _, name := range []struct {
 		flag, value string
 		allowed     []string
-	}{{"format", o.format, []string{"text", "json", "markdown", "html", "dot"}}, {"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
+	}{{"cache", cache, []string{"cold", "warm"}}, {"engine", o.engine, []string{"product", "direct"}}} {
 		if !slices.Contains(name.allowed, name.value) {
-			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed))
+			return o, fmt.Errorf("unknown %s %q; %s", name.flag, name.value, model.Suggest(name.value, name.allowed, ""))
 		}
 	}
 	o.workload.Warm = cache == "warm"
@@ -151,6 +158,9 @@ func parse(args []string) (options, error) {
 	}
 	if strategy == "" {
 		return o, errors.New("-strategy is missing; -list prints the strategies")
+	}
+	if strings.EqualFold(strategy, "all") && strategy != "all" {
+		return o, fmt.Errorf("unknown strategy %q; it is written all", strategy)
 	}
 	if strategy == "all" || strings.Contains(strategy+property, ",") {
 		return o, o.setComparison(strategy, property, given, faults)
@@ -182,7 +192,7 @@ func (o *options) setTasks(given map[string]bool) error {
 	has, none := "readers and writers", []string{"workers"}
 	if o.strategy.Race != nil {
 		has, none = "workers and no cache", []string{"readers", "writers", "keys", "cache", "metrics"}
-		o.workload = model.Workload{Workers: o.workload.Workers, Servers: o.workload.Servers, MaxStall: o.workload.MaxStall, MaxWait: o.workload.MaxWait, Delay: o.workload.Delay, TTL: o.workload.TTL}
+		o.workload.Readers, o.workload.Writers, o.workload.Keys, o.workload.Warm = 0, 0, 0, false
 	} else {
 		o.workload.Workers = 0
 	}
@@ -196,7 +206,7 @@ func (o *options) setTasks(given map[string]bool) error {
 
 // setTime reads the flags about faults and time.
 func (o *options) setTime(given map[string]bool, faults, threshold string) (err error) {
-	if o.workload.Faults, err = sim.ParseFaults(faults); err != nil {
+	if o.workload.Faults, err = parseFaults(faults); err != nil {
 		return fmt.Errorf("-faults: %w", err)
 	}
 	if len(o.workload.Faults) == 0 {
@@ -206,6 +216,10 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 	pauses := o.strategy.Delay > 0
 	w := o.workload
 	switch {
+	case o.threshold && (threshold == "ttl" || threshold == "max-stall"):
+		return fmt.Errorf("-threshold %s: delay is the only threshold; values of -%s can be tried one by one", threshold, threshold)
+	case o.threshold && threshold != "delay":
+		return fmt.Errorf("-threshold %q: delay is the only threshold", threshold)
 	case given["max-stall"] && w.MaxStall <= 0:
 		return fmt.Errorf("-max-stall %s: must be more than 0", w.MaxStall)
 	case given["max-wait"] && w.MaxWait <= 0:
@@ -218,8 +232,10 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("%s keeps no products in Redis, so no TTL can be chosen", o.strategy.Name)
 	case (given["delay"] || o.threshold) && !pauses:
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
-	case o.threshold && threshold != "delay":
-		return fmt.Errorf("unknown threshold %q; it is delay", threshold)
+	case given["unit"] && !o.threshold:
+		return errors.New("-unit is that of -threshold; it goes with nothing else")
+	case given["unit"] && o.unit <= 0:
+		return fmt.Errorf("-unit %s: must be more than 0", o.unit)
 	case o.threshold && o.format == "dot":
 		return errors.New("-format dot draws the graph of one delay; it does not go with -threshold")
 	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
@@ -232,6 +248,19 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return errors.New("-faults expire does not go with -max-stall, where keys expire when their time has come")
 	}
 	return nil
+}
+
+// parseFaults is [sim.ParseFaults], with the nearest kind for one that is unknown.
+func parseFaults(s string) (sim.Faults, error) {
+	faults, err := sim.ParseFaults(s)
+	if unknown := (*sim.UnknownFaultError)(nil); errors.As(err, &unknown) {
+		names := []string{string(sim.AnyFault)}
+		for _, kind := range sim.FaultKinds {
+			names = append(names, string(kind))
+		}
+		return nil, fmt.Errorf("unknown fault %q; %s", unknown.Name, model.Suggest(unknown.Name, names, ""))
+	}
+	return faults, err
 }
 
 // productTTL returns the TTL of a workload that is given as d. Redis knows no part of
@@ -361,7 +390,7 @@ func flagError(f *flag.FlagSet, err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 		var names []string
 		f.VisitAll(func(fl *flag.Flag) { names = append(names, "-"+fl.Name) })
-		return fmt.Errorf("unknown flag %q; %s", "-"+name, model.Suggest("-"+name, names))
+		return fmt.Errorf("unknown flag %q; %s", "-"+name, model.Suggest("-"+name, names, "-help prints all flags"))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "bad flag syntax: "); ok {
 		return fmt.Errorf("bad flag %q; it must be of the form -name value, see -help", name)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -10,9 +11,17 @@ import (
 	"quiesce/model"
 )
 
+// openInput opens the file that a flag names for reading; "-" is stdin.
+func openInput(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(os.Stdin), nil
+	}
+	return os.Open(name)
+}
+
 // open reads the trace file and makes the options those of the run that wrote it.
 func (o *options) open() (*explore.Trace, error) {
-	f, err := os.Open(o.recorded)
+	f, err := openInput(o.recorded)
 	if err != nil {
 		return nil, err
 	}
@@ -52,14 +61,14 @@ func (o *options) open() (*explore.Trace, error) {
 			return nil, err
 		}
 	}
-	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != "", "max-wait": w.MaxWait != ""}
-	if err := o.setTime(given, w.Faults, ""); err != nil {
-		return nil, err
-	}
 	if err := o.checkNumbers(); err != nil {
 		return nil, err
 	}
 	if err := o.setTasks(nil); err != nil {
+		return nil, err
+	}
+	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != "", "max-wait": w.MaxWait != ""}
+	if err := o.setTime(given, w.Faults, ""); err != nil {
 		return nil, err
 	}
 	now := words(o.workload)

@@ -44,6 +44,59 @@ func TestEveryTraceFileIsReproduced(t *testing.T) {
 	}
 }
 
+// What a workload is of is in its trace file, whatever that is: every strategy that a
+// fault, a stall or the memory of a server breaks is broken by its file again. The search
+// may be incomplete, since a counterexample is all that a file needs.
+func TestTraceFilesKeepTheWorkload(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "trace.json")
+	files := map[string]int{} // by what is given
+	for _, s := range model.Strategies() {
+		all := []string{"-workers 2 -faults all=1", "-workers 2 -servers 1 -faults crash=1", "-workers 2 -servers 2 -faults db-error=1,crash=1"}
+		if s.Race == nil {
+			all = []string{"-faults all=1", "-servers 1 -faults crash=1", "-cache warm -faults lost-reply=1,evict=1", "-max-stall 1s -property no-silent-staleness"}
+			if s.TTL > 0 {
+				all = append(all, "-ttl 0 -faults lost-reply=1", "-ttl 3s -max-stall 1s -property bounded-staleness=0s -cache warm")
+			}
+			if s.Delay > 0 {
+				all = append(all, "-delay 1s -max-stall 1s")
+			}
+		}
+		for _, more := range all {
+			args := strings.Fields("-strategy " + s.Name + " -format json -audit 0 -limit-states 2000 " + more)
+			if s.Race == nil {
+				args = append(args, "-readers", "1", "-writers", "1")
+			}
+			if s.Deferred && strings.Contains(more, "bounded-staleness") {
+				continue
+			}
+			out, code := explored(t, t.Context(), append(args, "-o", name)...)
+			if code == exitError {
+				t.Errorf("%v: %s", args, out)
+			}
+			if written, err := os.ReadFile(name); err != nil || strings.Contains(string(written), `"counterexample": null`) {
+				continue
+			}
+			files[more]++
+			out, code = explored(t, t.Context(), "-replay", name, "-width", "1000")
+			if code != exitViolated || !strings.HasPrefix(out, "outcome       reproduced: ") || strings.Contains(out, "\ndiffers") {
+				t.Errorf("%v: exit code %d\n%s", args, code, out)
+			}
+			// The command of the replay is that of the search.
+			for _, flag := range []string{"-faults ", "-servers ", "-ttl ", "-max-stall ", "-delay ", "-workers "} {
+				if strings.Contains(more, flag) && !strings.Contains(out, " "+flag) {
+					t.Errorf("%v: the file is one without %s:\n%s", args, flag, out)
+				}
+			}
+		}
+	}
+	for _, more := range []string{"-workers 2 -faults all=1", "-workers 2 -servers 2 -faults db-error=1,crash=1", "-faults all=1", "-servers 1 -faults crash=1",
+		"-ttl 0 -faults lost-reply=1", "-delay 1s -max-stall 1s"} {
+		if files[more] == 0 {
+			t.Errorf("no file of %s, %v", more, files)
+		}
+	}
+}
+
 func propertyOf(t *testing.T, s model.Strategy) string {
 	t.Helper()
 	p, err := model.LookupProperty("", s)

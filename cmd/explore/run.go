@@ -197,6 +197,9 @@ func (o options) explore(ctx context.Context, world *model.World, in input, prog
 		case in.claim != nil:
 			r.ClaimLines = in.lines
 			r.Claim, err = explore.CheckClaim(ctx, sys, in.claim, claimStates)
+			if unheard := (*explore.RequestError)(nil); errors.As(err, &unheard) {
+				err = mistaken(unheard, in.lines[unheard.Step-1])
+			}
 		default:
 			r.Replay, err = replay(sys, o.schedule)
 		}

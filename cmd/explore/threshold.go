@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"quiesce/explore"
@@ -10,55 +12,111 @@ import (
 	"quiesce/sim"
 )
 
-// findThreshold looks for the smallest delay, in multiples of the tick of all other
-// durations, for which the property holds. The delay is doubled from one tick on
-// until the property holds, and then the gap is bisected, which is right if a longer
-// delay is never worse. The report is that of the delay one tick below, whose
-// violation shows why it is too short.
+// findThreshold looks for the smallest delay, in multiples of a unit, for which the
+// property holds. A longer delay is taken to be never worse. The report is that of the
+// delay one unit below, whose violation shows why it is too short.
 func (o options) findThreshold(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
-	tick := o.strategy.Tick(o.workload)
-	reports := map[int]*report.Report{} // by delay, in ticks
-	search := func(ticks int) (explore.Verdict, error) {
+	t := &report.Threshold{Unit: cmp.Or(o.unit, o.strategy.Unit(o.workload))}
+	s := &thresholdSearch{reports: map[time.Duration]*report.Report{}, explore: func(delay time.Duration) (*report.Report, error) {
 		try := o
-		try.workload.Delay = time.Duration(ticks) * tick
+		try.workload.Delay = delay
 		r, err := try.explore(ctx, world, input{}, progress)
 		if err != nil {
-			return "", err
+			return nil, fmt.Errorf("delay %s, of -unit %s: %w", delay, t.Unit, err)
 		}
-		reports[ticks] = r
-		return r.Verdict(), nil
+		return r, nil
+	}}
+	// Delays that are multiples of the tick of all other durations have that tick, and so
+	// the fewest states; a finer unit is tried between two of them. A longest delay has as
+	// many ticks as there may be.
+	tick := o.strategy.Tick(o.workload)
+	step := t.Unit
+	if tick%t.Unit == 0 {
+		step = tick
 	}
-	t := &report.Threshold{Tick: tick}
-	conclude := func(ticks int) *report.Report {
-		reports[ticks].Threshold = t
-		return reports[ticks]
-	}
-	violated, holds := 0, 0 // the longest delay that is known to be too short, and the shortest that is known to do
-	for next := 1; holds-violated != 1; {
-		verdict, err := search(next)
-		if err != nil {
-			return nil, err
-		}
-		switch verdict {
-		case explore.Incomplete, explore.Vacuous:
-			return conclude(next), nil
-		case explore.Violated:
-			violated = next
-		default:
-			holds = next
-		}
-		switch {
-		case violated == sim.MostTicks:
-			return conclude(violated), nil
-		case holds > 0:
-			next = (violated + holds) / 2
-		default:
-			next = min(2*next, sim.MostTicks)
+	last, err := s.double(step, max(step, sim.MostTicks*divisor(step, tick)/step*step))
+	if last == explore.Holds {
+		if last, err = s.bisect(step); last == explore.Holds && step > t.Unit {
+			// Mostly a violation needs a delay that ends no later than something else, so
+			// one unit more is enough.
+			if last, err = s.try(s.violated + t.Unit); !undecided(last) && err == nil {
+				last, err = s.bisect(t.Unit)
+			}
 		}
 	}
-	t.Delay = time.Duration(holds) * tick
-	if violated == 0 { // there is no delay below one tick
-		return conclude(holds), nil
+	if err != nil {
+		return nil, err
 	}
-	return conclude(violated), nil
+	r := s.reports[s.violated]
+	switch {
+	case undecided(last):
+		r = s.reports[s.tried]
+	case last == explore.Holds:
+		t.Delay = s.holds
+		if s.violated == 0 { // there is no delay below one unit
+			r = s.reports[s.holds]
+		}
+	}
+	r.Threshold = t
+	return r, nil
+}
+
+// undecided says whether a verdict says nothing about a delay.
+func undecided(v explore.Verdict) bool {
+	return v == explore.Incomplete || v == explore.Vacuous
+}
+
+// divisor returns the greatest common divisor.
+func divisor(a, b time.Duration) time.Duration {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// A thresholdSearch knows the longest delay that is too short, and the shortest one
+// that is not; 0 is none.
+type thresholdSearch struct {
+	explore         func(delay time.Duration) (*report.Report, error)
+	reports         map[time.Duration]*report.Report // by delay
+	tried           time.Duration                    // at last
+	violated, holds time.Duration
+}
+
+func (s *thresholdSearch) try(delay time.Duration) (explore.Verdict, error) {
+	r, err := s.explore(delay)
+	if err != nil {
+		return "", err
+	}
+	s.reports[delay], s.tried = r, delay
+	switch r.Verdict() {
+	case explore.Violated:
+		s.violated = delay
+	case explore.Incomplete, explore.Vacuous: // neither is known
+	default:
+		s.holds = delay
+	}
+	return r.Verdict(), nil
+}
+
+// double tries one unit, two, four and so on, up to the longest delay, until one is
+// not too short. It returns the last verdict.
+func (s *thresholdSearch) double(unit, longest time.Duration) (v explore.Verdict, err error) {
+	for delay := unit; ; delay = min(2*delay, longest) {
+		if v, err = s.try(delay); err != nil || v != explore.Violated || delay == longest {
+			return v, err
+		}
+	}
+}
+
+// bisect tries multiples of the unit between the two delays until there is none. It
+// returns holds, or that a search was incomplete.
+func (s *thresholdSearch) bisect(unit time.Duration) (explore.Verdict, error) {
+	for s.holds-s.violated > unit {
+		middle := (s.violated + s.holds) / 2
+		if v, err := s.try(middle - middle%unit); err != nil || undecided(v) {
+			return v, err
+		}
+	}
+	return explore.Holds, nil
 }

@@ -10,49 +10,55 @@ import (
 	"quiesce/explore"
 )
 
-// The threshold is what is right by hand. A reader has selected the old row when the
-// writer updates it, and its SET comes at most one stall later. The second DEL comes
-// at least the delay after the UPDATE. So the SET can be the last of the two if the
-// delay is at most one stall, and cannot if it is more: the threshold is the first
-// multiple of the tick above the stall. The tick is the greatest common divisor of
-// the stall and the TTL of 60 s.
-//
-// The bisection assumes that a longer delay is never worse: here every delay is tried
-// up to two ticks above the threshold.
+// The threshold is the delay that a loop over all multiples of the unit finds: every
+// shorter one is violated, and it and the next two hold. Of a stall of 2s it is not the
+// next even number of seconds, although 2s divides all other durations.
 func TestThreshold(t *testing.T) {
-	for _, c := range []struct{ stall, tick, want string }{
-		{"1s", "1s", "2s"},
-		{"1500ms", "1.5s", "3s"}, // 60 s are 40 of 1.5 s
-		{"7s", "1s", "8s"},
-		{"2m", "1m0s", "3m0s"},
+	for _, c := range []struct{ strategy, args, unit string }{
+		{"delayed-double-delete", "-max-stall 1s", "1s"},
+		{"delayed-double-delete", "-max-stall 2s", "1s"},
+		{"delayed-double-delete", "-max-stall 2s -unit 2s", "2s"},
+		{"delayed-double-delete", "-max-stall 2s -unit 500ms", "500ms"},
+		{"delayed-double-delete", "-max-stall 2s -unit 1500ms", "1.5s"}, // no multiple of the tick of 2s
+		{"delayed-double-delete", "-max-stall 1500ms", "500ms"},
+		{"delayed-double-delete", "-max-stall 7s", "1s"},
+		{"delayed-double-delete", "-max-stall 2m", "1m0s"}, // which would be 120 ticks of 1s
+		{"lock", "-max-stall 2s -ttl 4s -property no-deadlock", "1s"},
 	} {
-		out, code := explored(t, t.Context(), strings.Fields("-strategy delayed-double-delete -max-tasks 3 -format json -threshold delay -max-stall "+c.stall)...)
+		args := fmt.Sprintf("-strategy %s -readers 1 -writers 1 -format json %s", c.strategy, c.args)
+		out, code := explored(t, t.Context(), strings.Fields(args+" -threshold delay")...)
 		var doc struct {
 			Verdict        explore.Verdict
 			Workload       struct{ Delay string }
-			Threshold      struct{ Delay, Tick string }
+			Threshold      struct{ Delay, Unit string }
 			Counterexample struct{ Schedule string }
 		}
 		if err := json.Unmarshal([]byte(out), &doc); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", args, err)
 		}
-		if code != exitHolds || doc.Verdict != explore.Violated || doc.Threshold.Tick != c.tick || doc.Threshold.Delay != c.want || doc.Counterexample.Schedule == "" {
-			t.Errorf("stall %s: exit code %d, %+v, want %s", c.stall, code, doc, c.want)
+		if code != exitHolds || doc.Threshold.Unit != c.unit {
+			t.Errorf("%s: exit code %d, %+v, want %s", args, code, doc, c.unit)
 			continue
 		}
-		want, tick := duration(t, c.want), duration(t, c.tick)
-		if below := duration(t, doc.Workload.Delay); below != want-tick {
-			t.Errorf("stall %s: the trace is one of a delay of %s", c.stall, below)
+		args, _, _ = strings.Cut(args, " -unit ")
+		unit, smallest := duration(t, c.unit), time.Duration(0)
+		for d := unit; smallest == 0 || d <= smallest+2*unit; d += unit {
+			_, code := explored(t, t.Context(), strings.Fields(args+" -delay "+d.String())...)
+			switch {
+			case code == exitHolds && smallest == 0:
+				smallest = d
+			case code == exitHolds || code == exitViolated && smallest == 0:
+			default:
+				t.Fatalf("%s: exit code %d with the delay %s", args, code, d)
+			}
 		}
-		for d := tick; d <= want+2*tick; d += tick {
-			args := fmt.Sprintf("-strategy delayed-double-delete -max-tasks 3 -max-stall %s -delay %s", c.stall, d)
-			code := exitHolds
-			if d < want {
-				code = exitViolated
-			}
-			if _, got := explored(t, t.Context(), strings.Fields(args)...); got != code {
-				t.Errorf("%s: exit code %d, want %d", args, got, code)
-			}
+		if got := duration(t, doc.Threshold.Delay); got != smallest {
+			t.Errorf("%s: %s, want %s", args, got, smallest)
+		}
+		below := smallest - unit
+		if violated := below > 0; violated != (doc.Verdict == explore.Violated) || violated != (doc.Counterexample.Schedule != "") ||
+			violated && duration(t, doc.Workload.Delay) != below {
+			t.Errorf("%s: the trace is one of the delay %s, verdict %s", args, doc.Workload.Delay, doc.Verdict)
 		}
 	}
 }

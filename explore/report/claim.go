@@ -15,14 +15,9 @@ func (r *Report) claimed() []line {
 	}
 	lines := []line{{"claim", verdict}, {"strategy", r.Strategy}, {"workload", r.workload().Words}}
 	for i, claimed := range r.ClaimLines {
-		label := ""
-		switch {
-		case i == c.Possible:
-			label = "impossible"
-		case i == 0:
-			label = "possible"
-		case i > c.Possible:
-			label = "not reached"
+		label := r.came(i)
+		if i > 0 && label == "possible" {
+			label = ""
 		}
 		at := ""
 		if c.Trace != nil {
@@ -34,6 +29,29 @@ func (r *Report) claimed() []line {
 		}
 	}
 	return lines
+}
+
+// came says what is true of the i-th step of a claim.
+func (r *Report) came(i int) string {
+	switch {
+	case i == r.Claim.Possible:
+		return "impossible"
+	case i > r.Claim.Possible:
+		return "not reached"
+	}
+	return "possible"
+}
+
+func (r *Report) jsonClaim() *jsonClaim {
+	j := &jsonClaim{Possible: r.Claim.Trace != nil, Instead: r.Claim.Instead}
+	for i, claimed := range r.ClaimLines {
+		step := jsonClaimed{Claimed: claimed, Answer: r.came(i)}
+		if r.Claim.Trace != nil {
+			step.Step = r.Claim.Steps[i] + 1
+		}
+		j.Steps = append(j.Steps, step)
+	}
+	return j
 }
 
 // instead says what the first step that is impossible would see.

@@ -16,7 +16,7 @@ import (
 type Comparison struct {
 	Properties []string
 	Workloads  string // what all workloads have in common, in words
-	MaxTasks   int    // of the largest
+	MaxTasks   int    // of the largest; 0 if they do not grow
 	Rows       []Row
 }
 
@@ -155,8 +155,14 @@ func (c *Comparison) costs() [][]string {
 // legend says what the tables mean.
 func (c *Comparison) legend() []string {
 	lines := []string{
-		fmt.Sprintf("workloads of %s, from the smallest up to %d tasks", c.Workloads, c.MaxTasks),
-		"holds: in every interleaving of all these workloads; violated: in the smallest workload that violates it, by that many context switches and faults at least",
+		"the workload of " + c.Workloads,
+		"holds: in every interleaving; violated: by that many context switches and faults at least",
+	}
+	if c.MaxTasks > 0 {
+		lines = []string{
+			fmt.Sprintf("workloads of %s, from the smallest up to %d tasks", c.Workloads, c.MaxTasks),
+			"holds: in every interleaving of all these workloads; violated: in the smallest workload that violates it, by that many context switches and faults at least",
+		}
 	}
 	n := c.count()
 	if n[""] > 0 {
@@ -294,7 +300,7 @@ type jsonComparison struct {
 	Verdict    string    `json:"verdict"`
 	Properties []string  `json:"properties"`
 	Workloads  string    `json:"workloads"`
-	MaxTasks   int       `json:"max_tasks"`
+	MaxTasks   int       `json:"max_tasks,omitempty"`
 	Rows       []jsonRow `json:"rows"`
 }
 

@@ -67,8 +67,8 @@ type pageLine struct {
 	Texts []string
 }
 
-// A view is one trace: the counterexample, the closest passing interleaving or a
-// replay.
+// A view is one trace: the counterexample, the closest passing interleaving, a
+// replay or what was claimed.
 type view struct {
 	Name      string
 	Lanes     []string
@@ -120,8 +120,11 @@ func (r *Report) page() page {
 		p.Cause, p.Instead = append(p.Cause, printable(is[i])), append(p.Instead, printable(instead[i]))
 	}
 	name := "counterexample"
-	if r.Replay != nil {
+	switch {
+	case r.Replay != nil || r.Reproduction != nil:
 		name = "replay"
+	case r.Claim != nil:
+		name = "claimed"
 	}
 	other := r.closest()
 	var data pageData

@@ -35,6 +35,9 @@ type jsonReport struct {
 	Cause          *[]jsonOrder   `json:"cause,omitempty"`
 	Closest        object         `json:"closest,omitempty"`
 	Replay         object         `json:"replay,omitempty"`
+
+	Reproduction *jsonReproduction `json:"reproduction,omitempty"`
+	Claim        *jsonClaim        `json:"claim,omitempty"`
 }
 
 // A jsonOrder is an explore.Order by the numbers of the steps, from 1.
@@ -80,6 +83,26 @@ type jsonWorkload struct {
 	jsonResult
 }
 
+// A jsonReproduction is an explore.Reproduction without its trace.
+type jsonReproduction struct {
+	Outcome explore.Outcome `json:"outcome"`
+	Step    int             `json:"step,omitempty"`
+	Reason  string          `json:"reason,omitempty"`
+}
+
+type jsonClaim struct {
+	Possible bool          `json:"possible"`
+	Steps    []jsonClaimed `json:"steps"`
+	Instead  []string      `json:"instead,omitempty"` // of the first that is impossible
+}
+
+// A jsonClaimed is a step of a claim: "possible", "impossible" or "not reached".
+type jsonClaimed struct {
+	Claimed string `json:"claimed"`
+	Answer  string `json:"answer"`
+	Step    int    `json:"step,omitempty"` // in the trace
+}
+
 // An object is a JSON object with its fields in this order.
 type object []field
 
@@ -115,9 +138,17 @@ func (o object) MarshalJSON() ([]byte, error) {
 // JSON writes the report as one JSON object.
 func (r *Report) JSON(w io.Writer) error {
 	j := jsonReport{Version: currentVersion, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
-	if r.Replay != nil {
+	switch {
+	case r.Claim != nil:
+		j.Engine, j.Claim = "claim", r.jsonClaim()
 		r.jsonReplay(&j)
-	} else {
+	case r.Reproduction != nil:
+		j.Engine, j.Reproduction = "replay", &jsonReproduction{r.Reproduction.Outcome, r.Reproduction.Step, r.Reproduction.Reason}
+		r.jsonReplay(&j)
+	case r.Replay != nil:
+		j.Engine = "replay"
+		r.jsonReplay(&j)
+	default:
 		r.jsonSearch(&j)
 	}
 	enc := json.NewEncoder(w)
@@ -126,11 +157,15 @@ func (r *Report) JSON(w io.Writer) error {
 	return enc.Encode(j)
 }
 
+// jsonReplay says what there is to say of one interleaving, or of none.
 func (r *Report) jsonReplay(j *jsonReport) {
-	j.Engine = "replay"
-	j.jsonResult = jsonResult{Verdict: r.Verdict(), Interleavings: "1", Violating: "0"}
-	j.Replay = jsonTrace(r.Replay)
-	if r.Replay.Violation != "" {
+	j.jsonResult = jsonResult{Verdict: r.Verdict(), Interleavings: "0", Violating: "0"}
+	t := r.trace()
+	if t == nil {
+		return
+	}
+	j.Interleavings, j.Replay = "1", jsonTrace(t)
+	if t.Violation != "" {
 		j.Violating = "1"
 		j.Counterexample = j.Replay
 	}

@@ -54,11 +54,11 @@ type Report struct {
 	Replay *explore.Trace
 
 	// Reproduction is what came of a trace file that was run again; nil if there
-	// was none. Then there are neither Results nor Replay, and only Text is fit for it.
+	// was none. Then there are neither Results nor Replay.
 	Reproduction *explore.Reproduction
 
 	// Claim is what became of a claim, and ClaimLines are its steps; nil if none
-	// was made. Then there is nothing else, and only Text is fit for it.
+	// was made. Then there is nothing else.
 	Claim      *explore.ClaimResult
 	ClaimLines []string
 

@@ -9,8 +9,17 @@ import (
 	"quiesce/explore"
 )
 
-// title returns strategy, property and verdict as the title of a document.
+// title returns strategy, property and verdict as the title of a document, or what
+// else is the answer.
 func (r *Report) title() string {
+	switch {
+	case r.Reproduction != nil:
+		return fmt.Sprintf("%s, %s: %s", r.Strategy, r.Property, r.Reproduction.Outcome)
+	case r.Claim != nil && r.Claim.Trace != nil:
+		return r.Strategy + ": the claim is possible"
+	case r.Claim != nil:
+		return r.Strategy + ": the claim is impossible"
+	}
 	switch r.Verdict() {
 	case explore.Holds:
 		return fmt.Sprintf("%s: %s holds", r.Strategy, r.Property)
@@ -30,6 +39,14 @@ func (r *Report) sentence() string {
 			return fmt.Sprintf("This schedule of %s keeps %s, which proves nothing about the others.", workload, r.Property)
 		}
 		return fmt.Sprintf("This schedule of %s violates %s: %s.", workload, r.Property, r.brief(t.Violation))
+	}
+	switch {
+	case r.Reproduction != nil:
+		return fmt.Sprintf("With %s, %s.", workload, r.outcome())
+	case r.Claim != nil && r.Claim.Trace != nil:
+		return fmt.Sprintf("This interleaving of %s is as claimed.", workload)
+	case r.Claim != nil:
+		return fmt.Sprintf("No interleaving of %s is as claimed.", workload)
 	}
 	res := r.result()
 	switch {

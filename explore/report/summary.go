@@ -38,18 +38,21 @@ func (r *Report) replayed() []line {
 	return append(lines, pauses(r.Replay)...)
 }
 
+// outcome says what became of the schedule of a trace file.
+func (r *Report) outcome() string {
+	switch p := r.Reproduction; p.Outcome {
+	case explore.Reproduced:
+		return "the schedule of the file still violates " + r.Property
+	case explore.NoLongerViolates:
+		return fmt.Sprintf("the schedule of the file keeps %s; nothing is proved about the others", r.Property)
+	default:
+		return fmt.Sprintf("step %d of the schedule of the file %s; nothing is proved, so search again", p.Step, r.brief(p.Reason))
+	}
+}
+
 func (r *Report) reproduced() []line {
 	p := r.Reproduction
-	var outcome string
-	switch p.Outcome {
-	case explore.Reproduced:
-		outcome = "the schedule of the file still violates " + r.Property
-	case explore.NoLongerViolates:
-		outcome = fmt.Sprintf("the schedule of the file keeps %s; nothing is proved about the others", r.Property)
-	case explore.NoLongerPossible:
-		outcome = fmt.Sprintf("step %d of the schedule of the file %s; nothing is proved, so search again", p.Step, r.brief(p.Reason))
-	}
-	lines := []line{{"outcome", string(p.Outcome) + ": " + outcome}}
+	lines := []line{{"outcome", string(p.Outcome) + ": " + r.outcome()}}
 	if p.Outcome != explore.NoLongerPossible && p.Step > 0 {
 		lines = append(lines, line{"differs", fmt.Sprintf("step %d: %s", p.Step, r.brief(p.Reason))})
 	}

@@ -61,6 +61,7 @@ func (s *Store) connect(dsn string) (*connection, error) {
 	if err := s.installRandom(c.SQLiteConn); err != nil {
 		return nil, err
 	}
+	s.watchRowids(c.SQLiteConn)
 	c.RegisterAuthorizer(s.authorize)
 	return c, nil
 }

@@ -28,6 +28,8 @@ const (
 	noLevel           refusal = "isolation levels other than Read Uncommitted, Snapshot and Serializable are not supported: SQLite has none between them; use sql.LevelDefault"
 	noReadOnlyLock    refusal = "a read only transaction of Store.OpenImmediate is not supported: it would take the lock of a writer; begin it on Store.Open"
 
+	noLastRowid refusal = "INSERT without a rowid into a table that has the rowid 9223372036854775807 is not supported: there is no next one, and SQLite draws one at random; give the rowid, or a smaller one to the last row"
+
 	noAwaitRandom refusal = "random() and randomblob() are not supported with Await: a poll that finds nothing would change the content; leave them out"
 
 	noSetupPragma refusal = "PRAGMA in Options.Setup, other than foreign_keys, is not supported by a store with transactions: it would be that of one connection; leave it out"

@@ -63,6 +63,9 @@ type Store struct {
 	timed bool
 	drawn uint64 // by random and randomblob
 
+	lastRowid bool     // some table has had a row with the largest rowid
+	inserted  []string // since then: the rows that a statement has written
+
 	written   bool // since the last Reset
 	redefined bool // the schema, since the last Reset
 	schema    schema
@@ -277,6 +280,15 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 		}
 	}
 
+	var rows []string
+	rehearsed := s.lastRowid && writes(st.verb)
+	if rehearsed {
+		s.written = true
+		if rows, err = s.rehearse(conn, st, c.args); err != nil {
+			return "", err
+		}
+	}
+	s.inserted = nil
 	drawn := s.drawn
 	s.defining = defines(st.verb)
 	var (
@@ -312,6 +324,8 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 	switch {
 	case s.refused != nil:
 		return "", s.refused
+	case s.drew(rehearsed, rows):
+		return "", noLastRowid
 	case err != nil && !st.reads && (t != nil || s.mode == InMemory) && conn.AutoCommit():
 		return "", noRollback
 	case fails(err):
