@@ -32,8 +32,19 @@ type DirectOptions struct {
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is
-// not deterministic.
+// not deterministic, or that a task of it hangs, which is a [*sim.HangError].
 func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
+	results, err := guardedSearch(ctx, sys, "direct", 1, func() ([]*Result, error) {
+		r, err := searchDirectly(ctx, sys, opts)
+		return []*Result{r}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
 	d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(&sys.Property)}
 	r := &Result{Engine: "direct"}
 	var best Schedule

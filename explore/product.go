@@ -76,9 +76,12 @@ type Statistics struct {
 // once. Its verdict and its counts are those of [Direct].
 //
 // A canceled context ends the search with the verdict [Incomplete]. An error
-// means that the system could not be run, or is not deterministic.
+// means that the system could not be run, or is not deterministic, or that a task of it
+// hangs, which is a [*sim.HangError].
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
-	results, err := productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
+	results, err := guardedSearch(ctx, sys, "product", 1, func() ([]*Result, error) {
+		return productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +98,12 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 // time passes for as long as a monitor counts it, which is nothing that happens to
 // the others.
 func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
+	return guardedSearch(ctx, sys, "product", len(properties), func() ([]*Result, error) {
+		return productOfEach(ctx, sys, properties, opts)
+	})
+}
+
+func productOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
 	if sys.Timing == nil {
 		return productOfAll(ctx, sys, properties, opts)
 	}

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,8 +58,12 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
-// system is a [*ScheduleError].
+// system is a [*ScheduleError], and a task that hangs a [*sim.HangError].
 func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
+	return guarded(context.Background(), sys, func() (*Trace, error) { return replay(sys, schedule) })
+}
+
+func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	e, err := sys.Start()
 	if err != nil {
 		return nil, err

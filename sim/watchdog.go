@@ -224,6 +224,10 @@ var mostLeft int64 = 1000
 // mostAsked is how often an abandoned task may ask for something in vain.
 const mostAsked = 100
 
+// firstLook is after how long an abandoned task is looked at that has not ended. It is
+// long for what a task does after an error, since to look stops the world.
+const firstLook = 5 * time.Millisecond
+
 // abandon resumes a task that is to end, and waits until it has, or is left alone
 // because it asks for ever. It returns false if the task is blocked: it may wait for
 // a lock that another one gives back when that is abandoned as well.
@@ -253,7 +257,7 @@ func (w *watchdog) ends(c *coroutine) bool {
 	w.enter(c.name, c, true)
 	defer w.leave()
 	looks := 0
-	for pause := time.Millisecond; looks < 3; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := firstLook; looks < 3; pause = min(2*pause, 100*time.Millisecond) {
 		timer := time.NewTimer(pause)
 		select {
 		case <-c.done:

@@ -68,6 +68,10 @@ const (
 	busyBody    = "busy" // what a store answers with errBusy
 )
 
+// receiveWeight is for how many requests a wait for a message counts that an abandoned
+// task asks for in vain.
+const receiveWeight = 25
+
 var errBusy = errors.New("quiesce: a connection is used while another task receives on it, which is not supported")
 
 // names are the numbers of the connections with a state, by process. A connection
@@ -257,6 +261,10 @@ func (c *conn) receive() error {
 		return redis.ErrClosed
 	}
 	if err != nil {
+		// go-redis dials for each try, and keeps what it has dialled.
+		for range receiveWeight - 1 {
+			_, _ = c.client.proc.Load().Call(req)
+		}
 		return broken(err)
 	}
 	c.unread = nil
