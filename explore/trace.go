@@ -31,7 +31,7 @@ type Trace struct {
 
 // A TraceStep is one step of a [Trace].
 type TraceStep struct {
-	Task, Store    string        // Task is "environment" for a fault that strikes no task; Store is "" for a start, an arrival or a crash
+	Task, Store    string        // Task is "environment" for a fault that strikes no task; Store is "" for a start, an arrival, a yield or a crash
 	Fault          sim.Fault     // that happens in this step; the zero value is none
 	Request, Reply string        // as the store describes them; of an arrival, the reply that arrives
 	Contents       []sim.Content // of every place after the step
