@@ -179,9 +179,9 @@ func TestLateCall(t *testing.T) {
 func TestStop(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for steps := range 4 {
-		unwound, clean := false, true
+		ended, clean := false, true
 		s := system(func(call func(string) string) (string, error) {
-			defer func() { unwound = true }()
+			defer func() { ended = true }()
 			defer call("release the lock")
 			call("x")
 			call("y")
@@ -203,7 +203,7 @@ func TestStop(t *testing.T) {
 		}
 		e.Stop()
 		e.Stop()
-		if !unwound {
+		if !ended {
 			t.Errorf("%d steps: the task is still there", steps)
 		}
 		if clean != (steps == 3) {

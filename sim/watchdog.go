@@ -236,7 +236,7 @@ func (w *watchdog) abandon(c *coroutine) (ended bool) {
 	w.left.Add(1)
 	next := c.next
 	go func() {
-		asks := true // if the goroutine just ends, as by testing.T.FailNow, it was no task
+		asks := false // also if the goroutine just ends, as by testing.T.FailNow
 		defer func() {
 			if asks {
 				w.last.Store(&c.name)
