@@ -145,10 +145,8 @@ func (t *processTable) operations() []operation {
 			switch {
 			case w.store == finished:
 				all = append(all, operation{})
-			case w.store == local && n.arrives != nil && n.arrives[task] > 0:
-				all = append(all, newOperation("", sim.Arrive.Body))
 			case w.store == local:
-				all = append(all, newOperation("", sim.Start.Body))
+				all = append(all, newOperation("", n.local(task).Body))
 			default:
 				req := t.stores[w.store].requests.all[w.request]
 				text, _ := t.sys.Describe(req, "")

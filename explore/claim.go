@@ -65,6 +65,10 @@ func (e *RequestError) Error() string {
 // and a system with more than limit states without symmetry are errors; 0 means no
 // limit.
 func CheckClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*ClaimResult, error) {
+	return guarded(ctx, sys, func() (*ClaimResult, error) { return checkClaim(ctx, sys, claim, limit) })
+}
+
+func checkClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*ClaimResult, error) {
 	tasks := taskNames(sys.Tasks())
 	if len(sys.Faults) > 0 || sys.Timing != nil {
 		tasks = append(tasks, environmentName)

@@ -146,7 +146,7 @@ func TestClaimsAboutNothing(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 14))
 		sys := randomToy(random).system()
 		made := map[string]map[string]bool{} // requests by task
-		d := &direct{sys: sys, tasks: sys.Tasks(), judge: newJudge(sys)}
+		d := newDirect(sys)
 		for {
 			_, _, ok, err := d.next()
 			if err != nil {

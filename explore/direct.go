@@ -39,8 +39,20 @@ type DirectOptions struct {
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is
-// not deterministic; if an execution ended in it, it is an [*ExecutionError].
-func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
+// not deterministic; if an execution ended in it, it is an [*ExecutionError]. A task
+// that hangs is a [*sim.HangError].
+func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, error) {
+	results, err := guardedSearch(ctx, sys, "direct", 1, func() ([]*Result, error) {
+		r, err := searchDirectly(ctx, sys, opts)
+		return []*Result{r}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
+}
+
+func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
 	first := firstCourses(sys)
 	d := newDirect(sys)
 	defer func() { err = d.blamed(err) }()

@@ -196,10 +196,9 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	case w.store == finished || w.store == local && kind != "":
 		return false, nil
 	case w.store == local:
-		s.step.Request = sim.Start
-		if n.arrives != nil && n.arrives[index] > 0 {
+		if s.step.Request = n.local(index); s.step.Request == sim.Arrive {
 			asked := table.histories[n.history].wants[index].store
-			s.step.Request, s.step.Reply = sim.Arrive, g.stores[asked].replies.all[n.arrives[index]-1]
+			s.step.Reply = g.stores[asked].replies.all[n.arrives[index]-1]
 		}
 		m, err := g.learn(code, node, index, 0)
 		s.values[slot] = m.node

@@ -426,8 +426,11 @@ func (g *graph) view(values []uint32) sim.View {
 	for i, t := range g.tasks {
 		n, s := nodes[t.Program], g.slots[g.slot(t.Program)]
 		v.Results[i] = n.wants[t.Index].result
-		if w := g.codes[s.code].histories[n.history].wants[t.Index]; w.store >= 0 {
+		switch w := g.codes[s.code].histories[n.history].wants[t.Index]; {
+		case w.store >= 0:
 			v.Pending[i] = g.stores[w.store].requests.all[w.request]
+		case w == yields:
+			v.Pending[i] = sim.Yield
 		}
 	}
 	if g.asked >= 0 {

@@ -43,14 +43,17 @@ type history struct {
 // A want is what a task does next.
 type want struct {
 	store   int    // that executes its request; local or finished
-	request uint32 // in the table of that store
+	request uint32 // in the table of that store; 1 for a yield
 	result  string // if it has finished
 }
 
 const (
 	finished = -1
-	local    = -2 // a start or an arrival
+	local    = -2 // a start, an arrival or a yield
 )
+
+// yields is what a task wants that lets others run.
+var yields = want{store: local, request: 1}
 
 // crashed is the task of a delivery that is none but the end of all tasks. What
 // was before it does not matter any more, but for the results: its reply is one
@@ -123,6 +126,8 @@ func (t *processTable) wants(p *sim.Process, task int) want {
 	switch {
 	case !ok:
 		return want{store: finished, result: p.Result(task)}
+	case req == sim.Yield:
+		return yields
 	case req.Local():
 		return want{store: local}
 	}
@@ -261,15 +266,22 @@ func (t *processTable) crash(node uint32) (uint32, error) {
 // span returns when the next step of a task happens in a state.
 func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	n := &t.nodes[node]
-	req, fresh := sim.Start, false
-	switch w := n.wants[task]; {
-	case w.store >= 0:
-		req = t.request(w)
-		fresh = t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
-	case n.arrives != nil && n.arrives[task] > 0:
-		req = sim.Arrive
+	fresh := t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
+	if w := n.wants[task]; w.store >= 0 {
+		return t.sys.Span(t.request(w), fresh)
 	}
-	return t.sys.Span(req, fresh)
+	return t.sys.Span(n.local(task), fresh)
+}
+
+// local returns what a task does next that wants something of no store.
+func (n *processNode) local(task int) sim.Request {
+	switch {
+	case n.arrives != nil && n.arrives[task] > 0:
+		return sim.Arrive
+	case n.wants[task] == yields:
+		return sim.Yield
+	}
+	return sim.Start
 }
 
 // request returns what a task asks of a store.
@@ -412,7 +424,10 @@ func (t *processTable) describe(task int, w want, reply sim.Reply) string {
 	case finished:
 		text = fmt.Sprintf("has finished with %q", w.result)
 	case local:
-		text = "start"
+		text = sim.Start.Body
+		if w == yields {
+			text = sim.Yield.Body
+		}
 	default:
 		text = strings.TrimSuffix(t.stores[w.store].describe(w.request, reply), " -> ")
 	}

@@ -91,9 +91,12 @@ type Statistics struct {
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does a task
 // that asks the same for ever. An error means that the system could not be run, or is
-// not deterministic; if an execution ended in it, it is an [*ExecutionError].
+// not deterministic; if an execution ended in it, it is an [*ExecutionError]. A task that
+// hangs is a [*sim.HangError].
 func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result, error) {
-	results, err := productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
+	results, err := guardedSearch(ctx, sys, "product", 1, func() ([]*Result, error) {
+		return productOfAll(ctx, sys, []sim.Property{sys.Property}, opts)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +113,12 @@ func Product(ctx context.Context, sys *sim.System, opts ProductOptions) (*Result
 // time passes for as long as a monitor counts it, which is nothing that happens to
 // the others.
 func ProductOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
+	return guardedSearch(ctx, sys, "product", len(properties), func() ([]*Result, error) {
+		return productOfEach(ctx, sys, properties, opts)
+	})
+}
+
+func productOfEach(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) ([]*Result, error) {
 	if sys.Timing == nil {
 		return productOfAll(ctx, sys, properties, opts)
 	}

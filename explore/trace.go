@@ -2,6 +2,7 @@ package explore
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -32,7 +33,7 @@ type Trace struct {
 
 // A TraceStep is one step of a [Trace].
 type TraceStep struct {
-	Task, Store    string        // Task is "environment" for a fault that strikes no task; Store is "" for a start, an arrival or a crash
+	Task, Store    string        // Task is "environment" for a fault that strikes no task; Store is "" for a start, an arrival, a yield or a crash
 	Fault          sim.Fault     // that happens in this step; the zero value is none
 	Request, Reply string        // as the store describes them; of an arrival, the reply that arrives
 	Contents       []sim.Content // of every place after the step
@@ -59,10 +60,15 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 
 // Replay runs one complete schedule for real, from a fresh world, and returns
 // its trace whether or not the property holds. A schedule that does not fit the
-// system is a [*ScheduleError]. One that ends in an error, of which it need not be
-// complete, is an [*ExecutionError]. It is run twice, the second time in a bubble with
-// another clock, and two traces that differ are a [*NondeterminismError].
+// system is a [*ScheduleError], and a task that hangs a [*sim.HangError]. One that ends
+// in an error, of which it need not be complete, is an [*ExecutionError]. It is run twice,
+// the second time in a bubble with another clock, and two traces that differ are a
+// [*NondeterminismError].
 func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
+	return guarded(context.Background(), sys, func() (*Trace, error) { return replay(sys, schedule) })
+}
+
+func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	t, err := traceOf(sys, schedule)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -79,7 +80,10 @@ func (w *World) RoundTrips(load Workload) (r RoundTrips, err error) {
 		if err != nil {
 			return r, err
 		}
-		if *op.into, err = requests(sys); err != nil {
+		if err := sys.Guard(context.Background(), func() (err error) {
+			*op.into, err = requests(sys)
+			return err
+		}); err != nil {
 			return r, err
 		}
 	}

@@ -205,6 +205,15 @@ func (w *World) warm(stores []sim.Store, load Workload) (setup []sim.Request, lo
 		op := read(i, w.keys, false)
 		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil, load))
 	}
+	err = readers.Guard(context.Background(), func() (err error) {
+		setup, local, err = warmed(readers)
+		return err
+	})
+	return setup, local, err
+}
+
+// warmed runs readers one after the other, and returns what warm does.
+func warmed(readers *sim.System) (setup []sim.Request, local map[int64]Product, err error) {
 	e, err := readers.Start()
 	if err != nil {
 		return nil, nil, err

@@ -12,7 +12,8 @@
 //     it does: their statements overlap. Local code between two requests
 //     runs together with the step before it. That is exact for a process with one
 //     task. With several, which share memory, the moment at which a reply arrives
-//     matters, so that is a step of its own, and so is the start of a task.
+//     matters, so that is a step of its own, and so is the start of a task. A task
+//     that shares memory may ask for one more, to let others in: see [Process.Yield].
 //   - enabled: a task is enabled if its pending request can be executed now, and
 //     blocked if the store says [ErrBlocked].
 //   - schedule: a sequence of choices, which task steps next. It replays an execution.
@@ -37,4 +38,8 @@
 //
 // A machine is deterministic: the same inputs in the same order give the same
 // outputs. Nothing in this package decides an order; package explore does.
+//
+// A task that is not needed any more is abandoned: its clients fail and its context is
+// canceled, so that it ends by its own paths. See [Process.Stop]. A task that hangs ends
+// the run with an error. See [System.Guard].
 package sim

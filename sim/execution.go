@@ -7,7 +7,7 @@ import (
 )
 
 // A Step is one request executed by a store, and its reply. In a process of
-// several tasks the request may be [Start] or [Arrive]. A step of the environment
+// several tasks the request may be [Start] or [Arrive], and in any [Yield]. A step of the environment
 // has the request by which its fault strikes, if it strikes a store.
 type Step struct {
 	Move
@@ -335,7 +335,7 @@ func (e *Execution) take(m Move) error {
 	}
 	if req.Local() {
 		reply := e.arrives[m.Task].reply
-		e.arrives[m.Task], e.ages[m.Task] = arrival{}, Age{}
+		e.arrives[m.Task], e.ages[m.Task], e.fresh[m.Task] = arrival{}, Age{}, false
 		e.trace = append(e.trace, Step{m, req, reply})
 		return p.Deliver(ref.Index, reply)
 	}
@@ -382,7 +382,7 @@ func (e *Execution) View() (View, error) {
 	v.Pending = make([]Request, len(e.tasks))
 	for i, t := range e.tasks {
 		v.Results[i] = e.procs[t.Program].Result(t.Index)
-		if req, ok := e.procs[t.Program].Pending(t.Index); ok && !req.Local() {
+		if req, ok := e.procs[t.Program].Pending(t.Index); ok && req != Start {
 			v.Pending[i] = req
 		}
 	}
@@ -390,8 +390,8 @@ func (e *Execution) View() (View, error) {
 	return v, nil
 }
 
-// Stop ends the execution; tasks that have not finished are unwound. It is
-// safe to call more than once.
+// Stop ends the execution; tasks that have not finished are abandoned: see
+// [Process.Stop]. It is safe to call more than once.
 func (e *Execution) Stop() {
 	for _, p := range e.procs {
 		p.Stop()

@@ -17,6 +17,10 @@ import (
 // processes with equal results cannot be told apart any more, so a task returns
 // "" unless a property looks at its result.
 //
+// Its context is canceled when its process is abandoned: see [Process.Stop]. Unless the
+// constructor has asked for [Process.Context], Done returns nil before that, as if the
+// context were never canceled, so a loop has to call it each time, as is usual.
+//
 // An error says that the task could not do its work, and ends the run: a
 // workload in which operations fail proves nothing about the ones that do not.
 // Once a fault has struck a request of its process, an error is what the caller
@@ -91,13 +95,15 @@ type Process struct {
 
 	atReturn []func(task string) error
 	atEnd    []func(clean bool)
-	ctx      context.Context // of the tasks; nil stands for one that never ends
+	ctx      taskContext // of the tasks
 	cancel   context.CancelFunc
+	over     atomic.Bool // it has ended, or was abandoned
 
 	shown func() Content // what the memory holds; nil if nobody shows it
 	hurt  bool           // a fault has struck one of its requests
 	again bool           // it was started again after a crash
 	stray *atomic.Pointer[TaskError]
+	watch *watchdog
 
 	isolation *Isolation
 }
@@ -108,17 +114,17 @@ type coroutine struct {
 	task    Task
 	known   []error // outcomes of its program
 	next    func() (Request, bool)
-	stop    func()
 	yield   func(Request) bool
 	reply   Reply
 	pending Request
-	waiting bool // for the reply to pending, or to be started
-	unwound bool
-	held    error  // see Hold; nil unless it is held
-	failed  int    // requests in a row
-	struck  int    // requests that have failed, in all
-	refused string // the store that has answered nothing since it refused a request; "" is none
-	again   bool   // its work has failed and is done again: see Supervise
+	waiting bool          // for the reply to pending, or to be started
+	asked   int           // in vain, since its process was abandoned
+	done    chan struct{} // closed when it has ended after that, or is left alone
+	held    error         // see Hold; nil unless it is held
+	failed  int           // requests in a row
+	struck  int           // requests that have failed, in all
+	refused string        // the store that has answered nothing since it refused a request; "" is none
+	again   bool          // its work has failed and is done again: see Supervise
 	result  string
 	err     error
 	goid    atomic.Int64 // 0 unless it has started and not ended
@@ -158,14 +164,16 @@ func (e *TaskError) Error() string {
 
 func (e *TaskError) Unwrap() error { return e.Err }
 
-// unwinding is the panic that ends an abandoned task.
-type unwinding struct{}
-
 // start builds the process of prog. If it has one task, that runs up to its first
 // request. After a crash only the background tasks start; results are those of the
 // other ones, which have ended.
-func start(prog Program, results []string, sys *System) (*Process, error) {
-	p := &Process{name: prog.Name, stray: &sys.stray, isolation: sys.isolation, again: results != nil}
+func (s *System) start(prog Program, results []string) (*Process, error) {
+	if err := s.usable(); err != nil {
+		return nil, err
+	}
+	o := s.origin()
+	p := &Process{name: prog.Name, stray: &o.stray, watch: s.watch(), isolation: o.isolation, again: results != nil}
+	p.ctx.process = p
 	if err := p.construct(prog); err != nil {
 		p.end(false)
 		return nil, err
@@ -195,7 +203,9 @@ func (p *Process) construct(prog Program) (err error) {
 	for _, spec := range specs {
 		p.tasks = append(p.tasks, &coroutine{name: spec.Name, known: prog.Outcomes, pending: Start, waiting: true})
 	}
+	p.watch.enter(p.name, nil, false)
 	tasks := prog.New(p)
+	p.watch.leave()
 	if len(tasks) != len(specs) {
 		return fmt.Errorf("sim: %s has %d tasks, but its New returns %d", prog.Name, len(specs), len(tasks))
 	}
@@ -205,29 +215,33 @@ func (p *Process) construct(prog Program) (err error) {
 	return nil
 }
 
-// start makes the coroutine; it does not run yet. hurt says whether it may fail.
-func (c *coroutine) start(ctx context.Context, hurt *bool) {
-	c.next, c.stop = iter.Pull(func(yield func(Request) bool) {
+// start makes the coroutine of a task of p; it does not run yet. What comes of it once
+// p was abandoned is of no interest, and somebody else may look at the task by then.
+func (c *coroutine) start(p *Process) {
+	c.next, _ = iter.Pull(func(yield func(Request) bool) {
 		c.yield = yield
 		c.goid.Store(goid.Get())
 		growStack()
 		defer func() {
 			c.goid.Store(0)
-			if v := recover(); v != nil && v != (unwinding{}) && c.err == nil {
+			if v := recover(); v != nil && c.err == nil && !p.over.Load() {
 				c.err = panicked(c.name, v)
 			}
 		}()
-		result, err := c.task(ctx)
+		result, err := c.task(&p.ctx)
+		if p.over.Load() {
+			return
+		}
 		if o := c.outcome(err); o != nil {
 			result, err = cmp.Or(result, o.Error()), nil
 		}
 		c.result = result
 		switch {
 		case c.err != nil:
-		case c.held != nil && (err == nil || *hurt):
+		case c.held != nil && (err == nil || p.hurt):
 			c.err = &TaskError{Task: c.name, Err: c.held}
 		case err == nil:
-		case *hurt:
+		case p.hurt:
 			c.result = Failed
 		default:
 			c.err = &TaskError{Task: c.name, Err: err, returned: true}
@@ -261,6 +275,8 @@ func growStack() byte {
 
 // end runs what was registered with AtEnd, latest first.
 func (p *Process) end(clean bool) {
+	p.over.Store(true)
+	p.watch.enter(p.name, nil, false)
 	for i := len(p.atEnd) - 1; i >= 0; i-- {
 		p.atEnd[i](clean)
 	}
@@ -268,6 +284,7 @@ func (p *Process) end(clean bool) {
 	if p.cancel != nil {
 		p.cancel()
 	}
+	p.watch.leave()
 }
 
 // Name returns the name of the program.
@@ -289,15 +306,15 @@ func (p *Process) Isolation() *Isolation { return p.isolation }
 // error of f is one of the task.
 func (p *Process) AtReturn(f func(task string) error) { p.atReturn = append(p.atReturn, f) }
 
-// Context returns the context of the tasks, which is canceled when the process has
-// ended. A constructor asks for it if goroutines of a library are to end with the
-// process. If none does, the context is one that is never canceled, which costs
-// less.
+// Context returns a context that is canceled when the process has ended or is
+// abandoned. A constructor asks for it if goroutines of a library are to end with the
+// process; then the context of the tasks is derived from it. If none does, that one is
+// never canceled before then, which costs less: see [Task].
 func (p *Process) Context() context.Context {
-	if p.ctx == nil {
-		p.ctx, p.cancel = context.WithCancel(context.Background())
+	if p.ctx.base == nil {
+		p.ctx.base, p.cancel = context.WithCancel(context.Background())
 	}
-	return p.ctx
+	return p.ctx.base
 }
 
 // Running returns the name of the task that calls it, and "" if none does.
@@ -329,10 +346,13 @@ func (p *Process) Memory() Content {
 	if p.shown == nil {
 		return nil
 	}
-	if c := p.shown(); c != nil {
-		return c
+	p.watch.enter(p.name, nil, false)
+	c := p.shown()
+	p.watch.leave()
+	if c == nil {
+		return Content{}
 	}
-	return Content{}
+	return c
 }
 
 // Pending returns the request that a task waits for: [Start] if it is yet to be
@@ -353,11 +373,7 @@ func (p *Process) Deliver(task int, r Reply) error {
 		panic("sim: Deliver to " + c.name + ", which waits for nothing")
 	}
 	if c.next == nil {
-		ctx := p.ctx
-		if ctx == nil {
-			ctx = context.Background()
-		}
-		c.start(ctx, &p.hurt)
+		c.start(p)
 	}
 	if c.refused == c.pending.Store {
 		c.refused = ""
@@ -374,7 +390,9 @@ func (p *Process) Deliver(task int, r Reply) error {
 		}
 	}
 	c.reply = r
+	p.watch.enter(c.name, c, false)
 	c.pending, c.waiting = c.next()
+	p.watch.leave()
 	if stray := p.stray.Load(); stray != nil {
 		return stray
 	}
@@ -382,13 +400,23 @@ func (p *Process) Deliver(task int, r Reply) error {
 		return c.err
 	}
 	if !c.waiting {
-		for _, f := range p.atReturn {
-			if err := f(c.name); err != nil {
-				return &TaskError{Task: c.name, Err: err}
-			}
+		if err := p.returned(c); err != nil {
+			return err
 		}
 	}
 	p.endIfDone()
+	return nil
+}
+
+// returned runs what was registered with AtReturn.
+func (p *Process) returned(c *coroutine) error {
+	p.watch.enter(c.name, nil, false)
+	defer p.watch.leave()
+	for _, f := range p.atReturn {
+		if err := f(c.name); err != nil {
+			return &TaskError{Task: c.name, Err: err}
+		}
+	}
 	return nil
 }
 
@@ -403,45 +431,72 @@ func (p *Process) endIfDone() {
 	p.end(!p.hurt)
 }
 
-// Stop abandons the process: tasks that have not finished are unwound. The
-// process must not be used afterwards.
+// Stop abandons the process: what its tasks ask for from now on fails, with
+// [ErrAbandoned], and their context is canceled, as on a server that loses its network
+// while it shuts down. So a task that has not finished ends by its own paths, and its
+// errors and panics are nobody's.
+//
+// One task after the other is told so. One that is blocked, as by a lock that another
+// task of the process holds, may end when that one has. A task that stays blocked, or
+// asks a hundred times in vain, is left where it is for ever, with its stack and its
+// clients. If that are more than a thousand, the system cannot be used again.
+//
+// The process must not be used afterwards.
 func (p *Process) Stop() {
+	var blocked []*coroutine
 	for _, c := range p.tasks {
-		if c.stop != nil {
-			c.stop()
+		if c.waiting && c.next != nil {
+			p.abandon()
+			if !p.watch.abandon(c) {
+				blocked = append(blocked, c)
+			}
 		}
-		c.waiting = false
+		c.waiting, c.next = false, nil
 	}
-	p.end(false)
+	ended := true
+	for _, c := range blocked {
+		ended = p.watch.ends(c) && ended
+	}
+	if ended { // else it uses its clients
+		p.end(false)
+	}
 }
 
-// ErrAbandoned is what [Process.Ask] returns if the process is stopped.
+// abandon makes everything fail that the tasks ask for.
+func (p *Process) abandon() {
+	p.over.Store(true)
+	if p.cancel != nil {
+		p.cancel()
+	}
+}
+
+// Abandoned says whether the process has ended or was abandoned. It may be called on
+// any goroutine.
+func (p *Process) Abandoned() bool { return p.over.Load() }
+
+// ErrAbandoned is what a client gets for a request of a task whose process was
+// abandoned.
 var ErrAbandoned = errors.New("quiesce: the process was abandoned")
 
-// Call is how the client of a store asks for a request: it suspends the task
-// until the reply is delivered. It does not return if the process is stopped
-// meanwhile, or if the task is held, and returns [ErrOutside] if the caller is
-// not a task of the process.
+// Call is how the client of a store asks for a request: it suspends the task until
+// the reply is delivered. It returns [ErrAbandoned] if the process is stopped
+// meanwhile, and at once if it was before, and [ErrOutside] if the caller is not a task
+// of the process. The client hands on the first as what a failed connection gives, in a
+// form for which no library tries again.
 func (p *Process) Call(r Request) (Reply, error) {
-	reply, err := p.Ask(r)
-	if err == ErrAbandoned {
-		panic(unwinding{})
-	}
-	return reply, err
-}
-
-// Ask is Call for a client that holds a lock which a deferred call of the task
-// waits for, so that it cannot be unwound: it returns [ErrAbandoned] if the process
-// is stopped meanwhile.
-func (p *Process) Ask(r Request) (Reply, error) {
 	c := p.running()
-	if c == nil {
+	switch {
+	case c == nil:
 		return "", p.Outside()
+	case p.over.Load():
+		c.askInVain()
+		return "", ErrAbandoned
+	case c.held != nil:
+		c.failHeld()
+		return "", ErrAbandoned
 	}
-	c.checkHeld()
-	if c.unwound || !c.yield(r) {
-		// A deferred call of the task may come here again while it unwinds.
-		c.unwound = true
+	c.yield(r)
+	if p.over.Load() {
 		return "", ErrAbandoned
 	}
 	return c.reply, nil
@@ -458,11 +513,35 @@ func (p *Process) Outside() error {
 	return ErrOutside
 }
 
+// askInVain suspends an abandoned task for ever if it asks too often.
+func (c *coroutine) askInVain() {
+	if c.asked++; c.asked >= mostAsked {
+		c.yield(Request{})
+	}
+}
+
+// Yield lets others run, tasks of the same process and all others, and returns at some
+// later time. It stands for a place in the code between two requests where another
+// goroutine may get in that shares memory with this one:
+//
+//	if c.generation() == g {
+//		p.Yield()
+//		c.put(id, price) // of an older generation, perhaps
+//	}
+//
+// It is a step of its own, called "yield", which no store executes and nothing blocks.
+// In a timed system it takes no longer than a request. A loop of Yield that waits for
+// another task has no end, so neither has a search.
+func (p *Process) Yield() {
+	_, _ = p.Call(Yield) // an error ends the run, or the process is over
+}
+
 // Supervise does the work of a task that has no caller to be told of an error, as a
 // supervisor does in production: work that has failed is done again. Only an error
 // of work in which a fault has struck a request of the task counts as such. Any other
 // one ends the run, whatever faults there were before. Faults are counted, so no task
-// works in vain for ever; of an outage see [Process.Persists].
+// works in vain for ever; of an outage see [Process.Persists]. It returns the error of
+// work when the process was abandoned.
 func (p *Process) Supervise(work func() error) error {
 	c := p.running()
 	if c == nil {
@@ -473,8 +552,8 @@ func (p *Process) Supervise(work func() error) error {
 	for {
 		struck := c.struck
 		err := work()
-		if err == nil {
-			return nil
+		if err == nil || p.over.Load() {
+			return err
 		}
 		if c.struck == struck {
 			c.err = &TaskError{Task: c.name, Err: err}
@@ -501,10 +580,13 @@ func (p *Process) Persists(store string) bool {
 // a task of the process it does nothing, and Call reports that.
 func (p *Process) Hold(err error) (release func()) {
 	c := p.running()
-	if c == nil {
+	if c == nil || p.over.Load() {
 		return func() {}
 	}
-	c.checkHeld()
+	if c.held != nil {
+		c.failHeld()
+		return func() {}
+	}
 	c.held = err
 	return func() {
 		if p.running() == c {
@@ -513,13 +595,10 @@ func (p *Process) Hold(err error) (release func()) {
 	}
 }
 
-// checkHeld ends the task if it is held.
-func (c *coroutine) checkHeld() {
-	if c.held == nil {
-		return
-	}
+// failHeld ends the run, and suspends the task up to when it is abandoned.
+func (c *coroutine) failHeld() {
 	if c.err == nil {
 		c.err = &TaskError{Task: c.name, Err: c.held}
 	}
-	panic(unwinding{})
+	c.yield(Request{})
 }

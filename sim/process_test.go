@@ -174,14 +174,14 @@ func TestLateCall(t *testing.T) {
 	}
 }
 
-// TestStop abandons a task after every number of steps. It must unwind, deferred
+// TestStop abandons a task after every number of steps. It must end, deferred
 // requests included, and leave no goroutine behind.
 func TestStop(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for steps := range 4 {
-		unwound, clean := false, true
+		ended, clean := false, true
 		s := system(func(call func(string) string) (string, error) {
-			defer func() { unwound = true }()
+			defer func() { ended = true }()
 			defer call("release the lock")
 			call("x")
 			call("y")
@@ -203,7 +203,7 @@ func TestStop(t *testing.T) {
 		}
 		e.Stop()
 		e.Stop()
-		if !unwound {
+		if !ended {
 			t.Errorf("%d steps: the task is still there", steps)
 		}
 		if clean != (steps == 3) {
@@ -498,7 +498,7 @@ func TestSupervise(t *testing.T) {
 		{"lost ok wrong", "aab", "relay: wrong"}, // a fault excuses nothing that comes later
 	} {
 		asked := ""
-		p, err := start(Program{Name: "relay", New: func(p *Process) []Task {
+		p, err := new(System).start(Program{Name: "relay", New: func(p *Process) []Task {
 			return []Task{func(context.Context) (string, error) {
 				return "", p.Supervise(func() error {
 					for _, what := range []string{"a", "b"} {
@@ -514,7 +514,7 @@ func TestSupervise(t *testing.T) {
 					return nil
 				})
 			}}
-		}}, nil, new(System))
+		}}, nil)
 		for _, r := range strings.Fields(tt.replies) {
 			if err == nil {
 				err = p.Deliver(0, replies[r])
@@ -545,32 +545,3 @@ func (b *booth) Execute(r Request) (Reply, error) {
 	return "", nil
 }
 func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, string(reply) }
-
-// A task that asks is told that it was abandoned, and is unwound when it calls.
-func TestAskOfAnAbandonedProcess(t *testing.T) {
-	var got []error
-	var ctx context.Context
-	called := false
-	p, err := start(Program{Name: "task", New: func(p *Process) []Task {
-		ctx = p.Context()
-		return []Task{func(own context.Context) (string, error) {
-			if own != ctx || p.Running() != "task" {
-				t.Errorf("the task has another context, or the name %q", p.Running())
-			}
-			for range 2 {
-				_, err := p.Ask(Request{Store: "s"})
-				got = append(got, err)
-			}
-			p.Call(Request{Store: "s"})
-			called = true
-			return "", nil
-		}}
-	}}, nil, new(System))
-	if err != nil || ctx.Err() != nil || p.Running() != "" {
-		t.Fatal(err, ctx.Err(), p.Running())
-	}
-	p.Stop()
-	if len(got) != 2 || got[0] != ErrAbandoned || got[1] != ErrAbandoned || called || ctx.Err() == nil {
-		t.Errorf("%v, called: %v, context: %v", got, called, ctx.Err())
-	}
-}

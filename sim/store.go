@@ -21,13 +21,16 @@ type Request struct {
 }
 
 // Start and Arrive stand for what happens inside a process of several tasks and
-// in no store: a task begins, and the reply to its request arrives.
+// in no store: a task begins, and the reply to its request arrives. Yield is what
+// [Process.Yield] asks for, in any process.
 var (
 	Start  = Request{Body: "start"}
 	Arrive = Request{Body: "arrive"}
+	Yield  = Request{Body: "yield"}
 )
 
-// Local says whether the request is [Start] or [Arrive], which no store executes.
+// Local says whether the request is [Start], [Arrive] or [Yield], which no store
+// executes.
 func (r Request) Local() bool { return r.Store == "" }
 
 // A Reply is what a store answers, in the encoding of that store. An error

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // A System is everything that takes part in one exploration. It may be started
@@ -22,10 +23,16 @@ type System struct {
 	// before any task starts. It is part of no trace.
 	Setup []Request
 
+	// Patience is how much real time the code of a task may take up to its next
+	// request or its end, and that of a constructor. Then a [System.Guard] takes it
+	// for hung. The zero value means 5 seconds.
+	Patience time.Duration
+
 	of        *System // that this one is with another property; nil if it is none
 	stray     atomic.Pointer[TaskError]
 	obstacles map[obstacle]bool // whether the request was blocked there
 	isolation *Isolation        // that goes on; nil if there is none
+	watchdog  *watchdog         // nil until it is needed
 }
 
 // An obstacle is a request in a content of its store, by its key.
@@ -82,13 +89,13 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (*Process, error) { return start(s.Programs[i], nil, s.origin()) }
+func (s *System) Process(i int) (*Process, error) { return s.start(s.Programs[i], nil) }
 
 // Restart starts the i-th process again after a crash: with fresh memory and the
 // background tasks alone. results are those of all its tasks; of the background
 // tasks they do not matter.
 func (s *System) Restart(i int, results []string) (*Process, error) {
-	return start(s.Programs[i], results, s.origin())
+	return s.start(s.Programs[i], results)
 }
 
 // Weather returns the state of the environment in which every execution starts.
@@ -205,7 +212,8 @@ func (i *Isolation) End() {
 // With returns the same system with another property. Only one of the two may run at
 // a time.
 func (s *System) With(p Property) *System {
-	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup, of: s.origin()}
+	return &System{Stores: s.Stores, Programs: s.Programs, Property: p, Faults: s.Faults, Timing: s.Timing, Setup: s.Setup,
+		Patience: s.Patience, watchdog: s.watch(), of: s.origin()}
 }
 
 // After returns the state of the monitor after a step; v is the view then. The error is

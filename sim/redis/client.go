@@ -17,8 +17,8 @@ import (
 
 // Client returns a client of the store for the task of p. It is an ordinary
 // client: commands, pipelines, scripts and hooks work as they do in production.
-// It must be used by the task of p alone, which panics its way out of a command
-// if p is stopped. It need not be closed. It sets no timeouts; a deadline in a
+// It must be used by the task of p alone. If p is stopped, every command fails as on a
+// broken connection. It need not be closed. It sets no timeouts; a deadline in a
 // context would be one of the wall clock.
 //
 // Making a client and its connection costs more than a whole interleaving

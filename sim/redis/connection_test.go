@@ -546,7 +546,7 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// everyConnection watches and subscribes, and cleans up when it is unwound.
+// everyConnection watches and subscribes, and cleans up when it is abandoned.
 func everyConnection(ctx context.Context, c *redis.Client) (string, error) {
 	if _, err := increment(ctx, c); err != nil {
 		return "", err

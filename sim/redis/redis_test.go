@@ -461,7 +461,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// mixed uses everything, and calls the client again when it is unwound.
+// mixed uses everything, and calls the client again when it is abandoned.
 func mixed(ctx context.Context, c *redis.Client) (string, error) {
 	defer c.Del(ctx, "lock")
 	c.Get(ctx, "a")

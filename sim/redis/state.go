@@ -68,6 +68,10 @@ const (
 	busyBody    = "busy" // what a store answers with errBusy
 )
 
+// receiveWeight is for how many requests a wait for a message counts that an abandoned
+// task asks for in vain.
+const receiveWeight = 25
+
 var errBusy = errors.New("quiesce: a connection is used while another task receives on it, which is not supported")
 
 // names are the numbers of the connections with a state, by process. A connection
@@ -150,7 +154,7 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	default:
 		reply, err := p.Call(req)
 		c.checkFailed(reply)
-		return reply, err
+		return reply, broken(err)
 	}
 	req.Conn = st.name
 	if st.receiving {
@@ -159,7 +163,7 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	reply, err := p.Call(req)
 	if err != nil {
 		c.settle(st)
-		return reply, err
+		return reply, broken(err)
 	}
 	if c.checkFailed(reply) {
 		return "", nil
@@ -257,7 +261,11 @@ func (c *conn) receive() error {
 		return redis.ErrClosed
 	}
 	if err != nil {
-		return err
+		// go-redis dials for each try, and keeps what it has dialled.
+		for range receiveWeight - 1 {
+			_, _ = c.client.proc.Load().Call(req)
+		}
+		return broken(err)
 	}
 	c.unread = nil
 	failed := c.checkFailed(reply)
@@ -284,5 +292,19 @@ func (c *conn) hangUp() error {
 	}
 	_, err := c.client.proc.Load().Call(req)
 	c.drop(st)
+	if errors.Is(err, sim.ErrAbandoned) {
+		return nil // a broken connection can be closed
+	}
+	return err
+}
+
+// broken returns what the network makes of an error of [sim.Process.Call]: of an
+// abandoned process, that of a broken connection. It is one for which go-redis does not
+// try again, as it does for io.EOF, also in a client with retries that a task makes of
+// this one's dialer.
+func broken(err error) error {
+	if errors.Is(err, sim.ErrAbandoned) {
+		return &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: err}
+	}
 	return err
 }

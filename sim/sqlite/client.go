@@ -51,10 +51,8 @@ func (s *Store) open(p *sim.Process, immediate bool) *sql.DB {
 			d.session = nil
 			*free = append(*free, d)
 		case p.Isolation() != nil:
-			d.ended.Store(true)
 			p.Isolation().AtEnd(func() { d.db.Close() })
 		default:
-			d.ended.Store(true)
 			d.db.Close()
 		}
 	})
@@ -91,7 +89,6 @@ type database struct {
 
 	immediate bool     // BEGIN IMMEDIATE
 	session   *session // nil if there are no transactions
-	ended     atomic.Bool
 }
 
 // unused reports whether the database is as good as new, and makes it so: a
@@ -137,15 +134,10 @@ func (c *conn) request(call call) (reader, error) {
 		return reader{}, err
 	}
 	req := sim.Request{Store: c.d.store, Body: body}
-	ask := c.d.process.Load().Call
 	if c.tx != nil {
 		req.Conn = c.tx.name
-		if call.mode == modeExec || call.mode == modeQuery {
-			// database/sql holds a lock that a deferred Rollback waits for.
-			ask = c.d.process.Load().Ask
-		}
 	}
-	reply, err := ask(req)
+	reply, err := c.d.process.Load().Call(req)
 	if err == nil {
 		err = failure(reply)
 	}

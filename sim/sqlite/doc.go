@@ -32,9 +32,8 @@
 //
 // Begin a transaction with the context of the task. database/sql starts a goroutine
 // for each, which ends with that context, and not at all if the context never ends
-// and the task is abandoned. A statement in a transaction returns
-// [sim.ErrAbandoned] then, since database/sql holds a lock around it for which a
-// deferred Rollback waits.
+// and the task is abandoned without a Rollback. In an abandoned process every request
+// returns [sim.ErrAbandoned], for which database/sql does not try again.
 //
 // [Await] stands for a loop that polls.
 //

@@ -101,8 +101,8 @@ func (t *tx) Commit() error { return t.end(modeCommit) }
 func (t *tx) Rollback() error { return t.end(modeRollback) }
 
 func (t *tx) end(mode byte) error {
-	if t.c.d.ended.Load() {
-		return nil // database/sql rolls back what its process has abandoned
+	if p := t.c.d.process.Load(); p.Abandoned() && p.Running() != t.task {
+		return sim.ErrAbandoned // database/sql rolls back by itself when the context is done
 	}
 	err := t.c.bound(call{mode: mode})
 	t.c.forgetTx()

@@ -648,7 +648,7 @@ func TestAbandon(t *testing.T) {
 			return err
 		}
 		defer rows.Close()
-		defer db.Exec(`DELETE FROM products`) // also while it unwinds
+		defer db.Exec(`DELETE FROM products`) // also when it is abandoned
 		for rows.Next() {
 			var n int
 			if err := st.QueryRow(1).Scan(&n); err != nil {
