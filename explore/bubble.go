@@ -95,7 +95,8 @@ var (
 	goroutineStart = regexp.MustCompile(`(?m)^created by (.*?)(?: in goroutine \d+)?\n\s+(?:.*/)?([^/\n]+:\d+)`)
 )
 
-// leftover returns the error of the goroutines that are left in a bubble.
+// leftover returns the error of the goroutines that are left in a bubble, nil if none is
+// that could go on by itself.
 func leftover(bubble, process string) error {
 	b := make([]byte, 1<<16)
 	n := runtime.Stack(b, true)
@@ -106,8 +107,8 @@ func leftover(bubble, process string) error {
 	e := &LeftoverError{Process: process, Others: -1}
 	for block := range strings.SplitSeq(string(b[:n]), "\n\n") {
 		header, _, _ := strings.Cut(block, "\n")
-		if !strings.Contains(header, "synctest "+bubble+"]") {
-			continue
+		if !strings.Contains(header, "synctest "+bubble+"]") || strings.Contains(header, "[coroutine") {
+			continue // a coroutine that nobody resumes does nothing, such as a task that was left alone
 		}
 		if e.Others++; e.Others > 0 {
 			continue
@@ -119,6 +120,9 @@ func leftover(bubble, process string) error {
 		if m := goroutineStart.FindStringSubmatch(block); m != nil {
 			e.Started = m[1] + " at " + m[2]
 		}
+	}
+	if e.Others < 0 {
+		return nil
 	}
 	return e
 }

@@ -60,7 +60,10 @@ func tasksOf(sys *sim.System, program int) []sim.TaskRef {
 func (c *course) again(sys *sim.System, program int) ([]moment, error) {
 	tasks := len(c.moments[0].pending)
 	var p *sim.Process
-	var err error
+	err := sys.Usable()
+	if err != nil {
+		return nil, err
+	}
 	if c.results == nil {
 		p, err = sys.Process(program)
 	} else {
@@ -152,6 +155,10 @@ type check struct {
 	class   func(program int) []int // the programs that do the same, this one included
 }
 
+// fewLeft is how many tasks that ask for ever may have been left alone for processes to
+// be told more than once again: each costs memory.
+const fewLeft = 100
+
 // together is how many processes run in one bubble.
 const together = 32
 
@@ -170,6 +177,9 @@ func (k *check) run(ctx context.Context, from int) error {
 		var mine []*course
 		for round := max(1, from); round < mostAgain; round++ {
 			mine = append(mine, k.of(i, round)...)
+		}
+		if k.sys.Left() > fewLeft {
+			mine = nil
 		}
 		if err := k.on(ctx, i, mine); err != nil {
 			return err

@@ -270,7 +270,8 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	if w := n.wants[task]; w.store >= 0 {
 		return t.sys.Span(t.request(w), fresh)
 	}
-	return t.sys.Span(n.local(task), fresh)
+	next := n.local(task)
+	return t.sys.Span(next, fresh && next != sim.Arrive)
 }
 
 // local returns what a task does next that wants something of no store.

@@ -168,7 +168,7 @@ func (e *TaskError) Unwrap() error { return e.Err }
 // request. After a crash only the background tasks start; results are those of the
 // other ones, which have ended.
 func (s *System) start(prog Program, results []string) (*Process, error) {
-	if err := s.usable(); err != nil {
+	if err := s.Usable(); err != nil {
 		return nil, err
 	}
 	o := s.origin()

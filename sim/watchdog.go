@@ -109,7 +109,7 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 	if w.guards {
 		return work()
 	}
-	if err := s.usable(); err != nil {
+	if err := s.Usable(); err != nil {
 		return err
 	}
 	w.guards = true
@@ -205,8 +205,9 @@ func (s *System) patience() time.Duration {
 	return s.Patience
 }
 
-// usable returns an error if no process can be started any more.
-func (s *System) usable() error {
+// Usable returns an error if no process can be started any more: a task hangs, or too
+// many were left alone.
+func (s *System) Usable() error {
 	w := s.watch()
 	if e := w.hang.Load(); e != nil {
 		return fmt.Errorf("a system in which a task hangs cannot be used again: %w", e)
@@ -216,6 +217,9 @@ func (s *System) usable() error {
 	}
 	return nil
 }
+
+// Left returns how many abandoned tasks were left alone, since they ask for ever.
+func (s *System) Left() int { return int(s.watch().left.Load()) }
 
 // mostLeft is how many abandoned tasks may be left alone. Each keeps its stack and its
 // clients, together some 100 KB. Tests lower it.

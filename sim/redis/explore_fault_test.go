@@ -74,7 +74,7 @@ func TestTimePassesBeforeAMessageIsReceived(t *testing.T) {
 		return ""
 	}}
 	d := agree(t, "late", sys)
-	if want := "writer:2,!tick,!tick,!tick,!tick,!tick,!lapse(k),listener:2"; d.Verdict != explore.Violated || d.Counterexample.Token != want {
+	if want := "writer:4,!tick,!tick,!tick,!tick,!tick,!lapse(k),listener:4"; d.Verdict != explore.Violated || d.Counterexample.Token != want {
 		t.Errorf("%s %v, want %s", d.Verdict, d.Counterexample, want)
 	}
 }
@@ -199,11 +199,14 @@ func TestEnginesAgreeOnFaults(t *testing.T) {
 		}
 		return ""
 	}}
-	// listen goes on whatever fails.
+	// listen goes on whatever fails, up to the end of its server.
 	listen := func(ctx context.Context, c *goredis.Client) (string, error) {
 		ps := c.Subscribe(ctx, "a")
 		defer ps.Close()
 		for {
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
 			switch m, err := ps.Receive(ctx); m := m.(type) {
 			case *goredis.Message:
 				c.Append(ctx, "heard", m.Payload)

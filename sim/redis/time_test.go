@@ -296,7 +296,7 @@ func TestWatchedKeyLapses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Stop()
-		for _, c := range strings.Fields(tt.script) {
+		for _, c := range strings.Fields(strings.ReplaceAll(tt.script, "s", "s s")) { // and the reply arrives
 			m := map[string]sim.Move{
 				"s": {Task: 0},
 				"t": {Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}},
@@ -413,9 +413,9 @@ func TestLeaseRunsOut(t *testing.T) {
 	}
 	defer e.Stop()
 	for _, m := range []sim.Move{
-		{Task: 0}, {Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}},
-		{Task: 1}, {Task: sim.Environment, Fault: sim.Fault{Kind: sim.Lapse, Target: "lock"}},
-		{Task: 1}, {Task: 0},
+		{Task: 0}, {Task: 0}, {Task: sim.Environment, Fault: sim.Fault{Kind: sim.Tick}},
+		{Task: 1}, {Task: 1}, {Task: sim.Environment, Fault: sim.Fault{Kind: sim.Lapse, Target: "lock"}},
+		{Task: 1}, {Task: 1}, {Task: 0}, {Task: 0},
 	} {
 		if err := e.Do(m); err != nil {
 			t.Fatal(err)
