@@ -13,11 +13,12 @@ type account struct {
 	tasks     []sim.TaskRef
 	asks      []bool                  // by task: it makes a request in some interleaving
 	expires   bool                    // something that a store held had a TTL
+	news      bool                    // an exchange is new since that was looked for
 	exchanges []map[sim.Exchange]bool // by store
 }
 
 func newAccount(sys *sim.System, tasks []sim.TaskRef) *account {
-	a := &account{sys: sys, tasks: tasks, asks: make([]bool, len(tasks))}
+	a := &account{sys: sys, tasks: tasks, asks: make([]bool, len(tasks)), news: true}
 	for range sys.Stores {
 		a.exchanges = append(a.exchanges, map[sim.Exchange]bool{})
 	}
@@ -73,7 +74,10 @@ func (a *account) took(s sim.Step) {
 	}
 	a.asks[s.Task] = true
 	if _, failed := s.Reply.Failure(); !failed {
-		a.exchanges[a.sys.Store(s.Request.Store)][sim.Exchange{Request: s.Request, Reply: s.Reply}] = true
+		all, e := a.exchanges[a.sys.Store(s.Request.Store)], sim.Exchange{Request: s.Request, Reply: s.Reply}
+		if !all[e] {
+			all[e], a.news = true, true
+		}
 	}
 }
 
@@ -90,7 +94,6 @@ func (g *graph) account() *account {
 	a := newAccount(g.sys, g.tasks)
 	for i, t := range g.stores {
 		for _, st := range t.states {
-			a.see(st.content)
 			for request, s := range st.next {
 				switch s.kind {
 				case done:
@@ -102,8 +105,12 @@ func (g *graph) account() *account {
 		}
 	}
 	values := make([]uint32, g.fields())
-	for id := 0; id < g.set.n && slices.Contains(a.asks, false); id++ {
+	lasting := !slices.ContainsFunc(g.stores, (*storeTable).expires)
+	for id := 0; id < g.set.n && (slices.Contains(a.asks, false) || !lasting && !a.expires); id++ {
 		g.layout.unpack(g.set.key(id), values)
+		for i := 0; i < len(g.stores) && !lasting; i++ {
+			a.see(g.stores[i].states[values[len(g.slots)+i]].content)
+		}
 		for _, e := range g.from(uint32(id)) {
 			if e.task == aside {
 				continue

@@ -322,10 +322,12 @@ func (t *processTable) moment(h uint32) moment {
 	hist := &t.histories[h]
 	m := moment{pending: make([]sim.Request, len(hist.wants)), results: make([]string, len(hist.wants)), memory: hist.key}
 	for task, w := range hist.wants {
-		switch w.store {
-		case finished:
+		switch {
+		case w.store == finished:
 			m.results[task] = w.result
-		case local:
+		case w == yields:
+			m.pending[task] = sim.Yield
+		case w.store == local:
 			m.pending[task] = sim.Start
 		default:
 			m.pending[task] = t.stores[w.store].requests.all[w.request]

@@ -263,9 +263,10 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 	e.Record(d.lookups)
 	watch := watcher{judge: d.judge}
 	see := func() error {
-		if !d.sys.Property.Always && d.look == nil && d.account.expires {
+		if !d.sys.Property.Always && d.look == nil && (d.account.expires || !d.account.news) {
 			return nil
 		}
+		d.account.news = false
 		v, err := e.View()
 		if err != nil {
 			return err

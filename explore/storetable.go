@@ -102,6 +102,11 @@ func (t *storeTable) intern(c sim.Content) uint32 {
 	return id
 }
 
+// expires says whether anything in any state goes away by itself.
+func (t *storeTable) expires() bool {
+	return slices.ContainsFunc(t.states, func(s storeState) bool { return len(s.living) > 0 })
+}
+
 // step returns what the store does with a request in a state.
 func (t *storeTable) step(state, request uint32) (storeStep, error) {
 	if next := t.states[state].next; int(request) < len(next) && next[request].kind != unknown {
