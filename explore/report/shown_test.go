@@ -15,14 +15,14 @@ import (
 // after them are those of the trace.
 func TestTicksAreOneRow(t *testing.T) {
 	r := timed(t)
-	if want := "reader-1:2,writer-1:2,!tick,!tick,!tick,writer-1:2,reader-1:1"; r.trace().Token != want {
+	if want := "reader-1:4,writer-1:4,!tick,!tick,!tick,writer-1:4,reader-1:2"; r.trace().Token != want {
 		t.Fatalf("the schedule is %s", r.trace().Token)
 	}
 	for out, want := range map[string][]string{
-		textOf(t, r, 140):             {"│  5-7 │", "3s passes", "│    8 │", "sleep 3s "},
-		markdownOf(t, r):              {"| 5-7 | environment | `3s passes` |", "| 8 | writer-1 | `sleep 3s` |", ": 5-7 3s passes\n", ": 8 sleep 3s\n", "\n5-7 environment: 3s passes\n"},
-		htmlOf(t, r.HTML):             {`aria-label="Step 5-7"`, `"number":"5-7"`, ">3s passes</text>", ">sleep 3s</text>"},
-		htmlOf(t, comparison(r).HTML): {`<span class="number">5-7</span> environment: <code>3s passes</code>`, `<span class="number">8</span> writer-1: <code>sleep 3s</code>`},
+		textOf(t, r, 140):             {"│ 9-11 │", "3s passes", "│   12 │", "sleep 3s "},
+		markdownOf(t, r):              {"| 9-11 | environment | `3s passes` |", "| 12 | writer-1 | `sleep 3s` |", ": 9-11 3s passes\n", ": 12 sleep 3s\n", "\n9-11 environment: 3s passes\n"},
+		htmlOf(t, r.HTML):             {`aria-label="Step 9-11"`, `"number":"9-11"`, ">3s passes</text>", ">sleep 3s</text>"},
+		htmlOf(t, comparison(r).HTML): {`<span class="number">9-11</span> environment: <code>3s passes</code>`, `<span class="number">12</span> writer-1: <code>sleep 3s</code>`},
 	} {
 		for _, part := range want {
 			if !strings.Contains(out, part) {
