@@ -322,8 +322,8 @@ func TestFaultWhileBooting(t *testing.T) {
 }
 
 // What bounded-staleness says of one product does not depend on another one, whose
-// first price is the same; and a price that a writer has brought back is not old. The
-// steps by which a listener boots are no part of it: see TestMonitorsSeeNoBoot.
+// first price is the same; and a price that two writers have set is not old (of one that
+// comes back see TestStalenessOfDrawnHistories). The steps by which a listener boots are no part of it: see TestMonitorsSeeNoBoot.
 func TestBoundedStaleness(t *testing.T) {
 	for _, c := range []struct {
 		strategy, property string
@@ -331,9 +331,9 @@ func TestBoundedStaleness(t *testing.T) {
 		load               model.Workload
 		violated           bool
 	}{
-		{"ttl", "bounded-staleness=6s", 2, model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}, false},
-		{"ttl", "bounded-staleness=5s", 2, model.Workload{Readers: 3, Writers: 1, MaxStall: time.Second}, true}, // two of them read product 1
-		{"read-modify-write-from-cache", "bounded-staleness=0s", 1, model.Workload{Readers: 1, Writers: 3, MaxStall: 10 * time.Second, TTL: model.NoExpiry}, false},
+		{"ttl", "bounded-staleness=15s", 2, model.Workload{Readers: 2, Writers: 1, MaxStall: 5 * time.Second}, false},
+		{"ttl", "bounded-staleness=10s", 2, model.Workload{Readers: 3, Writers: 1, MaxStall: 5 * time.Second}, true}, // two of them read product 1
+		{"read-modify-write-from-cache", "bounded-staleness=0s", 1, model.Workload{Readers: 1, Writers: 2, MaxStall: 10 * time.Second, TTL: model.NoExpiry}, false},
 	} {
 		if got := violated(t, open(t, c.strategy, c.keys), c.property, c.load); got != c.violated {
 			t.Errorf("%s, %v, %s: violated %v, want %v", c.strategy, c.load, c.property, got, c.violated)

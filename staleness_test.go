@@ -156,12 +156,11 @@ func TestStalenessByItsSentence(t *testing.T) {
 		bounds   []int // in seconds
 		load     model.Workload
 	}{
-		{"naive", 1, []int{0, 1}, model.Workload{Readers: 1, Writers: 2, MaxStall: second, Warm: true, TTL: 2 * second, Faults: crash}},
-		{"naive", 1, []int{0, 1}, model.Workload{Readers: 1, Writers: 2, MaxStall: second, Warm: true, TTL: 2 * second}},
-		{"naive", 2, []int{0}, model.Workload{Readers: 1, Writers: 3, MaxStall: second, Warm: true, TTL: second}},
+		{"naive", 1, []int{0, 1}, model.Workload{Readers: 1, Writers: 2, MaxStall: second, Warm: true, TTL: second, Faults: crash}},
+		{"naive", 1, []int{0, 1}, model.Workload{Readers: 1, Writers: 2, MaxStall: second, Warm: true, TTL: second}},
 		{"naive", 2, []int{0}, model.Workload{Readers: 2, Writers: 1, MaxStall: second, Warm: true, TTL: second}},
-		{"naive", 1, []int{0}, model.Workload{Readers: 1, Writers: 1, MaxStall: second, Warm: true, TTL: 2 * second, Servers: 1, Faults: crash}},
-		{"ttl", 1, []int{0, 2, 3}, model.Workload{Readers: 2, Writers: 1, MaxStall: second, TTL: 2 * second}},
+		{"naive", 1, []int{0}, model.Workload{Readers: 1, Writers: 1, MaxStall: second, Warm: true, TTL: second, Servers: 1, Faults: crash}},
+		{"ttl", 1, []int{2, 3}, model.Workload{Readers: 2, Writers: 1, MaxStall: second, TTL: second}},
 		{"in-transaction", 1, []int{0}, model.Workload{Readers: 1, Writers: 1, MaxStall: second, Warm: true, TTL: second, Faults: crash}},
 		{"read-modify-write-from-cache", 1, []int{0}, model.Workload{Readers: 2, Writers: 1, MaxStall: second, TTL: model.NoExpiry}},
 	} {

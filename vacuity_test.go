@@ -166,7 +166,7 @@ func TestEveryPropertyCanFail(t *testing.T) {
 		{"available", "cache-aside", "circuit-breaker", fault(sim.RedisDown)},
 		{"no-lost-write", "write-behind", "cache-aside", fault(sim.Crash)},
 		{"db-load=1", "cache-aside", "lock-fenced", model.Workload{Readers: 2}},
-		{"bounded-staleness=6s", "naive", "ttl", model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}},
+		{"bounded-staleness=7s", "naive", "ttl", model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}},
 		{"no-deadlock", "counter-serializable", "counter-snapshot", model.Workload{Workers: 2}},
 		{"no-lost-update", "counter-naive", "counter-atomic", model.Workload{Workers: 2}},
 		{"at-most-one-booking", "seat-naive", "seat-for-update", model.Workload{Workers: 2}},
