@@ -67,12 +67,20 @@ func (a *account) see(c sim.Content) {
 	a.expires = a.expires || slices.ContainsFunc(c, func(it sim.Item) bool { return it.TTL > 0 })
 }
 
+// ended records who has asked for something in an execution that is an interleaving.
+func (a *account) ended(trace []sim.Step) {
+	for _, s := range trace {
+		if s.Task != sim.Environment && !s.Request.Local() {
+			a.asks[s.Task] = true
+		}
+	}
+}
+
 // took records a step of a task.
 func (a *account) took(s sim.Step) {
 	if s.Task == sim.Environment || s.Request.Local() {
 		return
 	}
-	a.asks[s.Task] = true
 	if _, failed := s.Reply.Failure(); !failed {
 		all, e := a.exchanges[a.sys.Store(s.Request.Store)], sim.Exchange{Request: s.Request, Reply: s.Reply}
 		if !all[e] {

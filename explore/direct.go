@@ -326,6 +326,7 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 			return view, "", false, err
 		}
 	}
+	d.account.ended(e.Trace())
 	waiting, err := unfinished(d.sys, e)
 	if err != nil {
 		return view, "", false, err

@@ -281,7 +281,8 @@ func (g *graph) doTick(s *step) (bool, error) {
 }
 
 // blocked returns which tasks of the process in a slot have a request that is blocked in
-// a state of these values, a bit for each, and whether another one has not finished.
+// a state of these values, a bit for each, and whether time has to pass for any: another
+// one has not finished, or what blocks one ends by time, see [sim.System.Outlasts].
 func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, err error) {
 	table := g.codes[g.slots[slot].code]
 	for task, w := range table.nodes[values[slot]].wants {
@@ -292,11 +293,13 @@ func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, er
 		if err != nil {
 			return 0, false, err
 		}
-		if is {
-			tasks |= 1 << task
-		} else {
+		if !is {
 			lives = true
+			continue
 		}
+		tasks |= 1 << task
+		held := g.stores[w.store].states[values[len(g.slots)+w.store]].content
+		lives = lives || g.sys.Outlasts(g.weather(values), table.specs[task], table.request(w), held)
 	}
 	return tasks, lives, nil
 }

@@ -352,6 +352,13 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 		}
 		_, enabled := t.step(now, i, "")
 		_, most := t.between(p)
+		if p.started && p.arrives < 0 && !enabled && wait != sim.NoWait {
+			// Time passes for what waits for the end of an outage, or for entries to lapse.
+			st := p.task.states[p.local]
+			out := now.down && st.store == t.down
+			some := slices.ContainsFunc(now.stores[st.store].left[:], func(n int) bool { return n > 0 })
+			alive = alive || out || wait == sim.ForNews && !p.task.background && some
+		}
 		switch {
 		case wait == sim.ForNews && !enabled:
 			p.age, p.blocked = 0, 0

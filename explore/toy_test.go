@@ -478,7 +478,7 @@ func (m *toyMachine) Content() (sim.Content, error) {
 	c := sim.Content{{Name: "state", Value: strconv.Itoa(m.state)}}
 	for _, i := range slices.Sorted(maps.Keys(m.entries)) {
 		n := strconv.Itoa(i)
-		c = append(c, sim.Item{Name: m.name + "-entry-" + n, Value: n, Note: m.entries[i].Truncate(time.Millisecond).String(), TTL: m.entries[i]})
+		c = append(c, sim.Item{Name: m.name + "-entry-" + n, Value: n, Note: m.entries[i].Truncate(time.Millisecond).String(), TTL: max(m.entries[i], time.Nanosecond)})
 	}
 	return c, nil
 }

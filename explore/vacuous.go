@@ -34,10 +34,10 @@ func (a *account) nothing(r *Result) string {
 	switch {
 	case len(a.asks) == 0:
 		return prefix + "there is no task"
-	case !slices.Contains(a.asks, true):
-		return prefix + "no task makes a request in any interleaving"
 	case r.Interleavings.Sign() == 0:
 		return prefix + "in every execution a task sleeps for longer than anything else may last"
+	case !slices.Contains(a.asks, true):
+		return prefix + "no task makes a request in any interleaving"
 	case r.Premise != nil && r.Premise.Sign() == 0:
 		return prefix + "its premise holds in no interleaving"
 	}

@@ -183,7 +183,7 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 
 // older returns the ages of what the tasks wait for when a tick has passed, and false if
 // none can: something is due, or no task that has not finished could do anything by
-// itself, so that time would pass for nobody.
+// itself or because time has passed, so that time would pass for nobody.
 func (e *Execution) older() (ages []Age, passes bool, err error) {
 	if e.sys.Timing == nil {
 		return nil, false, nil
@@ -205,11 +205,25 @@ func (e *Execution) older() (ages []Age, passes bool, err error) {
 				return nil, false, err
 			}
 		}
+		if !alive && blocked {
+			if alive, err = e.outlasts(task, req); err != nil {
+				return nil, false, err
+			}
+		}
 		alive = alive || !blocked
 		ages[task], ok = span.Passes(ages[task], blocked)
 		passes = passes && ok
 	}
 	return ages, passes && alive, nil
+}
+
+// outlasts says of a request that is blocked now what [System.Outlasts] says.
+func (e *Execution) outlasts(task int, req Request) (bool, error) {
+	content, err := e.sys.Stores[e.sys.Store(req.Store)].Content()
+	if err != nil {
+		return false, fmt.Errorf("content of %s: %w", req.Store, err)
+	}
+	return e.sys.Outlasts(e.weather, e.tasks[task], req, content), nil
 }
 
 // blocked says whether the request of a task is blocked now. That is a function of the

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -249,6 +250,17 @@ func (sp Span) Passes(a Age, blocked bool) (Age, bool) {
 		return Age{}, true
 	}
 	return Age{a.Asked + 1, a.Blocked}, a.Asked < sp.Most
+}
+
+// Outlasts says whether time alone can end what blocks the request of a task; c is what
+// the store of the request holds. An outage ends at any time. What waits for news may
+// wait for something to be gone, such as for a lock with a TTL whose owner has crashed.
+// Work in the background waits for news for ever, so no time passes for that.
+func (s *System) Outlasts(w Weather, t TaskRef, req Request, c Content) bool {
+	if s.Refused(w, req) {
+		return true
+	}
+	return !t.Background && s.waits(req) == ForNews && slices.ContainsFunc(c, func(it Item) bool { return it.TTL > 0 })
 }
 
 // Rests says whether the reply to a request, which has just been executed, is due from

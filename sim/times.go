@@ -330,15 +330,25 @@ func (z zone) origin(it Lifetime, before, after []Lifetime) int {
 // atLeast says that moment i is at least so much later than moment j.
 func (z zone) atLeast(i, j int, d time.Duration) { z.later[j][i] = min(z.later[j][i], -d) }
 
+// plus returns the sum of two bounds, which is one as well: what is too long to be told is
+// unbounded, such as twice a TTL of 200 years.
+func plus(a, b time.Duration) time.Duration {
+	switch {
+	case a == unbounded || b == unbounded || a > 0 && b > unbounded-a:
+		return unbounded
+	case a < 0 && b < math.MinInt64-a:
+		return math.MinInt64
+	}
+	return a + b
+}
+
 // close makes every bound as tight as the others make it (Floyd 1962). It returns false if
 // there are no such moments.
 func (z zone) close() bool {
 	for k := range z.later {
 		for i := range z.later {
 			for j := range z.later {
-				if a, b := z.later[i][k], z.later[k][j]; a < unbounded && b < unbounded {
-					z.later[i][j] = min(z.later[i][j], a+b)
-				}
+				z.later[i][j] = min(z.later[i][j], plus(z.later[i][k], z.later[k][j]))
 			}
 		}
 	}
