@@ -20,6 +20,9 @@ const (
 	// longestLoop is how many different requests come again and again at most.
 	longestLoop = 8
 
+	// mostAsked is how much of what a task has asked is looked at.
+	mostAsked = mostRepeats * longestLoop
+
 	// suspicious is how often the same comes before it is looked whether it ever ends.
 	suspicious = 8
 )
@@ -79,19 +82,20 @@ func loopOf(sys *sim.System, task string, asked []sim.Step) error {
 	return e
 }
 
-// asked returns what a task has asked of the stores in an execution.
+// asked returns what a task has asked of the stores at last in an execution.
 func asked(trace []sim.Step, task int) (all []sim.Step) {
-	for _, s := range trace {
-		if s.Task == task && !s.Request.Local() {
+	for i := len(trace) - 1; i >= 0 && len(all) < mostAsked; i-- {
+		if s := trace[i]; s.Task == task && !s.Request.Local() {
 			all = append(all, s)
 		}
 	}
+	slices.Reverse(all)
 	return all
 }
 
-// asked returns what a task has asked of the stores in a history.
+// asked returns what a task has asked of the stores at last in a history.
 func (t *processTable) asked(h uint32, task int) (all []sim.Step) {
-	for h != 0 && t.histories[h].last.task != crashed {
+	for h != 0 && t.histories[h].last.task != crashed && len(all) < mostAsked {
 		d := t.histories[h].last
 		h = d.before
 		if w := t.histories[h].wants[task]; d.task == task && w.store >= 0 {

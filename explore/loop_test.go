@@ -57,6 +57,26 @@ func TestEndlessTask(t *testing.T) {
 	}
 }
 
+// An execution without an end need be no loop: here each request is another one. What
+// was asked long ago is not looked at in every step, or this would take minutes. The
+// product engine learns each step in a run of its own, which takes too long for a test.
+func TestEndlessExecution(t *testing.T) {
+	sys := tasks(anything, nil)
+	sys.Programs = []sim.Program{{Name: "a", New: func(p *sim.Process) []sim.Task {
+		return []sim.Task{func(context.Context) (string, error) {
+			for n := 0; ; n++ {
+				if _, err := p.Call(sim.Request{Store: "register", Body: fmt.Sprint("put ", n)}); err != nil {
+					return "", err
+				}
+			}
+		}}
+	}}}
+	r, err := Direct(context.Background(), sys, DirectOptions{})
+	if err != nil || r.Verdict != Incomplete || r.Reason != errEndless.Error() {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // Many tasks that go round and round do so in so many combinations that the search by
 // itself, breadth first, would not get to the end of one of them.
 func TestManyEndlessTasks(t *testing.T) {

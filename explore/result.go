@@ -20,8 +20,8 @@ const (
 	// explored, and the counterexample is minimal.
 	Violated Verdict = "violated"
 
-	// Incomplete: a limit, a task that asks the same for ever, or an interrupt ended the search. Nothing is proved,
-	// and a counterexample found so far need not be minimal.
+	// Incomplete: a limit, an interrupt, or a task that asks the same for ever ended the
+	// search. Nothing is proved, and a counterexample found so far need not be minimal.
 	Incomplete Verdict = "incomplete"
 
 	// Vacuous: every interleaving was explored and none violates the property, which

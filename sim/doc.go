@@ -12,7 +12,8 @@
 //     it does: their statements overlap. Local code between two requests
 //     runs together with the step before it. That is exact for a process with one
 //     task. With several, which share memory, the moment at which a reply arrives
-//     matters, so that is a step of its own, and so is the start of a task. A task
+//     matters, so that is a step of its own, and so is the start of a task. In a timed
+//     system it matters in every process: see [Timing]. A task
 //     that shares memory may ask for one more, to let others in: see [Process.Yield].
 //   - enabled: a task is enabled if its pending request can be executed now, and
 //     blocked if the store says [ErrBlocked].

@@ -70,8 +70,8 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.workload.Servers, "servers", 0, "the `number` of servers, which the tasks take in turn; 0 means one for each task")
 	f.IntVar(&o.workload.Keys, "keys", 1, "the `number` of products; tasks take them in turn")
 	f.StringVar(&faults, "faults", "", "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault")
-	f.DurationVar(&o.workload.MaxWait, "max-wait", 0, "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay; 0 means no bound (with -max-stall)")
-	f.DurationVar(&o.workload.MaxStall, "max-stall", 0, "the longest `time` from asking for a request to its reply, such as 1s; 0 means untimed, where nothing has a speed")
+	f.DurationVar(&o.workload.MaxWait, "max-wait", 0, "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay;\nwithout it they wait without a bound (with -max-stall)")
+	f.DurationVar(&o.workload.MaxStall, "max-stall", 0, "the longest `time` from asking for a request to its reply, such as 1s; without it the workload is untimed: nothing has a speed")
 	f.DurationVar(&o.workload.Delay, "delay", 0, "the `time` for which a strategy pauses, instead of its own")
 	f.DurationVar(&o.workload.TTL, "ttl", 0, "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own")
 	f.StringVar(&threshold, "threshold", "", "`what` to find the smallest value of for which the property holds: delay (with -max-stall)")
@@ -213,6 +213,9 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		o.workload.Faults = nil
 	}
 	o.threshold = given["threshold"]
+	if err := o.checkDurations(given); err != nil {
+		return err
+	}
 	pauses := o.strategy.Delay > 0
 	w := o.workload
 	switch {
@@ -220,22 +223,14 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("-threshold %s: delay is the only threshold; values of -%s can be tried one by one", threshold, threshold)
 	case o.threshold && threshold != "delay":
 		return fmt.Errorf("-threshold %q: delay is the only threshold", threshold)
-	case given["max-stall"] && w.MaxStall <= 0:
-		return fmt.Errorf("-max-stall %s: must be more than 0", w.MaxStall)
-	case given["max-wait"] && w.MaxWait <= 0:
-		return fmt.Errorf("-max-wait %s: must be more than 0", w.MaxWait)
 	case w.MaxWait > 0 && w.MaxStall == 0:
 		return errors.New("-max-wait goes with -max-stall: without it no time passes")
-	case given["delay"] && w.Delay <= 0:
-		return fmt.Errorf("-delay %s: must be more than 0", w.Delay)
 	case (given["ttl"] || w.TTL != 0) && o.strategy.TTL == 0:
 		return fmt.Errorf("%s keeps no products in Redis, so no TTL can be chosen", o.strategy.Name)
 	case (given["delay"] || o.threshold) && !pauses:
 		return fmt.Errorf("%s does not pause, so no delay can be chosen", o.strategy.Name)
 	case given["unit"] && !o.threshold:
 		return errors.New("-unit is that of -threshold; it goes with nothing else")
-	case given["unit"] && o.unit <= 0:
-		return fmt.Errorf("-unit %s: must be more than 0", o.unit)
 	case o.threshold && o.format == "dot":
 		return errors.New("-format dot draws the graph of one delay; it does not go with -threshold")
 	case o.threshold && (w.MaxStall == 0 || given["delay"] || o.replay):
@@ -246,6 +241,24 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 		return fmt.Errorf("-faults expire does not go with -ttl 0: nothing else that %s keeps in Redis has a TTL", o.strategy.Name)
 	case w.Faults[sim.Expire] > 0 && w.MaxStall > 0:
 		return errors.New("-faults expire does not go with -max-stall, where keys expire when their time has come")
+	}
+	return nil
+}
+
+// checkDurations refuses durations of which no clock can be made: a tick divides all of
+// them, and Redis knows no part of a millisecond.
+func (o *options) checkDurations(given map[string]bool) error {
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{{"max-stall", o.workload.MaxStall}, {"max-wait", o.workload.MaxWait}, {"delay", o.workload.Delay}, {"unit", o.unit}} {
+		switch {
+		case !given[d.flag]:
+		case d.value <= 0:
+			return fmt.Errorf("-%s %s: must be more than 0", d.flag, d.value)
+		case d.value%time.Millisecond != 0:
+			return fmt.Errorf("-%s %s: must be whole milliseconds, such as 1ms", d.flag, d.value)
+		}
 	}
 	return nil
 }
