@@ -100,6 +100,8 @@ func TestHang(t *testing.T) {
 			view := func(p *Process) { c.get(); ask(p); c.free <- true }
 			return server(view, view)()
 		}, `^view-2 .* it is in chan receive at watchdog_test\.go:\d+; `},
+		{"a pause of real time", server(func(*Process) { time.Sleep(time.Second) }),
+			`^view-1 has asked for nothing for \S+; it is in time\.Sleep at watchdog_test\.go:\d+; .*: sleep by sim\.Clock$`},
 		{"a loop", server(loop),
 			`^view-1 has asked for nothing for \S+; it is (running|in \S+) at watchdog_test\.go:\d+; let it ask for something`},
 		{"a loop when it is abandoned", server(loop, func(*Process) { panic("no luck") }),

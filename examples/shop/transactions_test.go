@@ -124,10 +124,10 @@ func TestFinerThanSQLite(t *testing.T) {
 // for an answer. What it can read is executed.
 func TestDialect(t *testing.T) {
 	for query, words := range map[string][]string{
-		"SELECT stock FROM products WHERE id = ? FOR UPDATE":                         {"FOR UPDATE", "Store.OpenImmediate"},
-		"UPDATE products SET price = 1 WHERE id = ? AND NOW() > '2020'":              {"no such function: NOW"},
-		"SELECT stock::int FROM products WHERE id = ?":                               {`unrecognized token: ":"`},
-		"INSERT INTO products VALUES (?, 1, 1) ON DUPLICATE KEY UPDATE price = 9900": {`near "DUPLICATE": syntax error`},
+		"SELECT stock FROM products WHERE id = ? FOR UPDATE":                      {"FOR UPDATE", "SQLite locks no rows", "Store.OpenImmediate"},
+		"UPDATE products SET price = 1 WHERE id = ? AND NOW() > '2020'":           {"no such function: NOW"},
+		"SELECT stock::int FROM products WHERE id = ?":                            {`unrecognized token: ":"`},
+		"INSERT INTO products VALUES (?, 1, 1) ON DUPLICATE KEY UPDATE price = 1": {`near "DUPLICATE": syntax error`},
 	} {
 		w := newWorld(t, sqlite.WAL)
 		f := w.check(oneOrder, w.apart(status("a", func(ctx context.Context, s *Shop) error {

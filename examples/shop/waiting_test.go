@@ -15,9 +15,10 @@ import (
 // hangs wants an error that says which task waits, and where.
 func (w *world) hangs(words []string, programs ...sim.Program) {
 	w.t.Helper()
+	w.t.Parallel() // for each takes its time
 	sys := w.system(anything, programs...)
-	sys.Patience = 300 * time.Millisecond
-	hang := fails[*sim.HangError](check(w.t, sys, explore.ProductOptions{}), append(words, "has asked for nothing for 300ms")...)
+	sys.Patience = 2 * time.Second
+	hang := fails[*sim.HangError](check(w.t, sys, explore.ProductOptions{}), append(words, "has asked for nothing for 2s")...)
 	if hang != nil && !hang.Waits {
 		w.t.Errorf("it runs, and waits for nothing: %v", hang)
 	}
@@ -93,7 +94,7 @@ func TestPoolOfOne(t *testing.T) {
 func TestRealSleep(t *testing.T) {
 	w := newWorld(t, sqlite.InMemory)
 	w.hangs([]string{"in time.Sleep at waiting_test.go:", "sleep by"}, w.apart(try("discount", func(ctx context.Context, s *Shop) error {
-		time.Sleep(time.Second)
+		time.Sleep(20 * time.Second)
 		return s.Discount(ctx, 1, 7900)
 	}))...)
 }
@@ -103,8 +104,12 @@ func TestLock(t *testing.T) {
 	w := newWorld(t, sqlite.InMemory)
 	locked := func(tries int) []sim.Program {
 		programs := w.apart(
-			try("a", func(ctx context.Context, s *Shop) error { return s.Locked(ctx, 1, tries, func() error { return s.Discount(ctx, 1, 1) }) }),
-			try("b", func(ctx context.Context, s *Shop) error { return s.Locked(ctx, 1, tries, func() error { return s.Discount(ctx, 1, 2) }) }))
+			try("a", func(ctx context.Context, s *Shop) error {
+				return s.Locked(ctx, 1, tries, func() error { return s.Discount(ctx, 1, 1) })
+			}),
+			try("b", func(ctx context.Context, s *Shop) error {
+				return s.Locked(ctx, 1, tries, func() error { return s.Discount(ctx, 1, 2) })
+			}))
 		for i := range programs {
 			programs[i].Outcomes = []error{ErrBusy}
 		}
@@ -119,7 +124,7 @@ func TestLock(t *testing.T) {
 	if f := w.check(someone, locked(2)...); f.verdict(explore.Holds).Premise != nil {
 		t.Error("a premise from nowhere")
 	}
-	w.check(anything, locked(0)...).because(explore.Incomplete, "has asked SET lock:product:1 token of ", "nx → (nil) 100 times in a row, a loop without an end", "redis.Await")
+	w.check(anything, locked(0)...).because(explore.Incomplete, "has asked SET lock:product:1 'token of ", "nx → (nil) 100 times in a row, a loop without an end", "redis.Await")
 
 	awaited := func(name string) operation {
 		return try(name, func(ctx context.Context, s *Shop) error {
