@@ -130,7 +130,11 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 		end.err = work()
 		end.exits = false
 	}()
-	return w.wait(ctx, s.patience(), ended)
+	err := w.wait(ctx, s.patience(), ended)
+	if stray := s.Stray(); stray != nil && w.hang.Load() != nil {
+		return fmt.Errorf("%w\n%w", stray, err) // it waits for what came of that, perhaps
+	}
+	return err
 }
 
 // An ending is how the work of a Guard has ended.

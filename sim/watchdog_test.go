@@ -132,6 +132,24 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// A task that hangs after a client was called from outside it may wait for what came of
+// that, so the error is both, that call first.
+func TestHangAfterACallFromOutside(t *testing.T) {
+	s := &System{Stores: []Store{&counter{}}, Patience: 200 * time.Millisecond, Programs: []Program{{Name: "a", New: func(p *Process) []Task {
+		return []Task{func(context.Context) (string, error) {
+			called := make(chan error)
+			go func() { _, err := p.Call(Request{Store: "counter", Body: "x"}); called <- err }()
+			<-called
+			select {}
+		}}
+	}}}}
+	err := s.Guard(context.Background(), func() error { return finish(s) })
+	var hang *HangError
+	if !errors.Is(err, ErrOutside) || !errors.As(err, &hang) || !strings.HasPrefix(err.Error(), "a: "+ErrOutside.Error()) {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A guarded run whose context is canceled while a task hangs comes back, long before its
 // patience is at an end, and says where the task is. What comes back later touches
 // nothing.

@@ -2,6 +2,7 @@ package shop
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -89,14 +90,15 @@ func TestLogicalExpiry(t *testing.T) {
 	}}, discount)...).holds(6)
 }
 
-// TestDeadline: a deadline is one of real time, which a task that is suspended for longer
-// meets. It meets none in a bubble.
+// TestDeadline: the deadline of View is one of real time. While time passes a reply may
+// come after it, which the search does not notice, and the audit does.
 func TestDeadline(t *testing.T) {
 	w := newWorld(t, sqlite.InMemory)
-	w.differs([]string{"context deadline exceeded", clock}, operation{"a", func(ctx context.Context, s *Shop) (string, error) {
-		ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
-		defer cancel()
-		time.Sleep(time.Millisecond) // the search does something else
-		return "", s.Redis.Get(ctx, "x").Err()
-	}}, discount)
+	sys := w.system(anything, w.apart(view, discount)...)
+	sys.Timing = &sim.Timing{Tick: 20 * time.Second, MaxStall: 20 * time.Second}
+	f := check(t, sys, explore.ProductOptions{})
+	fails[error](f, "context deadline exceeded", "a deadline of real time, such as context.WithTimeout")
+	if !errors.Is(f.err, context.DeadlineExceeded) {
+		t.Error(f.err)
+	}
 }
