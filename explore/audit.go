@@ -69,7 +69,10 @@ func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 		if errors.As(err, &nd) && errors.As(g.check(ctx, nil, true, timesAgain, mostAgain), &again) {
 			nd.Cause = again.Cause
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			return n, fmt.Errorf("audit: %w\nmost likely cause: %s", err, causeDeadline)
+		case err != nil:
 			return n, fmt.Errorf("audit: %w", err)
 		}
 	}
@@ -92,6 +95,7 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		if !ok {
 			return g.auditEnd(e, values, expected)
 		}
+		elapse(g.sys, m)
 		s, ok, err := g.do(values, g.mover(m), m)
 		if err != nil {
 			return err

@@ -249,6 +249,41 @@ func TestCauses(t *testing.T) {
 	}
 }
 
+// TestClockThatGoesOn has a task that gives up when a request has taken a second by its
+// own clock. No such second passes in the search, where it never gives up. In a bubble it
+// does.
+func TestClockThatGoesOn(t *testing.T) {
+	patient := func(do func(string) string) string {
+		begun := time.Now()
+		do("get")
+		if time.Since(begun) >= time.Second {
+			return "late"
+		}
+		do("put 1")
+		return ""
+	}
+	patience := sim.Property{Monitor: &sim.Monitor{Start: "in time", After: func(state string, e sim.Event) string {
+		if e.Fault.Kind == sim.Tick && e.View.Pending[0].Body == "get" {
+			return "late"
+		}
+		return state
+	}}, Violation: func(v sim.View) string {
+		if v.Monitor == "late" && v.Results[0] != "late" {
+			return "it is late and does not give up"
+		}
+		return ""
+	}}
+	for cause, property := range map[string]sim.Property{"": anything, causeClock: patience} {
+		sys := tasks(property, map[string]body{"a": patient, "b": puts("3", "4")})
+		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: 2 * time.Second}
+		r, err := Product(context.Background(), sys, ProductOptions{})
+		var nd *NondeterminismError
+		if !errors.As(err, &nd) || nd.Cause != cause {
+			t.Errorf("%+v, error %v", r, err)
+		}
+	}
+}
+
 // TestClass has programs of one class of which one does something else, in every place
 // in which it can be, whatever the property says.
 func TestWrongClass(t *testing.T) {

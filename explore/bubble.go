@@ -81,6 +81,15 @@ func bubble(sys *sim.System, process string, f func() error) (err error) {
 	return err
 }
 
+// elapse lets the clock of the bubble go on by the time that passes in a move. So whoever
+// measures by time.Now what TTLs and sleeps are measured by in ticks does something else
+// than outside of a bubble, where no time passes.
+func elapse(sys *sim.System, m sim.Move) {
+	if m.Fault.Kind == sim.Tick {
+		time.Sleep(sys.Timing.Tick)
+	}
+}
+
 // bubbleName returns how the runtime calls the bubble of the running goroutine.
 func bubbleName() string {
 	var b [64]byte

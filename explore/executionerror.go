@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -183,7 +184,11 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	if err != nil {
 		now = essence(err)
 	}
-	return &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
+	differs := &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
+	if errors.Is(learned, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
+		differs.Cause = causeDeadline
+	}
+	return differs
 }
 
 // essence returns the text of an error without where it was: the process of another task

@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -225,6 +226,28 @@ func TestErrorThatIsNotDeterministic(t *testing.T) {
 	var e *NondeterminismError
 	_, err := Product(context.Background(), sys, ProductOptions{})
 	if !errors.As(err, &e) || !slices.Equal(e.Before, []string{"book-1: get -> ", "book-1: put taken -> taken", "database is locked"}) || e.Now[3] != "no error" {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A deadline of real time is met or not as fast as the search is, which the error says.
+func TestDeadlineThatIsNotMetAgain(t *testing.T) {
+	sys := bookings("")
+	runs := 0
+	sys.Programs[1].New = func(p *sim.Process) []sim.Task {
+		return []sim.Task{func(ctx context.Context) (string, error) {
+			_, err := book(p)(ctx)
+			if errors.Is(err, errLocked) {
+				if err = nil; runs == 0 {
+					err = fmt.Errorf("book: %w", context.DeadlineExceeded)
+				}
+				runs++
+			}
+			return "", err
+		}}
+	}
+	var e *NondeterminismError
+	if _, err := Product(context.Background(), sys, ProductOptions{}); !errors.As(err, &e) || e.Cause != causeDeadline {
 		t.Errorf("error %v", err)
 	}
 }

@@ -23,7 +23,7 @@ func guarded[T any](ctx context.Context, sys *sim.System, search func() (T, erro
 func guardedSearch(ctx context.Context, sys *sim.System, engine string, n int, search func() ([]*Result, error)) ([]*Result, error) {
 	results, err := guarded(ctx, sys, search)
 	var hang *sim.HangError
-	if !errors.As(err, &hang) || hang.Interrupted == nil {
+	if !errors.As(err, &hang) || hang.Interrupted == nil || errors.Is(err, sim.ErrOutside) {
 		return results, err
 	}
 	for range n {

@@ -15,10 +15,11 @@ type NondeterminismError struct {
 
 // The usual causes.
 const (
-	causeClock  = "the wall clock, such as time.Now: what it shows differs from run to run"
-	causeChance = "chance: iteration over a map, select, random numbers, or a counter that outlives its run"
-	causeMemory = "memory that outlives a run or is shared by processes: a package-level variable, a sync.Once, a cache; what a process knows has to be made by New"
-	causeClass  = "a wrong Class: that of %s and %s is equal, but they do not do the same"
+	causeClock    = "the wall clock, such as time.Now: what it shows differs from run to run"
+	causeDeadline = "a deadline of real time, such as context.WithTimeout: whether it is met depends on how fast the search is; make it long"
+	causeChance   = "chance: iteration over a map, select, random numbers, or a counter that outlives its run"
+	causeMemory   = "memory that outlives a run or is shared by processes: a package-level variable, a sync.Once, a cache; what a process knows has to be made by New"
+	causeClass    = "a wrong Class: that of %s and %s is equal, but they do not do the same"
 )
 
 func (e *NondeterminismError) Error() string {

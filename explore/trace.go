@@ -69,25 +69,34 @@ func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 }
 
 func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
-	t, err := traceOf(sys, schedule)
+	t, err := traceOf(sys, schedule, nil)
 	if err != nil {
 		return nil, err
 	}
 	var again *Trace
 	var misfit *ScheduleError
 	err = bubble(sys, "", func() (err error) {
-		again, err = traceOf(sys, schedule)
+		again, err = traceOf(sys, schedule, func(m sim.Move) { elapse(sys, m) })
 		return err
 	})
+	var now []string
 	switch {
 	case errors.As(err, &misfit):
-		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: []string{misfit.Error()}}
+		now = []string{misfit.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: []string{essence(err)}, Cause: causeDeadline}
 	case err != nil:
 		return nil, err
-	case !reflect.DeepEqual(t, again):
-		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: again.lines()}
+	case reflect.DeepEqual(t, again):
+		return t, nil
+	default:
+		now = again.lines()
 	}
-	return t, nil
+	e := &NondeterminismError{Machine: "the system", Before: t.lines(), Now: now}
+	if once, err := traceOf(sys, schedule, nil); err == nil && reflect.DeepEqual(t, once) {
+		e.Cause = causeClock
+	}
+	return nil, e
 }
 
 // lines returns the steps for a person, and how they end.
@@ -101,8 +110,8 @@ func (t *Trace) lines() (lines []string) {
 	return lines
 }
 
-// traceOf runs a schedule once.
-func traceOf(sys *sim.System, schedule Schedule) (t *Trace, err error) {
+// traceOf runs a schedule once. after, if not nil, is called with every move that is made.
+func traceOf(sys *sim.System, schedule Schedule, after func(sim.Move)) (t *Trace, err error) {
 	e, err := sys.Start()
 	if err != nil {
 		return nil, began(sys, err)
@@ -131,6 +140,9 @@ func traceOf(sys *sim.System, schedule Schedule) (t *Trace, err error) {
 	for i, m := range schedule {
 		if err := take(sys, e, m, i+1); err != nil {
 			return nil, err
+		}
+		if after != nil {
+			after(m)
 		}
 		if view, err = e.View(); err != nil {
 			return nil, err

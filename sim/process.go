@@ -260,7 +260,11 @@ func (c *coroutine) outcome(err error) error {
 }
 
 func panicked(name string, v any) *TaskError {
-	return &TaskError{Task: name, Err: fmt.Errorf("panic: %v", v), Stack: string(debug.Stack())}
+	err, ok := v.(error)
+	if !ok {
+		err = fmt.Errorf("%v", v)
+	}
+	return &TaskError{Task: name, Err: fmt.Errorf("panic: %w", err), Stack: string(debug.Stack())}
 }
 
 // growStack makes the stack of a new coroutine large enough for a database client

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,8 @@ func (e *HangError) Error() string {
 	switch {
 	case e.Abandoned:
 		return text + "its run is over: return when a client fails, or when the context is done"
+	case strings.HasPrefix(e.Place, "in time.Sleep "):
+		return text + "that is real time, and takes as long for every interleaving: sleep by sim.Clock"
 	case e.Waits:
 		return text + "the other tasks go on only when it asks for something or ends: hold no lock and no connection across a request that another task needs, share none between processes, and wait for no goroutine"
 	}
@@ -127,7 +130,11 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 		end.err = work()
 		end.exits = false
 	}()
-	return w.wait(ctx, s.patience(), ended)
+	err := w.wait(ctx, s.patience(), ended)
+	if stray := s.Stray(); stray != nil && w.hang.Load() != nil {
+		return fmt.Errorf("%w\n%w", stray, err) // it waits for what came of that, perhaps
+	}
+	return err
 }
 
 // An ending is how the work of a Guard has ended.

@@ -100,6 +100,8 @@ func TestHang(t *testing.T) {
 			view := func(p *Process) { c.get(); ask(p); c.free <- true }
 			return server(view, view)()
 		}, `^view-2 .* it is in chan receive at watchdog_test\.go:\d+; `},
+		{"a pause of real time", server(func(*Process) { time.Sleep(time.Second) }),
+			`^view-1 has asked for nothing for \S+; it is in time\.Sleep at watchdog_test\.go:\d+; .*: sleep by sim\.Clock$`},
 		{"a loop", server(loop),
 			`^view-1 has asked for nothing for \S+; it is (running|in \S+) at watchdog_test\.go:\d+; let it ask for something`},
 		{"a loop when it is abandoned", server(loop, func(*Process) { panic("no luck") }),
@@ -127,6 +129,24 @@ func TestHang(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A task that hangs after a client was called from outside it may wait for what came of
+// that, so the error is both, that call first.
+func TestHangAfterACallFromOutside(t *testing.T) {
+	s := &System{Stores: []Store{&counter{}}, Patience: 200 * time.Millisecond, Programs: []Program{{Name: "a", New: func(p *Process) []Task {
+		return []Task{func(context.Context) (string, error) {
+			called := make(chan error)
+			go func() { _, err := p.Call(Request{Store: "counter", Body: "x"}); called <- err }()
+			<-called
+			select {}
+		}}
+	}}}}
+	err := s.Guard(context.Background(), func() error { return finish(s) })
+	var hang *HangError
+	if !errors.Is(err, ErrOutside) || !errors.As(err, &hang) || !strings.HasPrefix(err.Error(), "a: "+ErrOutside.Error()) {
+		t.Errorf("error %v", err)
 	}
 }
 

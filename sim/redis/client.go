@@ -286,6 +286,8 @@ func (c *conn) handshake() bool {
 		c.put("+OK\r\n")
 	case is(name, "CLIENT") && len(c.args) > 1 && (is(c.args[1], "SETINFO") || is(c.args[1], "SETNAME")):
 		c.put("+OK\r\n")
+	case is(name, "CLIENT") && len(c.args) > 1 && is(c.args[1], "MAINT_NOTIFICATIONS"):
+		c.put("-ERR unknown subcommand 'maint_notifications'. Try CLIENT HELP.\r\n") // as of a server that has none
 	default:
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -24,7 +25,7 @@ import (
 // Different values look different: 1 is an integer, 1.0 is a real, "1" is a
 // text, {"blob":"31"} is a blob. A rowid that is no column is in the note, since
 // it decides the order of rows. A text in a key is quoted unless it looks like a
-// name. After the tables come the objects of the schema that differ from the
+// name, a UUID or a date. After the tables come the objects of the schema that differ from the
 // initial ones, such as sqlite_master/table/orders (with the value "" if it was
 // dropped), and then "random": how many random numbers were drawn, if any since
 // the start.
@@ -132,9 +133,10 @@ func appendKey(b []byte, v driver.Value) []byte {
 	return appendJSON(b, v)
 }
 
-// plain reports whether a text cannot be mistaken for anything else in a key.
+// plain reports whether a text cannot be mistaken for anything else in a key. A UUID
+// cannot, even if it begins with a digit, nor can a date.
 func plain(s string) bool {
-	if s == "" || s == "null" || isDigit(s[0]) {
+	if s == "" || s == "null" || isDigit(s[0]) && isNumber(s) {
 		return false
 	}
 	for i := range len(s) {
@@ -143,6 +145,12 @@ func plain(s string) bool {
 		}
 	}
 	return true
+}
+
+// isNumber reports whether appendJSON could write a text for a number, and for some more.
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // appendJSON appends a value of SQLite as JSON: different values differ.

@@ -7,8 +7,8 @@
 // a prepared statement. Its rows arrive with its reply, so reading and closing
 // them is no step, and neither is opening a connection or preparing a statement.
 // Nothing is executed before its step: an UPDATE given to Query is executed even
-// if its rows are never read. Because preparing is no step, a syntax error shows
-// when the statement is executed.
+// if its rows are never read. Because preparing is no step, that a statement cannot
+// be read shows when it is executed.
 //
 // BEGIN, COMMIT and ROLLBACK are steps, too, if the [Mode] of the store has
 // transactions. Outside a transaction every statement commits by itself.
@@ -62,7 +62,8 @@
 // depend on, that is the memory of the connection (PRAGMA, temporary tables, attached databases, last_insert_rowid, changes), its layout on disk
 // (EXPLAIN, rootpage) and the machine (localtime, load_extension), is refused, and
 // so are several statements in one request, since another task may get in between
-// them. With transactions the schema cannot change, either. A refusal is an error of Execute, which ends the run, and not an error for
+// them. With transactions the schema cannot change, either. Refused is also what SQLite does not
+// understand, such as FOR UPDATE, NOW() or a syntax error: another database might. A refusal is an error of Execute, which ends the run, and not an error for
 // the task, which might ignore it and look fine.
 //
 // For the same reason a result says 0 where SQLite would report something about

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -27,6 +28,8 @@ const (
 	noIsolation       refusal = "isolation above Read Uncommitted is not supported by the mode SharedCache: all transactions see what is not committed there; set Options.Mode to sqlite.WAL"
 	noLevel           refusal = "isolation levels other than Read Uncommitted, Snapshot and Serializable are not supported: SQLite has none between them; use sql.LevelDefault"
 	noReadOnlyLock    refusal = "a read only transaction of Store.OpenImmediate is not supported: it would take the lock of a writer; begin it on Store.Open"
+
+	noRowLocks refusal = "FOR UPDATE and FOR SHARE are not supported: SQLite locks no rows; leave them out and open the database by Store.OpenImmediate, which locks all of it"
 
 	noLastRowid refusal = "INSERT without a rowid into a table that has the rowid 9223372036854775807 is not supported: there is no next one, and SQLite draws one at random; give the rowid, or a smaller one to the last row"
 
@@ -151,6 +154,24 @@ func (s *Store) refuse(why refusal) error {
 		s.refused = why
 	}
 	return why
+}
+
+var rowLock = regexp.MustCompile(`(?i)\bfor\s+((no\s+)?key\s+)?(update|share)\b`)
+
+// foreign returns why a statement is refused that SQLite cannot read, nil if err is
+// about something else. The server that SQLite stands for may well understand it, and a
+// task that takes any error for an answer would not notice: SELECT ... FOR UPDATE under
+// which nobody ever gets what is sold sells nothing twice.
+func foreign(sql string, err error) error {
+	text := err.Error()
+	switch {
+	case rowLock.MatchString(sql) && strings.HasSuffix(text, ": syntax error"):
+		return noRowLocks
+	case strings.HasSuffix(text, ": syntax error"), strings.HasPrefix(text, "unrecognized token: "),
+		text == "incomplete input", strings.HasPrefix(text, "no such function: "):
+		return refusal("SQLite does not understand the statement (" + text + "), and what your database does with it is not known here; write it as both read it")
+	}
+	return nil
 }
 
 // replaceRefused puts functions that refuse in the place of those that are

@@ -18,7 +18,7 @@ const (
 	word   = 'w' // a keyword, a name or a number
 	quoted = 'q' // a string or a quoted name
 	param  = '?' // ?, ?3, :name, @name, $name
-	other  = 'o' // one byte of anything else
+	other  = 'o' // one byte of anything else, or ::
 )
 
 // next returns the first token of sql, which is not empty.
@@ -40,6 +40,8 @@ func next(sql string) token {
 		kind, n = quoted, until(sql, 1, "]")
 	case c == '?':
 		kind, n = param, 1+span(sql[1:], isDigit)
+	case strings.HasPrefix(sql, "::"):
+		n = 2 // a cast of PostgreSQL, which SQLite cannot read, and no parameter
 	case c == ':' || c == '@' || c == '$':
 		if n = 1 + span(sql[1:], isName); n > 1 {
 			kind = param

@@ -282,7 +282,6 @@ func TestErrors(t *testing.T) {
 		code      sqlite3.ErrNo
 		extended  sqlite3.ErrNoExtended
 	}{
-		{`SELEC 1`, `near "SELEC": syntax error`, sqlite3.ErrError, 1},
 		{`SELECT * FROM orders`, `no such table: orders`, sqlite3.ErrError, 1},
 		{`INSERT INTO products VALUES (3, 'Chair', 1)`, `UNIQUE constraint failed: products.name`, sqlite3.ErrConstraint, sqlite3.ErrConstraintUnique},
 		{`UPDATE products SET price = NULL`, `NOT NULL constraint failed: products.price`, sqlite3.ErrConstraint, sqlite3.ErrConstraintNotNull},
@@ -407,6 +406,26 @@ func mustContent(t *testing.T, s *Store) sim.Content {
 	return c
 }
 
+// TestForeignStatements has what another database reads and SQLite does not: nothing that
+// a task could take for an answer.
+func TestForeignStatements(t *testing.T) {
+	s := newStore(t, products...)
+	for query, want := range map[string]string{
+		`SELEC 1`:                                    `near "SELEC": syntax error`,
+		`SELECT price::int FROM products`:            `unrecognized token: ":"`,
+		`SELECT (1`:                                  `incomplete input`,
+		`UPDATE products SET price = NOW()`:          `no such function: NOW`,
+		`INSERT IGNORE INTO products DEFAULT VALUES`: `near "IGNORE": syntax error`,
+	} {
+		for _, mode := range []byte{modeExec, modeQuery} {
+			var r refusal
+			if text, err := do(s, mode, query); !errors.As(err, &r) || !strings.Contains(err.Error(), "SQLite does not understand the statement ("+want+")") {
+				t.Errorf("%c %s: %q, %v", mode, query, text, err)
+			}
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	s := newStore(t, append(products,
 		`CREATE TABLE sneaky (id INTEGER DEFAULT (changes()), x)`,
@@ -437,6 +456,7 @@ func TestRefusals(t *testing.T) {
 		{noLocalTime, []string{`SELECT datetime('now', 'LocalTime')`, `SELECT strftime('%H', 'now', '+1 day', 'utc')`}},
 		{noRollback, []string{`INSERT OR ROLLBACK INTO products VALUES (3, 'Chair', 1)`, `UPDATE OR ROLLBACK products SET price = NULL`,
 			`INSERT INTO child VALUES (1)`, `DELETE FROM child`}},
+		{noRowLocks, []string{`SELECT * FROM products FOR UPDATE`, `SELECT * FROM products WHERE product_id = 1 for share nowait`}},
 		{noRowid, []string{`CREATE TABLE x (rowid, oid, _rowid_)`}},
 	}
 	for _, tt := range tests {
@@ -501,6 +521,7 @@ func TestShape(t *testing.T) {
 	}{
 		{`select ?, ?, ?1, ?4, ?, :a, @a, :a -- ?`, shape{"SELECT", 7, false}},
 		{`SELECT '?''?', "?", [?], ` + "`?`" + ` /* ? ; */ ;`, shape{"SELECT", 0, false}},
+		{`SELECT a::int, b :: text, :a`, shape{"SELECT", 1, false}},
 		{`SELECT 1; -- nothing more`, shape{"SELECT", 0, false}},
 		{`SELECT 'unterminated ; SELECT ?`, shape{"SELECT", 0, false}},
 		{`with a as (select 1), b as (values (2)) delete from t`, shape{"DELETE", 0, false}},

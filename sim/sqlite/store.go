@@ -263,6 +263,9 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 		return "", s.refused
 	}
 	if err != nil {
+		if err := foreign(c.sql, err); err != nil {
+			return "", err
+		}
 		if fails(err) {
 			return "", err
 		}
