@@ -17,7 +17,9 @@ import (
 // its caveats; and why it says nothing, unless unheld, which looks for what the
 // property has looked up in vain, and everything else find that it says something.
 func (a *account) doubt(r *Result, unheld func() (string, error)) (err error) {
-	r.Caveats = a.caveats()
+	if r.Interleavings.Sign() > 0 { // else nothing has been done
+		r.Caveats = a.caveats()
+	}
 	reason := a.nothing(r)
 	if reason == "" && r.Premise == nil {
 		reason, err = unheld()
@@ -34,10 +36,10 @@ func (a *account) nothing(r *Result) string {
 	switch {
 	case len(a.asks) == 0:
 		return prefix + "there is no task"
-	case !slices.Contains(a.asks, true):
-		return prefix + "no task makes a request in any interleaving"
 	case r.Interleavings.Sign() == 0:
 		return prefix + "in every execution a task sleeps for longer than anything else may last"
+	case !slices.Contains(a.asks, true):
+		return prefix + "no task makes a request in any interleaving"
 	case r.Premise != nil && r.Premise.Sign() == 0:
 		return prefix + "its premise holds in no interleaving"
 	}
