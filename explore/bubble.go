@@ -1,7 +1,9 @@
 package explore
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
 	"regexp"
 	"runtime"
 	"strings"
@@ -50,11 +52,17 @@ func (e *LeftoverError) Error() string {
 func bubble(sys *sim.System, process string, f func() error) (err error) {
 	name := ""
 	var broken any
+	begun, over := false, false
+	exits := false // f has ended its goroutine, as by testing.T.FailNow
 	defer func() {
 		v := recover()
 		switch {
 		case broken != nil:
 			panic(broken)
+		case begun && !over: // everything in the bubble waits for something else there
+			err = cmp.Or(sys.GiveUp(), fmt.Errorf("nothing goes on: %v", v))
+		case exits:
+			runtime.Goexit()
 		case v == nil || err != nil:
 		case name == "":
 			err = fmt.Errorf("the runs of an audit are in bubbles of testing/synctest, and this is one already (%v): explore outside of it, or set NoAudit", v)
@@ -63,10 +71,19 @@ func bubble(sys *sim.System, process string, f func() error) (err error) {
 		}
 	}()
 	synctest.Test(new(testing.T), func(*testing.T) {
-		defer func() { broken = recover() }()
 		name = bubbleName()
 		defer sys.Isolate().End()
-		err = f()
+		ended := make(chan bool)
+		go func() { // since the goroutine of a test must not just end
+			defer close(ended)
+			defer func() { broken, over = recover(), true }()
+			begun, exits = true, true
+			err = f()
+			exits = false
+		}()
+		if <-ended; broken != nil || exits {
+			return
+		}
 		synctest.Wait()
 		for pause := time.Second; err == nil && pause <= horizon; pause *= 60 {
 			if err = sys.Stray(); err == nil {
@@ -104,6 +121,9 @@ var (
 	goroutineStart = regexp.MustCompile(`(?m)^created by (.*?)(?: in goroutine \d+)?\n\s+(?:.*/)?([^/\n]+:\d+)`)
 )
 
+// coroutineFrame is in the stack of every task.
+var coroutineFrame = "\n" + reflect.TypeFor[sim.System]().PkgPath() + ".(*coroutine).start.func1("
+
 // leftover returns the error of the goroutines that are left in a bubble, nil if none is
 // that could go on by itself.
 func leftover(bubble, process string) error {
@@ -116,8 +136,11 @@ func leftover(bubble, process string) error {
 	e := &LeftoverError{Process: process, Others: -1}
 	for block := range strings.SplitSeq(string(b[:n]), "\n\n") {
 		header, _, _ := strings.Cut(block, "\n")
-		if !strings.Contains(header, "synctest "+bubble+"]") || strings.Contains(header, "[coroutine") {
-			continue // a coroutine that nobody resumes does nothing, such as a task that was left alone
+		switch {
+		case !strings.Contains(header, "synctest "+bubble+"]"):
+			continue
+		case strings.Contains(header, "[coroutine"), strings.Contains(block, coroutineFrame):
+			continue // a coroutine that nobody resumes does nothing, and a task was left alone: its clients fail
 		}
 		if e.Others++; e.Others > 0 {
 			continue

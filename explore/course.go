@@ -78,7 +78,7 @@ func (c *course) again(sys *sim.System, program int) ([]moment, error) {
 			return nil, stray
 		}
 		if err != nil {
-			return append(seen, moment{failed: err.Error()}), nil
+			return append(seen, moment{failed: withoutStack(err)}), nil
 		}
 		seen = append(seen, momentOf(p, tasks))
 		if i == len(c.told) || !seen[i].equal(c.moments[i]) {

@@ -28,10 +28,9 @@ const mostLines = 20
 // Error returns the error in one line, then the steps and the token. The stack of a
 // panic comes last.
 func (e *ExecutionError) Error() string {
-	text, stack := e.Err.Error(), ""
+	text, stack := withoutStack(e.Err), ""
 	if t := (*sim.TaskError)(nil); errors.As(e.Err, &t) && t.Stack != "" {
 		stack = "\n" + strings.TrimSpace(t.Stack)
-		text = strings.TrimSuffix(text, "\n"+t.Stack)
 	}
 	var b strings.Builder
 	b.WriteString(text)
@@ -47,6 +46,15 @@ func (e *ExecutionError) Error() string {
 		b.WriteString("\nschedule  " + e.Token)
 	}
 	return b.String() + stack
+}
+
+// withoutStack returns the text of an error without the stack of a panic at its end, which
+// differs from run to run.
+func withoutStack(err error) string {
+	if t := (*sim.TaskError)(nil); errors.As(err, &t) && t.Stack != "" {
+		return strings.TrimSuffix(err.Error(), "\n"+t.Stack)
+	}
+	return err.Error()
 }
 
 func (e *ExecutionError) Unwrap() error { return e.Err }

@@ -17,7 +17,9 @@ import (
 // its caveats; and why it says nothing, unless unheld, which looks for what the
 // property has looked up in vain, and everything else find that it says something.
 func (a *account) doubt(r *Result, unheld func() (string, error)) (err error) {
-	r.Caveats = a.caveats()
+	if r.Interleavings.Sign() > 0 { // else nothing has been done
+		r.Caveats = a.caveats()
+	}
 	reason := a.nothing(r)
 	if reason == "" && r.Premise == nil {
 		reason, err = unheld()

@@ -74,6 +74,12 @@ func (g goroutine) waits() bool {
 	return slices.ContainsFunc(waiting, func(s string) bool { return strings.HasPrefix(g.state, s) })
 }
 
+// durable reports whether the goroutine is in a bubble of package testing/synctest, and
+// waits for something of the bubble, so that the clock there may go on.
+func (g goroutine) durable() bool { return strings.HasSuffix(g.state, durably) }
+
+const durably = " (durable)"
+
 // place returns where the code of the user is, and in which call if that is one of a
 // library: in sync.(*Mutex).Lock at service.go:158.
 func (g goroutine) place() string {
@@ -86,7 +92,7 @@ func (g goroutine) place() string {
 	case at > 0:
 		what = "in " + g.frames[at-1].function
 	case g.waits():
-		what = "in " + g.state
+		what = "in " + strings.TrimSuffix(g.state, durably)
 	}
 	return what + " at " + path.Base(strings.ReplaceAll(g.frames[at].file, `\`, "/")) + ":" + g.frames[at].line
 }

@@ -451,7 +451,7 @@ func (p *Process) Stop() {
 	for _, c := range p.tasks {
 		if c.waiting && c.next != nil {
 			p.abandon()
-			if !p.watch.abandon(c) {
+			if !p.watch.abandon(c, p.isolation != nil) {
 				blocked = append(blocked, c)
 			}
 		}

@@ -24,7 +24,7 @@ const defaultPatience = 5 * time.Second
 // cannot be used any more afterwards: what runs in it still does.
 type HangError struct {
 	Task string        // or the process, of code that is part of no task
-	For  time.Duration // it has asked for nothing
+	For  time.Duration // it has asked for nothing; 0 if it is known never to do
 
 	// Place is where that code is: in sync.(*Mutex).Lock at service.go:158.
 	Place string
@@ -45,6 +45,9 @@ func (e *HangError) Error() string {
 		return fmt.Sprintf("interrupted while %s was %s", e.Task, e.Place)
 	}
 	text := fmt.Sprintf("%s has asked for nothing for %s; it is %s; ", e.Task, e.For, e.Place)
+	if e.For == 0 {
+		text = fmt.Sprintf("%s waits for ever; it is %s; ", e.Task, e.Place)
+	}
 	switch {
 	case e.Abandoned:
 		return text + "its run is over: return when a client fails, or when the context is done"
@@ -185,16 +188,34 @@ func (w *watchdog) wait(ctx context.Context, patience time.Duration, ended <-cha
 		if looks++; looks < most || !w.beat.CompareAndSwap(seen, hung) {
 			continue
 		}
-		e := &HangError{Task: w.name, For: patience, Abandoned: w.abandoned, Interrupted: ctx.Err()}
-		id := w.goid
-		if w.task != nil {
-			id = w.task.goid.Load()
-		}
-		g := lookAt(id)
-		e.Place, e.Waits = g.place(), g.waits()
-		w.hang.Store(e)
+		e := w.error()
+		e.For, e.Interrupted = patience, ctx.Err()
 		return e
 	}
+}
+
+// error returns the error of the piece of code that runs, which was given up.
+func (w *watchdog) error() *HangError {
+	e := &HangError{Task: w.name, Abandoned: w.abandoned}
+	id := w.goid
+	if w.task != nil {
+		id = w.task.goid.Load()
+	}
+	g := lookAt(id)
+	e.Place, e.Waits = g.place(), g.waits()
+	w.hang.Store(e)
+	return e
+}
+
+// GiveUp gives up the code of the system that runs, and returns a [*HangError]. It is for
+// who knows that this code never comes back, as the runtime does in a bubble of package
+// testing/synctest. It returns nil if none runs.
+func (s *System) GiveUp() error {
+	w := s.watch()
+	if n := w.beat.Load(); n%2 == 0 || n == hung || !w.beat.CompareAndSwap(n, hung) {
+		return nil
+	}
+	return w.error()
 }
 
 // watch returns the watchdog of the system, which a copy by With shares.
@@ -242,7 +263,7 @@ const firstLook = 5 * time.Millisecond
 // abandon resumes a task that is to end, and waits until it has, or is left alone
 // because it asks for ever. It returns false if the task is blocked: it may wait for
 // a lock that another one gives back when that is abandoned as well.
-func (w *watchdog) abandon(c *coroutine) (ended bool) {
+func (w *watchdog) abandon(c *coroutine, bubble bool) (ended bool) {
 	c.done = make(chan struct{})
 	w.left.Add(1)
 	next := c.next
@@ -258,7 +279,36 @@ func (w *watchdog) abandon(c *coroutine) (ended bool) {
 		}()
 		_, asks = next()
 	}()
+	if bubble && w.standstill(c) {
+		return false
+	}
 	return w.ends(c)
+}
+
+// standstill says of an abandoned task, in a bubble, whether it waits for something that
+// is no part of the bubble or for a lock: the clock stands still for as long as it does,
+// and so would everything that waits for a timer. It returns once the task waits, or has
+// ended.
+func (w *watchdog) standstill(c *coroutine) bool {
+	w.enter(c.name, c, true)
+	defer w.leave()
+	for looks := 0; looks < 3; looks++ {
+		for range 1000 {
+			select {
+			case <-c.done:
+				return false
+			default:
+				runtime.Gosched()
+			}
+		}
+		switch g := lookAt(c.goid.Load()); {
+		case g.durable():
+			return false
+		case !g.waits():
+			looks = -1
+		}
+	}
+	return true
 }
 
 // ends waits until an abandoned task has ended, and returns false if it is blocked.
