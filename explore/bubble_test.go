@@ -136,3 +136,23 @@ func TestCauseOfAPanic(t *testing.T) {
 		t.Errorf("error %v, want one whose cause is %s", err, causeClock)
 	}
 }
+
+// A property that looks into what there is not is blamed where it does so, and a timed
+// system without a tick is an error and no division.
+func TestMistakesAreSentences(t *testing.T) {
+	lost := sim.Property{Name: "lost", Violation: func(v sim.View) string { v.Value("nowhere", "x"); return "" }}
+	timeless := tasks(anything, map[string]body{"a": puts("1")})
+	timeless.Timing = &sim.Timing{MaxStall: time.Second}
+	for want, sys := range map[string]*sim.System{
+		`lost panics at bubble_test\.go:\d+: sim: a property looked something up in "nowhere"`: tasks(lost, map[string]body{"a": puts("1")}),
+		`the tick of a timed system is 0s; it has to be longer than 0`:                         timeless,
+	} {
+		_, direct := Direct(context.Background(), sys, DirectOptions{})
+		_, product := Product(context.Background(), sys, ProductOptions{})
+		for engine, err := range map[string]error{"direct": direct, "product": product} {
+			if err == nil || !regexp.MustCompile(want).MatchString(err.Error()) {
+				t.Errorf("%s: error %v, want %s", engine, err, want)
+			}
+		}
+	}
+}

@@ -1,9 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -91,19 +93,26 @@ func (s *System) Blame(of string, v View) {
 	}
 }
 
-// panicPlace returns where the panic was that is being recovered from.
+// panicPlace returns where the panic was that is being recovered from: in code of the
+// user, unless there is none.
 func panicPlace() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
-	panics := false
+	panics, place := false, ""
 	for {
 		f, more := frames.Next()
 		if panics && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+			users := frame{f.Function, f.File, strconv.Itoa(f.Line)}.users()
+			if users || place == "" {
+				place = fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+			}
+			if users {
+				return place
+			}
 		}
 		panics = panics || f.Function == "runtime.gopanic"
 		if !more {
-			return "an unknown place"
+			return cmp.Or(place, "an unknown place")
 		}
 	}
 }

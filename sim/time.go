@@ -152,6 +152,9 @@ func tickError(format string, args ...any) error { return &TickError{fmt.Sprintf
 
 // ticks returns how many ticks a duration is.
 func (t *Timing) ticks(d time.Duration) (int, error) {
+	if t.Tick <= 0 {
+		return 0, tickError("the tick of a timed system is %s; it has to be longer than 0", t.Tick)
+	}
 	n := int(d / t.Tick)
 	switch {
 	case d%t.Tick != 0:
