@@ -23,7 +23,8 @@ import (
 //	|--------|-------------------------|-------------------------------------------|
 //	|<-------------- MaxStall -------->|<---------------- MaxStall --------------->|
 //
-// Sleeps and TTLs are exact. When a task begins is not bounded. A request that is
+// TTLs are exact. A sleep ends exactly, and its task goes on at most MaxStall after that.
+// When a task begins is not bounded. A request that is
 // blocked by another task grows no older meanwhile, see [Wait].
 //
 // A digital clock is exact for such systems, whose constraints include their limits:

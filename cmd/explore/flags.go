@@ -245,19 +245,14 @@ func (o *options) setTime(given map[string]bool, faults, threshold string) (err 
 	return nil
 }
 
-// checkDurations refuses durations of which no clock can be made: a tick divides all of
-// them, and Redis knows no part of a millisecond.
+// checkDurations refuses durations that are none.
 func (o *options) checkDurations(given map[string]bool) error {
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
 	}{{"max-stall", o.workload.MaxStall}, {"max-wait", o.workload.MaxWait}, {"delay", o.workload.Delay}, {"unit", o.unit}} {
-		switch {
-		case !given[d.flag]:
-		case d.value <= 0:
+		if given[d.flag] && d.value <= 0 {
 			return fmt.Errorf("-%s %s: must be more than 0", d.flag, d.value)
-		case d.value%time.Millisecond != 0:
-			return fmt.Errorf("-%s %s: must be whole milliseconds, such as 1ms", d.flag, d.value)
 		}
 	}
 	return nil
