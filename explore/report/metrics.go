@@ -26,7 +26,7 @@ func (r *Report) metrics() (lines []line) {
 		label = ""
 	}
 	res := r.result()
-	if res.Reason != "" {
+	if res.Reason != "" && res.Verdict != explore.Vacuous {
 		add("of interleavings: unknown, the search is incomplete")
 	}
 	for _, m := range res.Measured {
