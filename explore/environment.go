@@ -92,7 +92,11 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 	if ok && g.moody && err == nil {
 		after := g.weather(values).After(m.Fault.Kind)
 		if g.dated {
-			if after, err = g.sys.Leave(after, moments, waking, g.leaving(values, &s)); err != nil {
+			leaving := g.leaving(values, &s)
+			if err := g.sleepApart(leaving.Asleep); err != nil {
+				return s, false, err
+			}
+			if after, err = g.sys.Leave(after, moments, leaving); err != nil {
 				return s, false, err
 			}
 		}
@@ -147,7 +151,7 @@ func (g *graph) leaving(before []uint32, s *step) (l sim.Leaving) {
 		i := g.sys.Store(req.Store)
 		known := g.stores[i].states[before[len(g.slots)+i]].next
 		if n := g.stores[i].requests.of(req); s.step.Executes() && int(n) < len(known) {
-			l.Set = known[n].set
+			l.Changes = known[n].changes
 		}
 	}
 	for task, t := range g.tasks {

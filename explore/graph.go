@@ -387,7 +387,7 @@ func (g *graph) prune(order []uint32) {
 		}
 		*g.spans.at(int(s)) = span(begin<<8 | (left - begin))
 		g.steps -= begin + n - left
-		if left == begin && !ends {
+		if !ends && g.ends(s) { // what is left of its steps need not happen, such as a fault
 			g.stuck[s] = true
 		}
 	}

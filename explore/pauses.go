@@ -89,20 +89,15 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 // lifetimes returns the TTLs after a step, by item; before are those before it.
 func lifetimes(before map[string]lifetime, step int, e *sim.Execution) map[string]lifetime {
 	all := map[string]lifetime{}
-	living, set := e.Living()
+	living, changes := e.Living()
 	for _, l := range living {
-		was, there := before[l.Item]
-		switch {
-		case step > 0 && slices.Contains(set, l.Item) || step == 0:
+		was, renamed := changes.Was[l.Item]
+		if !renamed {
+			was = l.Item
+		}
+		all[l.Item] = before[was]
+		if step == 0 || slices.Contains(changes.Set, l.Item) {
 			all[l.Item] = lifetime{step, l.TTL}
-		case there:
-			all[l.Item] = was
-		default: // it has another name now
-			for item, b := range before {
-				if b.ttl == l.TTL && !slices.ContainsFunc(living, func(o sim.Lifetime) bool { return o.Item == item }) {
-					all[l.Item] = b
-				}
-			}
 		}
 	}
 	return all

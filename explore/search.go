@@ -20,9 +20,20 @@ func (e *connectionError) Error() string {
 // tellsApart returns a *connectionError if processes share the table although a
 // store tells them apart by this request.
 func (g *graph) tellsApart(table *processTable, req sim.Request) error {
-	_, sleeps := req.Sleeps()
-	if table.shared && (req.Conn != "" || sleeps && g.dated) {
+	if table.shared && req.Conn != "" {
 		return &connectionError{g.sys.Programs[table.program].Class}
+	}
+	return nil
+}
+
+// sleepApart returns a *connectionError if one of these tasks, which sleep, is in a process
+// that shares its table: the times of a state name the sleepers, so they have to stay in
+// their slots from when they fall asleep.
+func (g *graph) sleepApart(asleep []int) error {
+	for _, task := range asleep {
+		if table := g.codes[g.slots[g.slot(g.tasks[task].Program)].code]; table.shared {
+			return &connectionError{g.sys.Programs[table.program].Class}
+		}
 	}
 	return nil
 }

@@ -48,10 +48,10 @@ type incident struct {
 // A storeStep is one learned transition. The zero value is one that has not
 // been learned yet.
 type storeStep struct {
-	kind  stepKind
-	state uint32
-	reply uint32
-	set   []string // items with a TTL, of a dated system
+	kind    stepKind
+	state   uint32
+	reply   uint32
+	changes sim.Changes // of items with a TTL, of a dated system
 }
 
 type stepKind uint8
@@ -96,7 +96,7 @@ func (t *storeTable) intern(c sim.Content) uint32 {
 	if !ok {
 		id = uint32(len(t.states))
 		t.byKey[key] = id
-		living, _ := sim.Lifetimes(t.store.Name(), c)
+		living, _ := sim.Lifetimes(t.store.Name(), nil, c)
 		t.states = append(t.states, storeState{content: slices.Clone(c), key: key, living: living})
 	}
 	return id
@@ -128,6 +128,10 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if err := t.restore(state); err != nil {
 		return storeStep{}, err
 	}
+	before, err := t.held()
+	if err != nil {
+		return storeStep{}, err
+	}
 	reply, err := t.execute(request)
 	if errors.Is(err, sim.ErrBlocked) {
 		return storeStep{kind: blocked}, nil
@@ -135,10 +139,11 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if err != nil {
 		return storeStep{}, err
 	}
-	set, err := t.set()
+	after, err := t.held()
 	if err != nil {
 		return storeStep{}, err
 	}
+	_, changes := sim.Lifetimes(t.store.Name(), before, after)
 	content, err := t.content()
 	if err != nil {
 		return storeStep{}, err
@@ -148,17 +153,15 @@ func (t *storeTable) learn(state, request uint32) (storeStep, error) {
 	if to := &t.states[t.live]; t.live != 0 && (to.depth == 0 || depth < to.depth) {
 		to.depth, to.before, to.by = depth, state, request
 	}
-	return storeStep{done, t.live, t.replies.of(reply), set}, nil
+	return storeStep{done, t.live, t.replies.of(reply), changes}, nil
 }
 
-// set returns the items with a TTL that the last request has set, if anybody wants to know.
-func (t *storeTable) set() ([]string, error) {
+// held returns what the real store holds, as it says itself, if anybody wants to know.
+func (t *storeTable) held() (sim.Content, error) {
 	if !t.sys.Dated() {
 		return nil, nil
 	}
-	c, err := t.store.Content()
-	_, set := sim.Lifetimes(t.store.Name(), c)
-	return set, err
+	return t.store.Content()
 }
 
 // incidents returns the faults that can happen in a state, as long as they are

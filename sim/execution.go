@@ -26,8 +26,9 @@ type Execution struct {
 	weather Weather
 	monitor string
 	trace   []Step
-	living  []Lifetime // of a dated system
-	set     []string   // those of living that the last step has set
+	held    []Content  // of a dated system, by store, as they return them
+	living  []Lifetime // in held
+	changes Changes    // by the last step
 	lookups *Lookups   // in its views
 }
 

@@ -61,19 +61,39 @@ func turnBack(s Store) error {
 	return err
 }
 
-// Lifetimes returns the items of a store that go away by themselves, and which of them
-// the last request has set.
-func Lifetimes(store string, c Content) (all []Lifetime, set []string) {
-	for _, it := range c {
+// Lifetimes returns the items of a store that go away by themselves, and what the last
+// request of a task, before which it held something else, has done to them. Both contents
+// are as the store returns them, with the instants by which time was turned back: those of
+// an item tell when it was set, whatever it is called now.
+func Lifetimes(store string, before, after Content) (all []Lifetime, c Changes) {
+	for _, it := range after {
 		if it.TTL <= 0 {
 			continue
 		}
 		l := Lifetime{store + "/" + it.Name, it.TTL.Truncate(time.Millisecond)}
 		if all = append(all, l); it.TTL == l.TTL {
-			set = append(set, l.Item)
+			c.Set = append(c.Set, l.Item)
+			continue
+		}
+		was := func(b Item) bool { return b.TTL == it.TTL-instant }
+		i := slices.IndexFunc(before, func(b Item) bool { return was(b) && b.Name == it.Name })
+		if i < 0 {
+			i = slices.IndexFunc(before, was)
+		}
+		if i >= 0 && before[i].Name != it.Name {
+			if c.Was == nil {
+				c.Was = map[string]string{}
+			}
+			c.Was[l.Item] = store + "/" + before[i].Name
 		}
 	}
-	return all, set
+	return all, c
+}
+
+// Changes are what a request does to items that go away by themselves.
+type Changes struct {
+	Set []string          // those that it has set
+	Was map[string]string // those that had another name before, such as by RENAME, and which
 }
 
 // withoutInstants returns the content with whole TTLs.
@@ -98,10 +118,10 @@ type Waking struct {
 
 // A Leaving is what there is after a step.
 type Leaving struct {
-	After  []Lifetime
-	Set    []string // items that the step has set
-	Asleep []int    // tasks that sleep
-	Fell   []int    // those of them that have begun to in this step
+	After []Lifetime
+	Changes
+	Asleep []int // tasks that sleep
+	Fell   []int // those of them that have begun to in this step
 }
 
 // Moments are those that are possible for a step, with those before it.
@@ -118,7 +138,7 @@ func (s *System) Begin(w Weather, items []Lifetime, asleep []int) Weather {
 	for _, it := range items {
 		l.Set = append(l.Set, it.Item)
 	}
-	w, err := s.Leave(w, Moments{z}, Waking{}, l)
+	w, err := s.Leave(w, Moments{z}, l)
 	if err != nil {
 		panic(err) // all is set here
 	}
@@ -143,7 +163,7 @@ func (s *System) Wake(w Weather, k Waking) (Moments, bool) {
 
 // Leave returns the weather after a step with these moments; w is the one after its fault.
 // The error says that it is not known since when an item is there.
-func (s *System) Leave(w Weather, m Moments, k Waking, l Leaving) (Weather, error) {
+func (s *System) Leave(w Weather, m Moments, l Leaving) (Weather, error) {
 	w.times = ""
 	if !s.Dated() || s.timeless(w) {
 		return w, nil
@@ -152,12 +172,13 @@ func (s *System) Leave(w Weather, m Moments, k Waking, l Leaving) (Weather, erro
 	next := []string{""}
 	from := []int{0} // the moment that each of them is one of, in z
 	for _, it := range l.After {
-		i := z.index(it.Item)
-		switch {
-		case slices.Contains(l.Set, it.Item):
-			i = 0
-		case i < 0:
-			if i = z.origin(it, k.Before, l.After); i < 0 {
+		i := 0
+		if !slices.Contains(l.Set, it.Item) {
+			was, ok := l.Was[it.Item]
+			if !ok {
+				was = it.Item
+			}
+			if i = z.index(was); i < 0 {
 				return w, fmt.Errorf("it cannot be told since when %s has its TTL of %s; give it a TTL by a request of its own, such as PEXPIRE", it.Item, it.TTL)
 			}
 		}
@@ -195,14 +216,14 @@ func (e *Execution) begin() error {
 		return nil
 	}
 	var err error
-	e.living, _, err = e.lifetimes("")
+	e.held, e.living, _, err = e.lifetimes("")
 	e.weather = e.sys.Begin(e.weather, e.living, e.asleep())
 	return err
 }
 
 // Living returns, of a dated system, the items of all stores that go away by themselves,
-// and the names of those that the last step has set.
-func (e *Execution) Living() (all []Lifetime, set []string) { return e.living, e.set }
+// and what the last step has done to them.
+func (e *Execution) Living() ([]Lifetime, Changes) { return e.living, e.changes }
 
 // dated makes a move if there is a moment for it.
 func (e *Execution) dated(m Move) error {
@@ -234,19 +255,20 @@ func (e *Execution) dated(m Move) error {
 	}
 	var l Leaving
 	last := e.trace[len(e.trace)-1]
-	if l.After, l.Set, err = e.lifetimes(last.Request.Store); err != nil {
+	setter := ""
+	if last.Executes() {
+		setter = last.Request.Store
+	}
+	if e.held, l.After, l.Changes, err = e.lifetimes(setter); err != nil {
 		return err
 	}
-	if !last.Executes() {
-		l.Set = nil
-	}
-	e.living, e.set, l.Asleep = l.After, l.Set, e.asleep()
+	e.living, e.changes, l.Asleep = l.After, l.Changes, e.asleep()
 	for _, task := range l.Asleep {
 		if !slices.Contains(before, task) || task == m.Task || m.Fault.Kind == Crash && e.sys.Programs[e.tasks[task].Program].Name == m.Fault.Target {
 			l.Fell = append(l.Fell, task)
 		}
 	}
-	e.weather, err = e.sys.Leave(e.weather, moments, k, l)
+	e.weather, err = e.sys.Leave(e.weather, moments, l)
 	return err
 }
 
@@ -256,20 +278,24 @@ func (s Step) Executes() bool {
 	return s.Task != Environment && !s.Request.Local() && (!failed || s.Fault.Kind == LostReply || s.Fault.Kind == Crash)
 }
 
-// lifetimes returns the items of all stores that go away by themselves, and those that
-// the last request of a task to the store called setter has set.
-func (e *Execution) lifetimes(setter string) (all []Lifetime, set []string, err error) {
-	for _, st := range e.sys.Stores {
+// lifetimes returns what all stores hold, the items of them that go away by themselves,
+// and what the last request of a task to the store called setter has done to those.
+func (e *Execution) lifetimes(setter string) (held []Content, all []Lifetime, changes Changes, err error) {
+	for i, st := range e.sys.Stores {
 		c, err := st.Content()
 		if err != nil {
-			return nil, nil, fmt.Errorf("content of %s: %w", st.Name(), err)
+			return nil, nil, changes, fmt.Errorf("content of %s: %w", st.Name(), err)
 		}
-		items, whole := Lifetimes(st.Name(), c)
-		if all = append(all, items...); st.Name() == setter {
-			set = whole
+		var before Content
+		if st.Name() == setter {
+			before = e.held[i]
+		}
+		items, done := Lifetimes(st.Name(), before, c)
+		if held, all = append(held, c), append(all, items...); st.Name() == setter {
+			changes = done
 		}
 	}
-	return all, set, nil
+	return held, all, changes, nil
 }
 
 // asleep returns the tasks that sleep.
@@ -309,22 +335,6 @@ func (z zone) index(name string) int {
 // ttl returns that of an item.
 func (z zone) ttl(item string, all []Lifetime) time.Duration {
 	return all[slices.IndexFunc(all, func(l Lifetime) bool { return l.Item == item })].TTL
-}
-
-// origin returns the moment in which an item was set that has another name now, such as by
-// RENAME: the one with its TTL that is gone; -1 if that is not one alone.
-func (z zone) origin(it Lifetime, before, after []Lifetime) int {
-	found := -1
-	for _, b := range before {
-		if b.TTL != it.TTL || slices.Contains(after, b) {
-			continue
-		}
-		if found >= 0 {
-			return -1
-		}
-		found = z.index(b.Item)
-	}
-	return found
 }
 
 // atLeast says that moment i is at least so much later than moment j.
