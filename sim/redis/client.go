@@ -327,6 +327,13 @@ func (c *conn) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	if len(c.out) == 0 {
+		// A client that reads on a goroutine of its own would fail by chance only: where
+		// it writes before this read fails.
+		if p := c.client.proc.Load(); p != nil {
+			if err := p.Outside(); err != nil {
+				return 0, err
+			}
+		}
 		return 0, errNoRequest
 	}
 	n := copy(b, c.out)

@@ -623,6 +623,19 @@ func TestOutside(t *testing.T) {
 			wg.Wait()
 			return "", c.Set(ctx, "a", "1", 0).Err()
 		},
+		"a reader that comes before any request": func(ctx context.Context, c *redis.Client) (string, error) {
+			conn, err := c.Options().Dialer(ctx, "tcp", "127.0.0.1:6379")
+			if err != nil {
+				return "", err
+			}
+			defer conn.Close()
+			read := make(chan error)
+			go func() { _, err := conn.Read(make([]byte, 1)); read <- err }()
+			if err := <-read; !errors.Is(err, sim.ErrOutside) {
+				t.Errorf("the reader got %v", err)
+			}
+			return "", nil
+		},
 		"autopipeline": func(ctx context.Context, c *redis.Client) (string, error) {
 			ap, err := c.AutoPipeline()
 			if err != nil {
