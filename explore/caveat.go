@@ -13,6 +13,7 @@ type account struct {
 	tasks     []sim.TaskRef
 	asks      []bool                  // by task: it makes a request in some interleaving
 	expires   bool                    // something that a store held had a TTL
+	stuck     bool                    // an execution could not go on: see sim.Execution.Stuck
 	news      bool                    // an exchange is new since that was looked for
 	exchanges []map[sim.Exchange]bool // by store
 }
@@ -43,6 +44,12 @@ func (a *account) caveats() (all []string) {
 	}
 	if f := a.sys.Faults; a.expires && a.sys.Timing == nil && f[sim.Expire]+f[sim.AnyFault] == 0 {
 		all = append(all, "nothing expired; the workload has TTLs")
+	}
+	switch {
+	case a.stuck && a.sys.Timing != nil:
+		all = append(all, "executions in which a request would wait longer than MaxWait are left out")
+	case a.stuck:
+		all = append(all, "executions in which a key would have to expire are left out; allow -faults expire=N")
 	}
 	for i, st := range a.sys.Stores {
 		candid, ok := st.(sim.Candid)
@@ -100,6 +107,7 @@ func (a *account) waited(req sim.Request, down bool) {
 // account returns that of a search that was complete.
 func (g *graph) account() *account {
 	a := newAccount(g.sys, g.tasks)
+	a.stuck = g.stuck != nil
 	for i, t := range g.stores {
 		for _, st := range t.states {
 			for request, s := range st.next {

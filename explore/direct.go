@@ -391,6 +391,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 			if err != nil {
 				return c, false, err
 			}
+			d.account.stuck = d.account.stuck || c.ends && stuck
 			if c.ends && !stuck {
 				c.step, c.later = sim.Step{}, len(moves) > certain
 				return c, true, nil

@@ -384,10 +384,10 @@ func lapses(all []incident) (n int) {
 func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
 	all, err := g.stores[store].incidents(values[len(g.slots)+store])
 	weather := g.weather(values)
-	if weather.Down() && store == g.sys.Outage() {
-		return nil, err
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(in incident) bool { return !weather.Allows(in.fault.Kind) }), err
+	down := weather.Down() && store == g.sys.Outage()
+	return slices.DeleteFunc(slices.Clone(all), func(in incident) bool {
+		return !weather.Allows(in.fault.Kind) || down && in.fault.Kind != sim.Expire
+	}), err
 }
 
 // suffer has a store execute a request of the environment.

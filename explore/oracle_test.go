@@ -328,7 +328,7 @@ func (t *toy) between(p *toyPlace) (least, most int) {
 	switch s := p.task.states[p.local]; {
 	case s.sleep > 0:
 		return s.sleep, s.sleep
-	case t.waitsFor(p, s) == sim.ForNews && t.longest > 0:
+	case t.waitsFor(p, s) == sim.ForNews && t.longest > 0 && (!p.alone || p.acted || p.task.background):
 		return 0, t.longest
 	case t.waitsFor(p, s) == sim.ForNews, p.alone && !p.acted:
 		return 0, -1
@@ -445,11 +445,9 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 		}
 	}
 	for i, held := range w.stores {
-		if w.down && i == t.down {
-			continue
-		}
+		down := w.down && i == t.down // only what expires does so meanwhile
 		for j, left := range held.left {
-			if left == 1 {
+			if left == 1 && !down {
 				next := w.clone()
 				next.stores[i].left[j] = 0
 				f(sim.Fault{Kind: sim.Lapse, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
@@ -463,7 +461,7 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 		}
 		for kind, to := range t.stores[i][held.state].suffers {
 			for j, state := range to {
-				if next := w.clone(); next.spend(kind) {
+				if next := w.clone(); (!down || kind == sim.Expire) && next.spend(kind) {
 					next.stores[i].state = state
 					f(sim.Fault{Kind: kind, Target: fmt.Sprintf("store%d-%d", i, j)}, next)
 				}

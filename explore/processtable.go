@@ -268,10 +268,10 @@ func (t *processTable) span(node uint32, task int) (sim.Span, error) {
 	n := &t.nodes[node]
 	fresh := t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
 	if w := n.wants[task]; w.store >= 0 {
-		return t.sys.Span(t.request(w), fresh)
+		return t.sys.Span(t.specs[task], t.request(w), fresh)
 	}
 	next := n.local(task)
-	return t.sys.Span(next, fresh && next != sim.Arrive)
+	return t.sys.Span(t.specs[task], next, fresh && next != sim.Arrive)
 }
 
 // local returns what a task does next that wants something of no store.

@@ -37,7 +37,7 @@ func (a *account) nothing(r *Result) string {
 	case len(a.asks) == 0:
 		return prefix + "there is no task"
 	case r.Interleavings.Sign() == 0:
-		return prefix + "in every execution a task sleeps for longer than anything else may last"
+		return prefix + "in every execution a task sleeps for longer than a key may be there, or than others may wait; allow more faults of the kind expire, or longer waits"
 	case !slices.Contains(a.asks, true):
 		return prefix + "no task makes a request in any interleaving"
 	case r.Premise != nil && r.Premise.Sign() == 0:

@@ -133,7 +133,7 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 		if !ok {
 			continue
 		}
-		span, err := e.sys.Span(req, e.fresh[task])
+		span, err := e.sys.Span(e.tasks[task], req, e.fresh[task])
 		if err != nil {
 			return nil, 0, err
 		}
@@ -196,7 +196,7 @@ func (e *Execution) older() (ages []Age, passes bool, err error) {
 		if !ok {
 			continue
 		}
-		span, err := e.sys.Span(req, e.fresh[task])
+		span, err := e.sys.Span(e.tasks[task], req, e.fresh[task])
 		if err != nil {
 			return nil, false, err
 		}
@@ -270,7 +270,7 @@ func (e *Execution) Stuck() (bool, error) {
 		if !ok {
 			continue
 		}
-		span, err := e.sys.Span(req, e.fresh[task])
+		span, err := e.sys.Span(e.tasks[task], req, e.fresh[task])
 		_, sleeps := req.Sleeps()
 		if err != nil || e.ages[task].Asked < span.Least || sleeps && e.sys.Dated() {
 			return err == nil, err
@@ -343,7 +343,7 @@ func (e *Execution) take(m Move) error {
 	if !ok {
 		panic("sim: Step of " + ref.Name + ", which has finished")
 	}
-	if span, err := e.sys.Span(req, e.fresh[m.Task]); err != nil {
+	if span, err := e.sys.Span(e.tasks[m.Task], req, e.fresh[m.Task]); err != nil {
 		return err
 	} else if e.ages[m.Task].Asked < span.Least {
 		return ErrBlocked

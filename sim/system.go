@@ -148,15 +148,16 @@ func (s *System) Refused(w Weather, req Request) bool {
 }
 
 // Incidents returns the faults that can happen to the i-th store in this weather,
-// in the content that it has now, and what can lapse if time passes. A store that is
-// down has none.
+// in the content that it has now, and what can lapse if time passes. In a store that is
+// down keys expire, for an outage can last longer than they, and nothing else happens.
 func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request, err error) {
 	f := s.Fallible(i)
-	if len(s.Faults) == 0 && s.Timing == nil || f == nil || w.down && i == s.Outage() {
+	if len(s.Faults) == 0 && s.Timing == nil || f == nil {
 		return nil, nil, nil
 	}
+	down := w.down && i == s.Outage()
 	for _, kind := range incidents {
-		if !w.Allows(kind) || kind == Lapse && s.Timing == nil {
+		if !w.Allows(kind) || kind == Lapse && s.Timing == nil || down && kind != Expire {
 			continue
 		}
 		all, err := f.Incidents(kind)

@@ -196,8 +196,9 @@ type Age struct{ Asked, Blocked int }
 
 // Span returns when the next step of a task happens: its request is executed, or
 // the reply arrives. fresh says that it is the first thing that the task does,
-// which it does at any time. In an untimed system everything happens at any time.
-func (s *System) Span(req Request, fresh bool) (sp Span, err error) {
+// which it does at any time; work in the background has begun, and news for it are
+// there from then on. In an untimed system everything happens at any time.
+func (s *System) Span(t TaskRef, req Request, fresh bool) (sp Span, err error) {
 	if s.Timing == nil || req == Start {
 		return sp, nil
 	}
@@ -211,7 +212,7 @@ func (s *System) Span(req Request, fresh bool) (sp Span, err error) {
 	}
 	switch sp.Waits = s.waits(req); sp.Waits {
 	case ForNews:
-		sp.Most, sp.Bounded = longest, longest > 0
+		sp.Most, sp.Bounded = longest, longest > 0 && (!fresh || t.Background || t.Boot)
 		return sp, nil
 	case ForOthers:
 		sp.Longest = longest
