@@ -53,6 +53,9 @@ func coherent(t testing.TB, w *model.World, load model.Workload) *sim.System {
 
 func product(t testing.TB, sys *sim.System, opts explore.ProductOptions) *explore.Result {
 	t.Helper()
+	if opts.Audit == 0 {
+		opts.Audit = explore.NoAudit // hundreds of explorations; those that are about it ask for it
+	}
 	r, err := explore.Product(context.Background(), sys, opts)
 	if err != nil {
 		t.Fatal(err)
