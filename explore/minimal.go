@@ -3,7 +3,6 @@ package explore
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"quiesce/sim"
 )
@@ -89,11 +88,6 @@ func (g *graph) walk() *walk {
 	}
 	g.layout.unpack(g.set.key(0), w.values)
 	return w
-}
-
-// clone returns a walk that goes on by itself.
-func (w *walk) clone() *walk {
-	return &walk{w.g, w.state, slices.Clone(w.values), slices.Clone(w.nodes), slices.Clone(w.schedule)}
 }
 
 // A pace is a move of labelled processes, and its edge.
