@@ -35,7 +35,7 @@ type DirectOptions struct {
 // run is run again at the end, and the steps that an interleaving shares with the one
 // before are compared; what happens after those is believed. A task that iterates
 // over a map in its last steps, for example, passes here more often than in [Product],
-// which replays everything that it has learned.
+// which replays what it has learned.
 //
 // A canceled context ends the search with the verdict [Incomplete], and so does an
 // execution without an end. An error means that the system could not be run, or is

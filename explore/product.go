@@ -18,7 +18,7 @@ type ProductOptions struct {
 
 	// Audit is the number of random complete schedules that are run for real
 	// after a search that found nothing; 0 stands for 100. Whatever it is, and whatever
-	// was found, every learned behaviour of a process is replayed before a verdict is
+	// was found, what was learned of a process is replayed (a sample, if it ends in more than a thousand ways) before a verdict is
 	// given. NoAudit leaves out both.
 	Audit int
 
