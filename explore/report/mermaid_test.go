@@ -70,7 +70,7 @@ func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
 			}
 			n := 1 + slices.IndexFunc(rest, func(n explore.TraceStep) bool { return n.Fault.Kind != sim.Tick })
 			say(fmt.Sprintf("%d-%d ", i+1, i+n), fmt.Sprintf("%ds passes", n))
-		case s.Request == "arrive":
+		case s.Request == "arrive" && s.Reply != "": // that of a sleep has none
 			say(number, s.Reply)
 		case s.Store == "" || s.Task == environment || next >= 0 && rest[next].Request == "arrive":
 			say(number, s.Request)
