@@ -19,7 +19,7 @@ var faultLetters = []struct {
 	kind   sim.FaultKind
 }{
 	{"x", sim.Expire}, {"v", sim.Evict}, {"q", sim.LostRequest}, {"r", sim.LostReply},
-	{"d", sim.RedisDown}, {"c", sim.Crash}, {"m", sim.DropMessage}, {"b", sim.DBError},
+	{"d", sim.Outage}, {"c", sim.Crash}, {"m", sim.DropMessage}, {"b", sim.RequestError},
 }
 
 // faultTable has a line for every strategy with a cache: for a cold and then for a
@@ -159,7 +159,7 @@ func violated(t *testing.T, w *model.World, property string, load model.Workload
 // property than those of faultTable.
 func TestLargerFaults(t *testing.T) {
 	t.Parallel()
-	failures := sim.Faults{sim.LostRequest: 1, sim.LostReply: 1, sim.RedisDown: 1, sim.Crash: 1, sim.DBError: 1}
+	failures := sim.Faults{sim.LostRequest: 1, sim.LostReply: 1, sim.Outage: 1, sim.Crash: 1, sim.RequestError: 1}
 	for _, c := range []struct {
 		strategy, property string
 		load               model.Workload
@@ -178,7 +178,7 @@ func TestLargerFaults(t *testing.T) {
 		{"write-behind", "no-lost-write", model.Workload{Readers: 1, Writers: 1, Faults: sim.Faults{sim.Crash: 1}}, true},
 		// The entry is in the outbox until the relay has done what it says.
 		{"outbox", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: failures}, false},
-		{"outbox", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{sim.RedisDown: 2}}, false},
+		{"outbox", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{sim.Outage: 2}}, false},
 		{"outbox-versioned", "coherent", model.Workload{Readers: 1, Writers: 1, Faults: failures}, false},
 		// The consumer has the entry until it acknowledges it. The writer has told nobody.
 		{"event-stream", "coherent", model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{sim.LostReply: 1}}, true},
@@ -302,7 +302,7 @@ func TestFaultWhileBooting(t *testing.T) {
 	}{
 		{model.Workload{Readers: 1, Faults: lost}, 1 + 2 + 8*2 + 2*2, 0, true},
 		{model.Workload{Writers: 1, Faults: lost}, 39, 0, true},
-		{model.Workload{Readers: 1, Faults: sim.Faults{sim.Crash: 1, sim.RedisDown: 1}}, 13975, 0, false},
+		{model.Workload{Readers: 1, Faults: sim.Faults{sim.Crash: 1, sim.Outage: 1}}, 13975, 0, false},
 		{model.Workload{Readers: 1, Writers: 1, Faults: lost}, 210801626, 3498489, false},
 	} {
 		sys := coherent(t, open(t, "local-pubsub", 1), c.load)

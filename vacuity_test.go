@@ -163,7 +163,7 @@ func TestEveryPropertyCanFail(t *testing.T) {
 		{"coherent", "cache-aside", "versioned", model.Workload{Readers: 1, Writers: 1}},
 		{"eventual", "event-bus", "cache-aside", model.Workload{Readers: 1, Writers: 1}},
 		{"no-silent-staleness", "swallowed-delete", "cache-aside", fault(sim.LostRequest)},
-		{"available", "cache-aside", "circuit-breaker", fault(sim.RedisDown)},
+		{"available", "cache-aside", "circuit-breaker", fault(sim.Outage)},
 		{"no-lost-write", "write-behind", "cache-aside", fault(sim.Crash)},
 		{"db-load=1", "cache-aside", "lock-fenced", model.Workload{Readers: 2}},
 		{"bounded-staleness=7s", "naive", "ttl", model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}},

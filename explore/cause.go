@@ -98,10 +98,10 @@ func (c *causeSearch) pass(faults int) {
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
 		c.g.layout.unpack(c.g.set.key(int(s)), values)
-		if c.violates[s] == bad || c.g.weather(values).Left() < least {
+		if c.violates[s] == violated || c.g.env(values).Left() < least {
 			continue
 		}
-		c.passes[s] = c.g.ends(s) && c.violates[s] == fine
+		c.passes[s] = c.g.ends(s) && c.violates[s] == holds
 		for _, e := range c.g.from(s) {
 			c.passes[s] = c.passes[s] || c.passes[e.to]
 		}
@@ -242,7 +242,7 @@ func (c *causeSearch) keeping(orders []Order) (path []namedStep, found bool) {
 			return false
 		}
 		seen[m] = true
-		if c.g.ends(m.state) && c.violates[m.state] == fine && c.kept(m, orders) {
+		if c.g.ends(m.state) && c.violates[m.state] == holds && c.kept(m, orders) {
 			return true
 		}
 		begin, n := c.g.span(m.state)

@@ -99,7 +99,7 @@ func (a *account) took(s sim.Step) {
 // waited records a request that was blocked; not one that a store which is down has
 // not seen.
 func (a *account) waited(req sim.Request, down bool) {
-	if store := a.sys.Store(req.Store); !down || store != a.sys.Outage() {
+	if store := a.sys.Store(req.Store); !down || store != a.sys.FailingStore() {
 		a.exchanges[store][sim.Exchange{Request: req, Blocked: true}] = true
 	}
 }
@@ -128,7 +128,7 @@ func (g *graph) account() *account {
 			a.see(g.stores[i].states[values[len(g.slots)+i]].content)
 		}
 		for _, e := range g.from(uint32(id)) {
-			if e.task == aside {
+			if e.task == noTask {
 				continue
 			}
 			s := g.slots[e.slot]

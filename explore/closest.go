@@ -13,7 +13,7 @@ import (
 // the violating one, since one more is no remedy: many a violation would pass if
 // the wrong entry happened to expire at the end. It returns nil if there is none.
 func (g *graph) closest(order []uint32, violates []badness, bad Schedule) Schedule {
-	best := g.ways(order, violates, fine, ways{})
+	best := g.ways(order, violates, holds, ways{})
 	w := g.walk()
 	// passes says whether there is a way on from a state after these faults.
 	passes := func(state uint32, faults int) bool {
@@ -24,13 +24,13 @@ func (g *graph) closest(order []uint32, violates []badness, bad Schedule) Schedu
 		return nil
 	}
 	for n := range bad {
-		i := slices.IndexFunc(w.paces(), func(p pace) bool {
+		i := slices.IndexFunc(w.labelledMoves(), func(p labelledMove) bool {
 			return p.Move == bad[n] && passes(p.edge.to, bad[:n+1].Faults())
 		})
 		if i < 0 {
 			break
 		}
-		w.take(w.paces()[i])
+		w.take(w.labelledMoves()[i])
 	}
 	for best.of(w.state)[0] > 0 {
 		w.take(w.cheapest(best))

@@ -128,10 +128,10 @@ func (g *graph) count(order []uint32, violates []badness) census {
 			addMul(here[:counts], one, 1)
 		}
 		switch violates[s] {
-		case bad:
+		case violated:
 			copy(here[counts:2*counts], here[:counts])
 			copy(here[2*counts:], powers[height[s]])
-		case badEnd:
+		case violatedAtEnd:
 			addMul(here[counts:2*counts], one, 1)
 			copy(here[2*counts:], powers[height[s]])
 		}
@@ -201,7 +201,7 @@ func (g *graph) premise(order []uint32) (*big.Int, error) {
 // longest returns a number of steps that no execution exceeds, with what is known
 // so far.
 func (g *graph) longest() int {
-	if g.moody {
+	if g.environmentMoves {
 		return g.height
 	}
 	sum := 0
@@ -226,7 +226,7 @@ func (g *graph) measure(order []uint32) {
 // branches returns a number that the ways to go on from a state, and to end there,
 // do not exceed.
 func (g *graph) branches() uint64 {
-	if !g.moody {
+	if !g.environmentMoves {
 		return uint64(max(len(g.tasks), 1))
 	}
 	return uint64(g.most + 1)

@@ -383,7 +383,7 @@ func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err e
 	if err != nil {
 		return c, false, err
 	}
-	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}})
+	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Recovery}})
 	c = from
 	for ; c.alternative <= len(moves); c.alternative++ {
 		if c.alternative == certain {

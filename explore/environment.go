@@ -13,35 +13,35 @@ import (
 // edge. A graph without them has neither. Nor has it monitors, which are machines that
 // watch the steps, one number each.
 
-// aside is the task of an edge that no task takes.
-const aside = 255
+// noTask is the task of an edge that no task takes.
+const noTask = 255
 
 // label returns the fault of the i-th edge.
 func (g *graph) label(i int) sim.Fault {
-	if !g.moody {
+	if !g.environmentMoves {
 		return sim.Fault{}
 	}
 	return g.causes.all[*g.labels.at(i)]
 }
 
-// weatherAt and watchAt return where in a state the numbers of the weather and of
+// envAt and watchAt return where in a state the numbers of the environment and of
 // the i-th watch are, if it has them.
-func (g *graph) weatherAt() int    { return len(g.slots) + len(g.stores) }
-func (g *graph) watchAt(i int) int { return g.weatherAt() + 1 + i }
+func (g *graph) envAt() int        { return len(g.slots) + len(g.stores) }
+func (g *graph) watchAt(i int) int { return g.envAt() + 1 + i }
 
-// weather returns what the environment can still do in a state of these values.
-func (g *graph) weather(values []uint32) sim.Weather {
-	if !g.moody {
-		return sim.Weather{}
+// env returns what the environment can still do in a state of these values.
+func (g *graph) env(values []uint32) sim.EnvironmentState {
+	if !g.environmentMoves {
+		return sim.EnvironmentState{}
 	}
-	return g.weathers.all[values[g.weatherAt()]]
+	return g.envs.all[values[g.envAt()]]
 }
 
 // move returns the move of an edge with this label, if a process of the program
 // makes it.
 func (g *graph) move(e edge, label sim.Fault, program int) sim.Move {
 	switch {
-	case e.task != aside:
+	case e.task != noTask:
 		return sim.Move{Task: g.base(program) + int(e.task), Fault: label}
 	case label.Kind == sim.Crash:
 		label.Target = g.sys.Programs[program].Name
@@ -67,7 +67,7 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		if waking, err = g.waking(values, slot, m); err != nil {
 			return s, false, err
 		}
-		if moments, ok = g.sys.Wake(g.weather(values), waking); !ok {
+		if moments, ok = g.sys.Wake(g.env(values), waking); !ok {
 			return s, false, nil
 		}
 	}
@@ -78,19 +78,19 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 		ok, err = g.doCrash(&s, slot)
 	case m.Fault.Kind == sim.Tick:
 		ok, err = g.doTick(&s)
-	case m.Fault.Kind == sim.RedisUp:
-		ok = g.weather(values).Allows(sim.RedisUp)
-	case m.Fault.Kind == sim.RedisDown:
-		outage := g.sys.Outage()
-		if ok = outage >= 0 && g.weather(values).Allows(sim.RedisDown); ok {
-			s.step.Request = g.sys.Fallible(outage).Leave("")
+	case m.Fault.Kind == sim.Recovery:
+		ok = g.env(values).Allows(sim.Recovery)
+	case m.Fault.Kind == sim.Outage:
+		outage := g.sys.FailingStore()
+		if ok = outage >= 0 && g.env(values).Allows(sim.Outage); ok {
+			s.step.Request = g.sys.Fallible(outage).Disconnect("")
 			err = g.suffer(s.values, outage, s.step.Request)
 		}
 	default:
 		ok, err = g.doIncident(&s)
 	}
-	if ok && g.moody && err == nil {
-		after := g.weather(values).After(m.Fault.Kind)
+	if ok && g.environmentMoves && err == nil {
+		after := g.env(values).After(m.Fault.Kind)
 		if g.dated {
 			leaving := g.leaving(values, &s)
 			if err := g.sleepApart(leaving.Asleep); err != nil {
@@ -100,7 +100,7 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 				return s, false, err
 			}
 		}
-		s.values[g.weatherAt()] = g.weathers.of(after)
+		s.values[g.envAt()] = g.envs.of(after)
 	}
 	if ok && len(g.watches) > 0 && err == nil {
 		view := g.view(s.values)
@@ -211,9 +211,9 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	store, fallible := g.stores[w.store], g.sys.Fallible(w.store)
 	state := &s.values[len(g.slots)+w.store]
 	s.step.Request = store.requests.all[w.request]
-	weather := g.weather(s.values)
+	env := g.env(s.values)
 	switch {
-	case kind == "" && !g.sys.Refused(weather, s.step.Request):
+	case kind == "" && !g.sys.Refused(env, s.step.Request):
 		m, err := g.learn(code, node, index, *state)
 		if err != nil || m.kind != done {
 			return false, err
@@ -224,8 +224,8 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	case kind == "" && fallible.Retries(s.step.Request):
 		return false, nil
 	case kind == "":
-		kind = sim.RedisDown
-	case !slices.Contains(g.sys.Struck(weather, g.tasks[s.step.Task], s.step.Request), kind):
+		kind = sim.Outage
+	case !slices.Contains(g.sys.Struck(env, g.tasks[s.step.Task], s.step.Request), kind):
 		return false, nil
 	case kind == sim.Crash:
 		m, err := g.learn(code, node, index, *state)
@@ -246,7 +246,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		}
 		*state = next.state
 	}
-	if after, ok := fallible.Aftermath(kind, s.step.Request); ok {
+	if after, ok := fallible.Cleanup(kind, s.step.Request); ok {
 		if err := g.suffer(s.values, w.store, after); err != nil {
 			return false, err
 		}
@@ -303,7 +303,7 @@ func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, er
 		}
 		tasks |= 1 << task
 		held := g.stores[w.store].states[values[len(g.slots)+w.store]].content
-		lives = lives || g.sys.Outlasts(g.weather(values), table.specs[task], table.request(w), held)
+		lives = lives || g.sys.Outlasts(g.env(values), table.specs[task], table.request(w), held)
 	}
 	return tasks, lives, nil
 }
@@ -316,7 +316,7 @@ func (g *graph) waitsFor(values []uint32, table *processTable, node uint32, task
 		return false, err
 	}
 	w := table.nodes[node].wants[task]
-	if req := table.request(w); g.sys.Refused(g.weather(values), req) {
+	if req := table.request(w); g.sys.Refused(g.env(values), req) {
 		return g.sys.Fallible(w.store).Retries(req), nil
 	}
 	next, err := g.stores[w.store].step(values[len(g.slots)+w.store], w.request)
@@ -327,7 +327,7 @@ func (g *graph) waitsFor(values []uint32, table *processTable, node uint32, task
 // gone.
 func (g *graph) doCrash(s *step, slot int) (bool, error) {
 	table := g.codes[g.slots[slot].code]
-	if !table.lives(s.values[slot]) || !g.weather(s.values).Allows(sim.Crash) {
+	if !table.lives(s.values[slot]) || !g.env(s.values).Allows(sim.Crash) {
 		return false, nil
 	}
 	return true, g.end(s.values, slot)
@@ -337,7 +337,7 @@ func (g *graph) doCrash(s *step, slot int) (bool, error) {
 func (g *graph) end(values []uint32, slot int) (err error) {
 	for i := range g.stores {
 		if f := g.sys.Fallible(i); f != nil {
-			if err := g.suffer(values, i, f.Leave(g.sys.Programs[g.slots[slot].program].Name)); err != nil {
+			if err := g.suffer(values, i, f.Disconnect(g.sys.Programs[g.slots[slot].program].Name)); err != nil {
 				return err
 			}
 		}
@@ -383,10 +383,10 @@ func lapses(all []incident) (n int) {
 // incidents returns what can happen to a store in a state of these values.
 func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
 	all, err := g.stores[store].incidents(values[len(g.slots)+store])
-	weather := g.weather(values)
-	down := weather.Down() && store == g.sys.Outage()
+	env := g.env(values)
+	down := env.Down() && store == g.sys.FailingStore()
 	return slices.DeleteFunc(slices.Clone(all), func(in incident) bool {
-		return !weather.Allows(in.fault.Kind) || down && in.fault.Kind != sim.Expire
+		return !env.Allows(in.fault.Kind) || down && in.fault.Kind != sim.Expire
 	}), err
 }
 
@@ -419,7 +419,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		node := s.values[slot]
 		e.to, _ = g.set.add(g.key(s.values))
 		f := m.Fault
-		if task != aside || f.Kind == sim.Crash {
+		if task != noTask || f.Kind == sim.Crash {
 			group := s.values[g.first(slot) : g.slots[slot].last+1]
 			slices.Sort(group)
 			e.at = uint8(g.first(slot) + slices.Index(group, node))
@@ -427,7 +427,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		steps, labels = append(steps, e), append(labels, g.causes.of(f))
 		return nil
 	}
-	weather := g.weather(values)
+	env := g.env(values)
 	for i := 0; i < len(g.slots); i++ {
 		s := &g.slots[i]
 		first := i
@@ -439,7 +439,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			index := g.base(s.program) + task
 			kinds := []sim.FaultKind{""}
 			if w := table.nodes[values[i]].wants[task]; w.store >= 0 {
-				kinds = append(kinds, g.sys.Struck(weather, g.tasks[index], g.stores[w.store].requests.all[w.request])...)
+				kinds = append(kinds, g.sys.Struck(env, g.tasks[index], g.stores[w.store].requests.all[w.request])...)
 			}
 			for _, kind := range kinds {
 				if err := add(first, i, task, i, sim.Move{Task: index, Fault: sim.Fault{Kind: kind}}); err != nil {
@@ -448,11 +448,11 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			}
 		}
 		crash := sim.Fault{Kind: sim.Crash, Target: g.sys.Programs[s.program].Name}
-		if err := add(first, i, aside, i, sim.Move{Task: sim.Environment, Fault: crash}); err != nil {
+		if err := add(first, i, noTask, i, sim.Move{Task: sim.Environment, Fault: crash}); err != nil {
 			return nil, nil, err
 		}
 	}
-	faults := []sim.Fault{{Kind: sim.RedisUp}, {Kind: sim.RedisDown}}
+	faults := []sim.Fault{{Kind: sim.Recovery}, {Kind: sim.Outage}}
 	if g.sys.Timing != nil {
 		faults = append(faults, sim.Fault{Kind: sim.Tick})
 	}
@@ -466,7 +466,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		}
 	}
 	for _, f := range faults {
-		if err := add(0, 0, aside, 0, sim.Move{Task: sim.Environment, Fault: f}); err != nil {
+		if err := add(0, 0, noTask, 0, sim.Move{Task: sim.Environment, Fault: f}); err != nil {
 			return nil, nil, err
 		}
 	}

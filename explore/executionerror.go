@@ -127,7 +127,7 @@ func (g *graph) failed(first, task int, fault sim.Fault, learned error) error {
 	}
 	w := g.walkTo(uint32(g.expanded))
 	for program, node := range w.nodes {
-		if task == aside && fault.Kind != sim.Crash || g.find(program, node, w.values) == first {
+		if task == noTask && fault.Kind != sim.Crash || g.find(program, node, w.values) == first {
 			m := g.move(edge{task: uint8(task)}, fault, program)
 			return g.rerun(w.schedule, m, learned)
 		}
@@ -241,7 +241,7 @@ func (g *graph) walkTo(state uint32) *walk {
 	}
 	w := g.walk()
 	for i := len(way) - 1; i >= 0; i-- {
-		for _, p := range w.paces() {
+		for _, p := range w.labelledMoves() {
 			if p.edge.to == way[i] {
 				w.take(p)
 				break

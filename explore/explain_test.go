@@ -209,12 +209,12 @@ func TestExplanationOfToys(t *testing.T) {
 	if unknown == 0 || always == 0 {
 		t.Errorf("%d causes are larger than the bound, %d of properties that have to hold always", unknown, always)
 	}
-	for _, kind := range []sim.FaultKind{"", sim.LostRequest, sim.LostReply, sim.DBError} {
+	for _, kind := range []sim.FaultKind{"", sim.LostRequest, sim.LostReply, sim.RequestError} {
 		if named[true][kind] == 0 {
 			t.Errorf("no cause names a step of a task with the fault %q: %v", kind, named)
 		}
 	}
-	for _, kind := range []sim.FaultKind{sim.Expire, sim.Evict, sim.Crash, sim.RedisDown, sim.RedisUp, sim.Tick} {
+	for _, kind := range []sim.FaultKind{sim.Expire, sim.Evict, sim.Crash, sim.Outage, sim.Recovery, sim.Tick} {
 		if named[false][kind] == 0 {
 			t.Errorf("no cause names %s: %v", kind, named)
 		}

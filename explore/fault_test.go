@@ -22,9 +22,9 @@ func (f *frail) Name() string                          { return "frail" }
 func (f *frail) Reset() error                          { *f = frail{lost: map[sim.FaultKind]bool{}}; return nil }
 func (f *frail) Fails(sim.FaultKind, sim.Request) bool { return true }
 func (f *frail) Retries(sim.Request) bool              { return false }
-func (f *frail) Leave(string) sim.Request              { return sim.Request{Store: "frail", Body: "leave"} }
+func (f *frail) Disconnect(string) sim.Request         { return sim.Request{Store: "frail", Body: "leave"} }
 
-func (f *frail) Aftermath(sim.FaultKind, sim.Request) (sim.Request, bool) {
+func (f *frail) Cleanup(sim.FaultKind, sim.Request) (sim.Request, bool) {
 	return sim.Request{}, false
 }
 
@@ -89,9 +89,9 @@ func TestEveryKindOfFault(t *testing.T) {
 				return told == "timeout 0"
 			case sim.LostReply:
 				return told == "timeout 1"
-			case sim.DBError:
+			case sim.RequestError:
 				return told == "error 0"
-			case sim.RedisDown:
+			case sim.Outage:
 				return told == "connection refused 0"
 			case sim.Crash:
 				return told == sim.Crashed+" 0"

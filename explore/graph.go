@@ -25,14 +25,14 @@ type graph struct {
 	tasks  []sim.TaskRef
 	rows   [][]row // by code, and then by state of a process of that code and task
 
-	moody    bool // there is more than the steps of tasks: see environment.go
-	dated    bool // the weather has times: see sim.System.Dated
-	weathers *numbers[sim.Weather]
-	causes   *numbers[sim.Fault]
-	labels   chunks[uint32] // of the edges: which of causes each is
-	watches  []watch        // of all properties that have a monitor
-	asked    int            // which of watches is that of the property of sys; -1 if none
-	lookups  *sim.Lookups   // by the property of sys
+	environmentMoves bool // there is more than the steps of tasks: see environment.go
+	dated            bool // the environment has times: see sim.System.Dated
+	envs             *numbers[sim.EnvironmentState]
+	causes           *numbers[sim.Fault]
+	labels           chunks[uint32] // of the edges: which of causes each is
+	watches          []watch        // of all properties that have a monitor
+	asked            int            // which of watches is that of the property of sys; -1 if none
+	lookups          *sim.Lookups   // by the property of sys
 
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
@@ -103,11 +103,11 @@ const (
 // newGraph starts the tables and numbers the initial state, of a graph that is about
 // all these properties. Processes of classes in apart share no table.
 func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart map[string]bool) (*graph, error) {
-	weather, err := sys.Weather()
+	env, err := sys.Environment()
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), weathers: newNumbers(weather), causes: newNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
+	g := &graph{sys: sys, tasks: sys.Tasks(), envs: newNumbers(env), causes: newNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
 	for _, p := range properties {
 		if p.Monitor != nil {
 			g.watches = append(g.watches, watch{p.Monitor, newNumbers(p.Monitor.Start), sys.Lookups()})
@@ -115,7 +115,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
 	g.dated = sys.Dated()
-	g.moody = g.restless() || g.dated || len(g.watches) > 0
+	g.environmentMoves = g.restless() || g.dated || len(g.watches) > 0
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
@@ -197,7 +197,7 @@ func (g *graph) boot() error {
 	if g.dated = g.sys.Dated(); g.dated {
 		nothing := step{g.begins, sim.Step{Move: sim.Move{Task: sim.Environment}}}
 		asleep := g.leaving(g.begins, &nothing).Asleep
-		g.begins[g.weatherAt()] = g.weathers.of(g.sys.Begin(g.weathers.all[0], g.living(g.begins), asleep))
+		g.begins[g.envAt()] = g.envs.of(g.sys.Begin(g.envs.all[0], g.living(g.begins), asleep))
 	}
 	return nil
 }
@@ -221,8 +221,8 @@ func (g *graph) about(p sim.Property) *graph {
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, moody: g.moody, dated: g.dated, asked: g.asked, lookups: g.lookups}
-	a.weathers, a.causes = g.weathers.clone(), g.causes.clone()
+	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
+	a.envs, a.causes = g.envs.clone(), g.causes.clone()
 	for _, w := range g.watches {
 		a.watches = append(a.watches, watch{w.monitor, w.states.clone(), w.lookups})
 	}
@@ -241,7 +241,7 @@ func (g *graph) apart() *graph {
 // fields returns how many numbers a state is.
 func (g *graph) fields() int {
 	n := len(g.slots) + len(g.stores)
-	if g.moody {
+	if g.environmentMoves {
 		n++
 	}
 	return n + len(g.watches)
@@ -275,8 +275,8 @@ func (g *graph) relayout() {
 	for _, t := range g.stores {
 		widths = append(widths, width(len(t.states)))
 	}
-	if g.moody {
-		widths = append(widths, width(len(g.weathers.all)))
+	if g.environmentMoves {
+		widths = append(widths, width(len(g.envs.all)))
 	}
 	for _, w := range g.watches {
 		widths = append(widths, width(len(w.states.all)))
@@ -323,7 +323,7 @@ func (g *graph) fits() bool {
 			return false
 		}
 	}
-	return !g.moody || room(g.weatherAt(), len(g.weathers.all))
+	return !g.environmentMoves || room(g.envAt(), len(g.envs.all))
 }
 
 // bytes returns the memory that states and edges occupy.
@@ -352,7 +352,7 @@ func (g *graph) ends(state uint32) bool {
 	if g.stuck != nil && g.stuck[state] {
 		return false
 	}
-	if int(state) >= g.expanded || !g.moody {
+	if int(state) >= g.expanded || !g.environmentMoves {
 		return int(state) < g.expanded && len(g.from(state)) == 0
 	}
 	begin, n := g.span(state)
@@ -444,7 +444,7 @@ func (g *graph) view(values []uint32) sim.View {
 // its history only grows. The rank of a state is the sum over its processes of
 // the length of their histories, where finished is longer than any other.
 func (g *graph) order() []uint32 {
-	if g.moody {
+	if g.environmentMoves {
 		order := g.sorted()
 		g.measure(order)
 		return order

@@ -121,7 +121,7 @@ func (t *processTable) loops(h uint32, task int) (suspect bool, err error) {
 // the search would get there late: several tasks that go round and round do so in all
 // combinations.
 func (g *graph) chase(values []uint32) error {
-	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.weatherAt()] }
+	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.envAt()] }
 	for i, t := range g.tasks {
 		at := values
 		for range 2 * longestLoop * mostRepeats { // a request and its arrival

@@ -79,7 +79,7 @@ func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error 
 		e := *g.edges.at(begin + i)
 		slot := g.slots[e.slot]
 		m := sim.Move{Task: sim.Environment, Fault: g.label(begin + i)}
-		if e.task != aside {
+		if e.task != noTask {
 			m.Task = g.base(slot.program) + int(e.task)
 		} else if m.Fault.Kind == sim.Crash {
 			m.Fault.Target = g.sys.Programs[slot.program].Name

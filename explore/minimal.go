@@ -52,7 +52,7 @@ func (g *graph) minimal(order []uint32, violates []badness) Schedule {
 	}
 	w := g.walk()
 	for {
-		if violates[w.state] == bad {
+		if violates[w.state] == violated {
 			best = afterwards
 		}
 		if best.of(w.state)[0] == 0 {
@@ -66,9 +66,9 @@ func (g *graph) minimal(order []uint32, violates []badness) Schedule {
 // that has to hold always has been violated.
 func (g *graph) violent(order []uint32, violates []badness) (best, afterwards ways) {
 	if g.sys.Property.Always {
-		afterwards = g.ways(order, nil, fine, ways{})
+		afterwards = g.ways(order, nil, holds, ways{})
 	}
-	return g.ways(order, violates, badEnd, afterwards), afterwards
+	return g.ways(order, violates, violatedAtEnd, afterwards), afterwards
 }
 
 // A walk goes from the initial state along a schedule, with the states of the
@@ -90,20 +90,20 @@ func (g *graph) walk() *walk {
 	return w
 }
 
-// A pace is a move of labelled processes, and its edge.
-type pace struct {
+// A labelledMove is a move of labelled processes, and its edge.
+type labelledMove struct {
 	sim.Move
 	edge edge
 }
 
-// paces returns every move from the state; one may be there more than once.
-func (w *walk) paces() (all []pace) {
+// labelledMoves returns every move from the state; one may be there more than once.
+func (w *walk) labelledMoves() (all []labelledMove) {
 	begin, n := w.g.span(w.state)
 	for program, node := range w.nodes {
 		slot := w.g.find(program, node, w.values)
 		for i, e := range w.g.edges.slice(begin, n) {
 			if e.covers(slot) {
-				all = append(all, pace{w.g.move(e, w.g.label(begin+i), program), e})
+				all = append(all, labelledMove{w.g.move(e, w.g.label(begin+i), program), e})
 			}
 		}
 	}
@@ -112,9 +112,9 @@ func (w *walk) paces() (all []pace) {
 
 // cheapest returns the first move whose way on is as cheap as the cheapest; there
 // has to be a way.
-func (w *walk) cheapest(best ways) (take pace) {
+func (w *walk) cheapest(best ways) (take labelledMove) {
 	least := hopeless
-	for _, p := range w.paces() {
+	for _, p := range w.labelledMoves() {
 		c := w.g.along(best, p.edge, p.Fault)
 		if n := len(w.schedule); n > 0 && w.schedule[n-1].Task != p.Task {
 			c += aSwitch
@@ -127,7 +127,7 @@ func (w *walk) cheapest(best ways) (take pace) {
 }
 
 // take makes a move.
-func (w *walk) take(p pace) {
+func (w *walk) take(p labelledMove) {
 	if p.Fault.Kind == sim.Tick {
 		w.tick()
 	}
@@ -164,7 +164,7 @@ func (g *graph) along(w ways, e edge, f sim.Fault) cost {
 
 // column returns where in the costs of a state a task of the process in a slot is.
 func (g *graph) column(slot, task uint8) int {
-	if task == aside {
+	if task == noTask {
 		return 1 + len(g.tasks)
 	}
 	return 1 + g.slots[slot].first + int(task)
@@ -198,7 +198,7 @@ func (g *graph) find(program int, node uint32, values []uint32) int {
 // way if it is the zero value.
 func (g *graph) ways(order []uint32, violates []badness, wanted badness, afterwards ways) ways {
 	record := 1 + len(g.tasks)
-	if g.moody {
+	if g.environmentMoves {
 		record++
 	}
 	w := ways{record, make([]cost, g.set.n*record)}
@@ -208,7 +208,7 @@ func (g *graph) ways(order []uint32, violates []badness, wanted badness, afterwa
 		for j := range costs {
 			costs[j] = hopeless
 		}
-		if violates != nil && violates[s] == bad {
+		if violates != nil && violates[s] == violated {
 			if afterwards.flat != nil {
 				copy(costs, afterwards.of(s))
 			}

@@ -264,7 +264,7 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			if fault != "" || s.input == t.retries {
 				return w, false
 			}
-			fault = sim.RedisDown
+			fault = sim.Outage
 		} else if fault == "" || fault == sim.LostReply {
 			held := &w.stores[s.store]
 			to := t.stores[s.store][held.state].inputs[s.input]
@@ -437,11 +437,11 @@ func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
 
 // others calls f for every fault that strikes no task, and for what lapses.
 func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
-	if !w.down && t.frail[sim.RedisDown] {
-		if next := w.clone(); next.spend(sim.RedisDown) {
+	if !w.down && t.frail[sim.Outage] {
+		if next := w.clone(); next.spend(sim.Outage) {
 			next.down = true
 			next.stores[t.down].state = t.stores[t.down][w.stores[t.down].state].leave[1]
-			f(sim.Fault{Kind: sim.RedisDown}, next)
+			f(sim.Fault{Kind: sim.Outage}, next)
 		}
 	}
 	for i, held := range w.stores {
@@ -480,7 +480,7 @@ func (t *toy) others(w toyWorld, f func(sim.Fault, toyWorld)) {
 func toyCost(s Schedule) []int {
 	faults, switches := 0, 0
 	for i, m := range s {
-		if slices.Contains(sim.FaultKinds, m.Fault.Kind) {
+		if slices.Contains(sim.FaultKinds[:], m.Fault.Kind) {
 			faults++
 		}
 		if i > 0 && m.Task != s[i-1].Task {
@@ -524,7 +524,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 		if next, ok := t.step(w, i, ""); ok && on(sim.Move{Task: i}, next) {
 			enabled++
 		}
-		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.Crash} {
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.RequestError, sim.Crash} {
 			if next, ok := t.step(w, i, kind); ok {
 				on(sim.Move{Task: i, Fault: sim.Fault{Kind: kind}}, next)
 			}
@@ -533,7 +533,7 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 	if w.down {
 		next := w.clone()
 		next.down = false
-		if on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.RedisUp}}, next) {
+		if on(sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Recovery}}, next) {
 			enabled++
 		}
 	}

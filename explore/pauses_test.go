@@ -18,12 +18,12 @@ type locker struct {
 	left map[string]time.Duration
 }
 
-func (l *locker) Name() string               { return "locker" }
-func (l *locker) Reset() error               { l.left = map[string]time.Duration{}; return nil }
-func (l *locker) SetTimed(bool)              {}
-func (l *locker) Waits(sim.Request) sim.Wait { return sim.NoWait }
-func (l *locker) Leave(string) sim.Request   { return sim.Request{Store: "locker", Body: "get"} }
-func (l *locker) Retries(sim.Request) bool   { return false }
+func (l *locker) Name() string                  { return "locker" }
+func (l *locker) Reset() error                  { l.left = map[string]time.Duration{}; return nil }
+func (l *locker) SetTimed(bool)                 {}
+func (l *locker) Waits(sim.Request) sim.Wait    { return sim.NoWait }
+func (l *locker) Disconnect(string) sim.Request { return sim.Request{Store: "locker", Body: "get"} }
+func (l *locker) Retries(sim.Request) bool      { return false }
 func (l *locker) keys() (keys []string) {
 	return slices.Sorted(func(f func(string) bool) {
 		for k := range l.left {
@@ -36,7 +36,7 @@ func (l *locker) keys() (keys []string) {
 
 func (l *locker) Fails(sim.FaultKind, sim.Request) bool { return false }
 
-func (l *locker) Aftermath(sim.FaultKind, sim.Request) (sim.Request, bool) {
+func (l *locker) Cleanup(sim.FaultKind, sim.Request) (sim.Request, bool) {
 	return sim.Request{}, false
 }
 

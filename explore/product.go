@@ -318,9 +318,9 @@ func (g *graph) statistics() Statistics {
 type badness uint8
 
 const (
-	fine   badness = iota // none
-	badEnd                // those that end there
-	bad                   // all
+	holds         badness = iota // none
+	violatedAtEnd                // those that end there
+	violated                     // all
 )
 
 // evaluate returns for every state whether the property is violated there: in
@@ -341,17 +341,17 @@ func (g *graph) evaluate() (violates []badness, err error) {
 		g.layout.unpack(g.set.key(id), values)
 		deadlock := ends && g.waits(values)
 		if deadlock {
-			violates[id] = badEnd
+			violates[id] = violatedAtEnd
 		}
 		if deadlock && !g.sys.Property.Always {
 			continue
 		}
 		key := g.viewKey(values)
-		violated, ok := known[key]
+		so, ok := known[key]
 		if !ok {
 			v := g.view(values)
-			violated = violation(g.sys, v) != ""
-			known[key] = violated
+			so = violation(g.sys, v) != ""
+			known[key] = so
 			if err := g.indifferent("the property "+g.sys.Property.Name, v, func(v sim.View) string {
 				return strconv.FormatBool(violation(g.sys, v) != "")
 			}); err != nil {
@@ -359,10 +359,10 @@ func (g *graph) evaluate() (violates []badness, err error) {
 			}
 		}
 		switch {
-		case violated && g.sys.Property.Always:
-			violates[id] = bad
-		case violated:
-			violates[id] = badEnd
+		case so && g.sys.Property.Always:
+			violates[id] = violated
+		case so:
+			violates[id] = violatedAtEnd
 		}
 	}
 	return violates, nil

@@ -107,7 +107,7 @@ func parsePart(tasks []sim.TaskRef, part string, steps int) (Schedule, error) {
 			}
 			m.Fault.Target = unescape.Replace(target)
 		}
-		if !slices.Contains(sim.FaultKinds, m.Fault.Kind) && !slices.Contains(unstruck, m.Fault.Kind) {
+		if !slices.Contains(sim.FaultKinds[:], m.Fault.Kind) && !slices.Contains(unstruck, m.Fault.Kind) {
 			return nil, fmt.Errorf("step %d cannot be taken: there is no fault %q (faults: %s)", steps+1, kind, faultNames())
 		}
 		var err error
@@ -148,11 +148,11 @@ func taskNames(tasks []sim.TaskRef) (names []string) {
 }
 
 // unstruck are the kinds of moves of the environment that are no faults.
-var unstruck = []sim.FaultKind{sim.RedisUp, sim.Tick, sim.Lapse}
+var unstruck = []sim.FaultKind{sim.Recovery, sim.Tick, sim.Lapse}
 
 func faultNames() string {
 	var names []string
-	for _, k := range slices.Concat(sim.FaultKinds, unstruck) {
+	for _, k := range slices.Concat(sim.FaultKinds[:], unstruck) {
 		names = append(names, string(k))
 	}
 	return strings.Join(names, ", ")

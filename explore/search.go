@@ -104,7 +104,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			return nil
 		}
 		g.layout.unpack(g.set.key(g.expanded), values)
-		if g.moody {
+		if g.environmentMoves {
 			var err error
 			if steps, labels, err = g.expand(values, steps, labels[:0]); err != nil {
 				return err
@@ -115,7 +115,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 				g.stick(uint32(g.expanded))
 			}
 		}
-		for i := 0; i < len(g.slots) && !g.moody; i++ {
+		for i := 0; i < len(g.slots) && !g.environmentMoves; i++ {
 			s := &g.slots[i]
 			node := values[i]
 			first := i
@@ -161,7 +161,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 		}
 		room, begin := g.edges.run(len(steps))
 		copy(room, steps)
-		if g.moody {
+		if g.environmentMoves {
 			room, _ := g.labels.run(len(labels))
 			copy(room, labels)
 			ways := 0

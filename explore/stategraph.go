@@ -35,7 +35,7 @@ func (g *Graph) Ends(state int) bool { return g.g.ends(uint32(state)) }
 
 // Violates says whether the property is violated in a state. One that need not
 // hold always is violated in last states only.
-func (g *Graph) Violates(state int) bool { return g.violates[state] != fine }
+func (g *Graph) Violates(state int) bool { return g.violates[state] != holds }
 
 // Contents returns what the stores hold in a state, in the order of
 // sim.System.Stores.
@@ -84,7 +84,7 @@ func (g *Graph) step(e edge, label sim.Fault, values []uint32) (GraphStep, error
 		step.Tasks, targets = append(step.Tasks, task), append(targets, m.Fault.Target)
 	}
 	step.Fault.Target = strings.Join(targets, " or ")
-	if e.task == aside && label.Kind == sim.Crash {
+	if e.task == noTask && label.Kind == sim.Crash {
 		step.Tasks, step.Request = step.Tasks[:1], step.Fault.String()
 	}
 	return step, nil

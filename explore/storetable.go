@@ -83,7 +83,7 @@ func (t *storeTable) content() (sim.Content, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.sys.Fit(c); err != nil {
+	if err := t.sys.CheckTTLs(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.store.Name(), err)
 	}
 	return c, nil
@@ -173,11 +173,11 @@ func (t *storeTable) incidents(state uint32) ([]incident, error) {
 	if err := t.restore(state); err != nil {
 		return nil, err
 	}
-	weather, err := t.sys.Weather()
+	env, err := t.sys.Environment()
 	if err != nil {
 		return nil, err
 	}
-	faults, requests, err := t.sys.Incidents(weather, t.index)
+	faults, requests, err := t.sys.Incidents(env, t.index)
 	if err != nil {
 		return nil, err
 	}

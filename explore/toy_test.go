@@ -111,13 +111,13 @@ func randomToy(r *rand.Rand) *toy {
 		t.randomEntries(r)
 	}
 	if r.IntN(2) == 0 {
-		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
+		t.faults = sim.Faults{append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]: 1 + r.IntN(4)/3}
 		t.frail = map[sim.FaultKind]bool{}
 		for _, kind := range sim.FaultKinds {
 			t.frail[kind] = r.IntN(3) > 0
 		}
 		t.after = map[sim.FaultKind]bool{}
-		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.DBError, sim.RedisDown} {
+		for _, kind := range []sim.FaultKind{sim.LostRequest, sim.LostReply, sim.RequestError, sim.Outage} {
 			t.after[kind] = r.IntN(2) == 0
 		}
 		if t.stall == 0 && t.entries() && r.IntN(2) == 0 {
@@ -498,7 +498,7 @@ func (m *toyMachine) Waits(r sim.Request) sim.Wait {
 }
 
 func (m *toyMachine) Fails(kind sim.FaultKind, _ sim.Request) bool {
-	return m.frail[kind] && (kind != sim.RedisDown || m.outage)
+	return m.frail[kind] && (kind != sim.Outage || m.outage)
 }
 
 func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
@@ -521,11 +521,11 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 
 func (m *toyMachine) Retries(r sim.Request) bool { return r.Body == m.retries }
 
-func (m *toyMachine) Aftermath(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
-	return m.Leave("a connection"), m.after[kind]
+func (m *toyMachine) Cleanup(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
+	return m.Disconnect("a connection"), m.after[kind]
 }
 
-func (m *toyMachine) Leave(process string) sim.Request {
+func (m *toyMachine) Disconnect(process string) sim.Request {
 	if process == "" {
 		return sim.Request{Store: m.name, Body: "leave 1"}
 	}

@@ -47,7 +47,7 @@ func available(_ Strategy, w Workload) sim.Property {
 	const struck, databaseDown = "struck", "the database has failed"
 	return sim.Property{Name: "available", Monitor: &sim.Monitor{After: func(state string, e sim.Event) string {
 		switch {
-		case e.Fault.Kind == sim.DBError || e.Fault.Kind != "" && e.Fault.Kind != sim.Crash && e.Request.Store == "db":
+		case e.Fault.Kind == sim.RequestError || e.Fault.Kind != "" && e.Fault.Kind != sim.Crash && e.Request.Store == "db":
 			return databaseDown
 		case state == "" && e.Strikes():
 			return struck
@@ -196,7 +196,7 @@ func (s *staleness) write(e sim.Event, keys int) {
 // commits by itself.
 func setsPrice(e sim.Event, id int64, keys int) bool {
 	n, err := strconv.Atoi(strings.TrimPrefix(e.Name, "writer-"))
-	return err == nil && int64((n-1)%keys+1) == id && e.Fault.Kind != sim.DBError &&
+	return err == nil && int64((n-1)%keys+1) == id && e.Fault.Kind != sim.RequestError &&
 		e.Request.Store == "db" && e.Request.Conn == "" && strings.Contains(e.Request.Body, setPrice)
 }
 

@@ -10,7 +10,7 @@ import (
 func (e *Execution) die(m Move) error {
 	ref := &e.tasks[m.Task]
 	req, ok := e.Pending(m.Task)
-	if !ok || !slices.Contains(e.sys.Struck(e.weather, *ref, req), Crash) {
+	if !ok || !slices.Contains(e.sys.Struck(e.env, *ref, req), Crash) {
 		return ErrBlocked
 	}
 	done := slices.Clone(e.trace)
@@ -24,7 +24,7 @@ func (e *Execution) die(m Move) error {
 		return ErrBlocked
 	}
 	e.trace[len(done)] = Step{m, req, Failure(Crash)}
-	e.weather = e.weather.After(Crash)
+	e.env = e.env.After(Crash)
 	return e.end(ref.Program, []string{Crashed})
 }
 
@@ -32,8 +32,8 @@ func (e *Execution) die(m Move) error {
 func (e *Execution) execute(m Move, req Request) (Reply, error) {
 	i := e.sys.Store(req.Store)
 	store, f, kind := e.sys.Stores[i], e.sys.Fallible(i), m.Fault.Kind
-	if e.sys.Refused(e.weather, req) {
-		kind = RedisDown
+	if e.sys.Refused(e.env, req) {
+		kind = Outage
 	}
 	switch {
 	case kind == "":
@@ -45,15 +45,15 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 		if err != nil {
 			return "", fmt.Errorf("content: %w", err)
 		}
-		return reply, e.sys.Fit(content)
-	case kind == RedisDown && f.Retries(req):
+		return reply, e.sys.CheckTTLs(content)
+	case kind == Outage && f.Retries(req):
 		return "", ErrBlocked
 	case kind == LostReply:
 		if _, err := e.sys.Execute(i, req); err != nil {
 			return "", err
 		}
 	}
-	if after, ok := f.Aftermath(kind, req); ok {
+	if after, ok := f.Cleanup(kind, req); ok {
 		if err := environment(store, after); err != nil {
 			return "", err
 		}
@@ -78,9 +78,9 @@ func (e *Execution) strike(m Move) error {
 	switch m.Fault.Kind {
 	case Tick:
 		err = e.tick()
-	case RedisUp:
-	case RedisDown:
-		step.Request = e.sys.Fallible(e.sys.Outage()).Leave("")
+	case Recovery:
+	case Outage:
+		step.Request = e.sys.Fallible(e.sys.FailingStore()).Disconnect("")
 	case Crash:
 		err = e.crash(m.Fault.Target)
 	default:
@@ -92,7 +92,7 @@ func (e *Execution) strike(m Move) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.Fault, err)
 	}
-	e.weather = e.weather.After(m.Fault.Kind)
+	e.env = e.env.After(m.Fault.Kind)
 	e.trace = append(e.trace, step)
 	return nil
 }
@@ -167,7 +167,7 @@ func (e *Execution) tick() error {
 // incident returns the request of a fault in the content of a store.
 func (e *Execution) incident(f Fault) (Request, error) {
 	for i := range e.sys.Stores {
-		faults, requests, err := e.sys.Incidents(e.weather, i)
+		faults, requests, err := e.sys.Incidents(e.env, i)
 		if err != nil {
 			return Request{}, err
 		}
@@ -209,7 +209,7 @@ func (e *Execution) end(program int, results []string) error {
 	e.procs[program].Stop()
 	for i, st := range e.sys.Stores {
 		if f := e.sys.Fallible(i); f != nil {
-			if err := environment(st, f.Leave(e.sys.Programs[program].Name)); err != nil {
+			if err := environment(st, f.Disconnect(e.sys.Programs[program].Name)); err != nil {
 				return err
 			}
 		}

@@ -23,7 +23,7 @@ type Execution struct {
 	arrives []arrival // by task
 	ages    []Age     // by task
 	fresh   []bool    // by task: it is alone in its process and has not done anything
-	weather Weather
+	env     EnvironmentState
 	monitor string
 	trace   []Step
 	held    []Content  // of a dated system, by store, as they return them
@@ -42,7 +42,7 @@ type arrival struct {
 // the tasks that do. A task that is alone in its process runs up to its first
 // request.
 func (s *System) Start() (*Execution, error) {
-	weather, err := s.Weather()
+	env, err := s.Environment()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (s *System) Start() (*Execution, error) {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), weather: weather, lookups: s.Lookups()}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), env: env, lookups: s.Lookups()}
 	e.arrives = make([]arrival, len(e.tasks))
 	e.ages, e.fresh = make([]Age, len(e.tasks)), make([]bool, len(e.tasks))
 	for i, t := range e.tasks {
@@ -141,8 +141,8 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 			moves = append(moves, Move{Task: task})
 		}
 	}
-	if e.weather.Down() {
-		moves = append(moves, Move{Environment, Fault{Kind: RedisUp}})
+	if e.env.Down() {
+		moves = append(moves, Move{Environment, Fault{Kind: Recovery}})
 	}
 	if _, passes, err := e.older(); err != nil {
 		return nil, 0, err
@@ -155,16 +155,16 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 	}
 	for task := range e.tasks {
 		if req, ok := e.Pending(task); ok {
-			for _, kind := range e.sys.Struck(e.weather, e.tasks[task], req) {
+			for _, kind := range e.sys.Struck(e.env, e.tasks[task], req) {
 				moves = append(moves, Move{task, Fault{Kind: kind}})
 			}
 		}
 	}
-	if e.weather.Allows(RedisDown) && e.sys.Outage() >= 0 {
-		moves = append(moves, Move{Environment, Fault{Kind: RedisDown}})
+	if e.env.Allows(Outage) && e.sys.FailingStore() >= 0 {
+		moves = append(moves, Move{Environment, Fault{Kind: Outage}})
 	}
 	for i := range e.sys.Stores {
-		faults, _, err := e.sys.Incidents(e.weather, i)
+		faults, _, err := e.sys.Incidents(e.env, i)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -172,7 +172,7 @@ func (e *Execution) Moves() (moves []Move, n int, err error) {
 			moves = append(moves, Move{Environment, f})
 		}
 	}
-	if e.weather.Allows(Crash) {
+	if e.env.Allows(Crash) {
 		for i := range e.procs {
 			if e.lives(i) {
 				moves = append(moves, Move{Environment, Fault{Crash, e.sys.Programs[i].Name}})
@@ -224,7 +224,7 @@ func (e *Execution) outlasts(task int, req Request) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("content of %s: %w", req.Store, err)
 	}
-	return e.sys.Outlasts(e.weather, e.tasks[task], req, content), nil
+	return e.sys.Outlasts(e.env, e.tasks[task], req, content), nil
 }
 
 // blocked says whether the request of a task is blocked now. That is a function of the
@@ -232,7 +232,7 @@ func (e *Execution) outlasts(task int, req Request) (bool, error) {
 // more up to where it was.
 func (e *Execution) blocked(task int, req Request) (bool, error) {
 	i := e.sys.Store(req.Store)
-	if e.sys.Refused(e.weather, req) {
+	if e.sys.Refused(e.env, req) {
 		return e.sys.Fallible(i).Retries(req), nil
 	}
 	content, err := e.sys.Stores[i].Content()
@@ -361,7 +361,7 @@ func (e *Execution) take(m Move) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", ref.Name, req.Store, err)
 	}
-	e.weather = e.weather.After(m.Fault.Kind)
+	e.env = e.env.After(m.Fault.Kind)
 	e.trace = append(e.trace, Step{m, req, reply})
 	e.fresh[m.Task] = false
 	if ref.Folded {

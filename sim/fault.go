@@ -13,24 +13,24 @@ import (
 type FaultKind string
 
 const (
-	Expire      FaultKind = "expire"       // a key runs out of its TTL
-	Evict       FaultKind = "evict"        // the cache drops a key to make room
-	DropMessage FaultKind = "drop-message" // a message that was not delivered yet is lost
-	LostRequest FaultKind = "lost-request" // a request is not executed, and its client sees a timeout
-	LostReply   FaultKind = "lost-reply"   // a request is executed, and its client sees a timeout
-	DBError     FaultKind = "db-error"     // a statement is not executed, and its client sees an error
-	RedisDown   FaultKind = "redis-down"   // from here on every request to the cache fails, up to redis-up
-	Crash       FaultKind = "crash"        // a process loses its memory and its connections
+	Expire       FaultKind = "expire"        // a key runs out of its TTL
+	Evict        FaultKind = "evict"         // the cache drops a key to make room
+	DropMessage  FaultKind = "drop-message"  // a message that was not delivered yet is lost
+	LostRequest  FaultKind = "lost-request"  // a request is not executed, and its client sees a timeout
+	LostReply    FaultKind = "lost-reply"    // a request is executed, and its client sees a timeout
+	RequestError FaultKind = "request-error" // a statement is not executed, and its client sees an error
+	Outage       FaultKind = "outage"        // from here on every request to the cache fails, up to recovery
+	Crash        FaultKind = "crash"         // a process loses its memory and its connections
 
-	// RedisUp ends what RedisDown began. It is no fault and comes at last.
-	RedisUp FaultKind = "redis-up"
+	// Recovery ends what Outage began. It is no fault and comes at last.
+	Recovery FaultKind = "recovery"
 
 	// AnyFault stands for each of them in [Faults].
 	AnyFault FaultKind = "all"
 )
 
 // FaultKinds are those that [Faults] may name besides [AnyFault].
-var FaultKinds = []FaultKind{Expire, LostRequest, LostReply, RedisDown, Crash, Evict, DropMessage, DBError}
+var FaultKinds = [...]FaultKind{Expire, LostRequest, LostReply, Outage, Crash, Evict, DropMessage, RequestError}
 
 // Faults say how many faults may happen in one execution, by kind; those of
 // AnyFault may be of any kind, and come on top. The zero value means none.
@@ -42,7 +42,7 @@ const MostFaults = 7
 // String returns the faults as they are given to -faults.
 func (f Faults) String() string {
 	var all []string
-	for _, kind := range append(slices.Clone(FaultKinds), AnyFault) {
+	for _, kind := range append(FaultKinds[:], AnyFault) {
 		if n := f[kind]; n > 0 {
 			all = append(all, fmt.Sprintf("%s=%d", kind, n))
 		}
@@ -64,7 +64,7 @@ func ParseFaults(s string) (Faults, error) {
 		switch {
 		case !ok || err != nil || n < 0:
 			return nil, fmt.Errorf("%q is not of the form kind=number, such as %s=1", part, Expire)
-		case kind != AnyFault && !slices.Contains(FaultKinds, kind):
+		case kind != AnyFault && !slices.Contains(FaultKinds[:], kind):
 			return nil, &UnknownFaultError{name}
 		case f[kind] > 0:
 			return nil, fmt.Errorf("%s is given twice", kind)
@@ -97,7 +97,7 @@ func (f Faults) Total() (n int) {
 // check returns an error unless all kinds are known and the numbers in range.
 func (f Faults) check() error {
 	for kind, n := range f {
-		if kind != AnyFault && !slices.Contains(FaultKinds, kind) {
+		if kind != AnyFault && !slices.Contains(FaultKinds[:], kind) {
 			return fmt.Errorf("there is no kind of fault %q", kind)
 		}
 		if n < 0 {
@@ -148,19 +148,19 @@ func (m Move) Compare(n Move) int {
 
 // Strikes says whether the move spends one of the faults of the system.
 func (m Move) Strikes() bool {
-	return m.Fault.Kind != "" && m.Fault.Kind != RedisUp && m.Fault.Kind != Tick && m.Fault.Kind != Lapse
+	return m.Fault.Kind != "" && m.Fault.Kind != Recovery && m.Fault.Kind != Tick && m.Fault.Kind != Lapse
 }
 
-// A Weather is what the environment can still do: it is the state of a machine
+// An EnvironmentState is what the environment can still do: it is the state of a machine
 // that only faults move.
-type Weather struct {
-	left  [8 + 1]uint8 // by FaultKinds, then of any kind
+type EnvironmentState struct {
+	left  [len(FaultKinds) + 1]uint8 // by FaultKinds, then of any kind
 	down  bool
 	times string // the zone of a dated system: see System.Dated
 }
 
-// weather returns the state in which every execution starts.
-func (f Faults) weather() (w Weather) {
+// begin returns the state in which every execution starts.
+func (f Faults) begin() (w EnvironmentState) {
 	for i, kind := range FaultKinds {
 		w.left[i] = uint8(f[kind])
 	}
@@ -169,10 +169,10 @@ func (f Faults) weather() (w Weather) {
 }
 
 // Down says whether the cache is down.
-func (w Weather) Down() bool { return w.down }
+func (w EnvironmentState) Down() bool { return w.down }
 
 // Left returns how many faults can still happen.
-func (w Weather) Left() (n int) {
+func (w EnvironmentState) Left() (n int) {
 	for _, many := range w.left {
 		n += int(many)
 	}
@@ -180,33 +180,33 @@ func (w Weather) Left() (n int) {
 }
 
 // Allows says whether a fault of the kind can happen.
-func (w Weather) Allows(kind FaultKind) bool {
+func (w EnvironmentState) Allows(kind FaultKind) bool {
 	switch kind {
 	case "", Tick, Lapse:
 		return true
-	case RedisUp:
+	case Recovery:
 		return w.down
-	case RedisDown:
+	case Outage:
 		if w.down {
 			return false
 		}
 	}
-	i := slices.Index(FaultKinds, kind)
+	i := slices.Index(FaultKinds[:], kind)
 	return w.left[i] > 0 || w.left[len(FaultKinds)] > 0
 }
 
 // After returns the state after a fault of the kind, which has to be allowed.
-func (w Weather) After(kind FaultKind) Weather {
+func (w EnvironmentState) After(kind FaultKind) EnvironmentState {
 	switch kind {
 	case "", Tick, Lapse:
 		return w
-	case RedisUp:
+	case Recovery:
 		w.down = false
 		return w
-	case RedisDown:
+	case Outage:
 		w.down = true
 	}
-	i := slices.Index(FaultKinds, kind)
+	i := slices.Index(FaultKinds[:], kind)
 	if w.left[i] == 0 {
 		i = len(FaultKinds)
 	}
@@ -220,7 +220,7 @@ type Fallible interface {
 	Store
 
 	// Fails says whether a fault of the kind, which is LostRequest, LostReply or
-	// DBError, can strike the request; or for RedisDown whether the store can be
+	// RequestError, can strike the request; or for Outage whether the store can be
 	// down.
 	Fails(FaultKind, Request) bool
 
@@ -234,15 +234,15 @@ type Fallible interface {
 	// down. Any other one fails then.
 	Retries(Request) bool
 
-	// Aftermath returns the request by which the store loses what it keeps for the
+	// Cleanup returns the request by which the store loses what it keeps for the
 	// connection of a request that a fault has struck: of a kind as in Fails. It
 	// returns false if the store keeps everything.
-	Aftermath(FaultKind, Request) (Request, bool)
+	Cleanup(FaultKind, Request) (Request, bool)
 
-	// Leave returns the request that takes back whatever the store keeps for the
+	// Disconnect returns the request that takes back whatever the store keeps for the
 	// connections of a process, which has crashed. "" breaks the connections of all
 	// processes: each learns about that from its next request on them.
-	Leave(process string) Request
+	Disconnect(process string) Request
 }
 
 // An Incident is a fault in the content of a store.
@@ -252,7 +252,7 @@ type Incident struct {
 }
 
 // struck are the kinds of faults of a request, in the order in which they are tried.
-var struck = []FaultKind{DBError, LostReply, LostRequest}
+var struck = []FaultKind{RequestError, LostReply, LostRequest}
 
 // incidents are the kinds of what happens in the content of a store.
 var incidents = []FaultKind{DropMessage, Evict, Expire, Lapse}
@@ -275,7 +275,7 @@ func (k FaultKind) Describe() string {
 	switch k {
 	case LostRequest, LostReply:
 		return "timeout"
-	case RedisDown:
+	case Outage:
 		return "connection refused"
 	case Crash:
 		return "no reply"

@@ -99,35 +99,35 @@ type Process struct {
 	cancel   context.CancelFunc
 	over     atomic.Bool // it has ended, or was abandoned
 
-	shown func() Content // what the memory holds; nil if nobody shows it
-	hurt  bool           // a fault has struck one of its requests
-	again bool           // it was started again after a crash
-	stray *atomic.Pointer[TaskError]
-	watch *watchdog
+	shown     func() Content // what the memory holds; nil if nobody shows it
+	faulted   bool           // a fault has struck one of its requests
+	restarted bool           // it was started again after a crash
+	stray     *atomic.Pointer[TaskError]
+	watch     *watchdog
 
 	isolation *Isolation
 }
 
 // A coroutine is one task of a process.
 type coroutine struct {
-	name    string
-	task    Task
-	known   []error // outcomes of its program
-	next    func() (Request, bool)
-	yield   func(Request) bool
-	reply   Reply
-	pending Request
-	waiting bool          // for the reply to pending, or to be started
-	asked   int           // in vain, since its process was abandoned
-	done    chan struct{} // closed when it has ended after that, or is left alone
-	held    error         // see Hold; nil unless it is held
-	failed  int           // requests in a row
-	struck  int           // requests that have failed, in all
-	refused string        // the store that has answered nothing since it refused a request; "" is none
-	again   bool          // its work has failed and is done again: see Supervise
-	result  string
-	err     error
-	goid    atomic.Int64 // 0 unless it has started and not ended
+	name     string
+	task     Task
+	known    []error // outcomes of its program
+	next     func() (Request, bool)
+	yield    func(Request) bool
+	reply    Reply
+	pending  Request
+	waiting  bool          // for the reply to pending, or to be started
+	asked    int           // in vain, since its process was abandoned
+	done     chan struct{} // closed when it has ended after that, or is left alone
+	held     error         // see Hold; nil unless it is held
+	failed   int           // requests in a row
+	struck   int           // requests that have failed, in all
+	refused  string        // the store that has answered nothing since it refused a request; "" is none
+	retrying bool          // its work has failed and is done again: see Supervise
+	result   string
+	err      error
+	goid     atomic.Int64 // 0 unless it has started and not ended
 }
 
 // ErrOutside is what a client gets for a request that does not come from the
@@ -172,7 +172,7 @@ func (s *System) start(prog Program, results []string) (*Process, error) {
 		return nil, err
 	}
 	o := s.origin()
-	p := &Process{name: prog.Name, stray: &o.stray, watch: s.watch(), isolation: o.isolation, again: results != nil}
+	p := &Process{name: prog.Name, stray: &o.stray, watch: s.watch(), isolation: o.isolation, restarted: results != nil}
 	p.ctx.process = p
 	if err := p.construct(prog); err != nil {
 		p.end(false)
@@ -238,10 +238,10 @@ func (c *coroutine) start(p *Process) {
 		c.result = result
 		switch {
 		case c.err != nil:
-		case c.held != nil && (err == nil || p.hurt):
+		case c.held != nil && (err == nil || p.faulted):
 			c.err = &TaskError{Task: c.name, Err: c.held}
 		case err == nil:
-		case p.hurt:
+		case p.faulted:
 			c.result = Failed
 		default:
 			c.err = &TaskError{Task: c.name, Err: err, returned: true}
@@ -296,7 +296,7 @@ func (p *Process) Name() string { return p.name }
 
 // Restarted says whether the process was started again after a crash: what its memory
 // held before the workload began is gone.
-func (p *Process) Restarted() bool { return p.again }
+func (p *Process) Restarted() bool { return p.restarted }
 
 // AtEnd registers f to be called when the process has ended: clean says that all
 // its tasks returned without an error and none was abandoned on the way.
@@ -385,8 +385,8 @@ func (p *Process) Deliver(task int, r Reply) error {
 	if kind, failed := r.Failure(); !failed {
 		c.failed = 0
 	} else {
-		p.hurt, c.failed, c.struck = true, c.failed+1, c.struck+1
-		if kind == RedisDown {
+		p.faulted, c.failed, c.struck = true, c.failed+1, c.struck+1
+		if kind == Outage {
 			c.refused = c.pending.Store
 		}
 		if c.failed > mostFailures {
@@ -432,7 +432,7 @@ func (p *Process) endIfDone() {
 			return
 		}
 	}
-	p.end(!p.hurt)
+	p.end(!p.faulted)
 }
 
 // Stop abandons the process: what its tasks ask for from now on fails, with
@@ -552,7 +552,7 @@ func (p *Process) Supervise(work func() error) error {
 		return work() // whose requests are reported
 	}
 	c.refused = ""
-	defer func() { c.again = false }()
+	defer func() { c.retrying = false }()
 	for {
 		struck := c.struck
 		err := work()
@@ -563,7 +563,7 @@ func (p *Process) Supervise(work func() error) error {
 			c.err = &TaskError{Task: c.name, Err: err}
 			return err
 		}
-		c.again = true
+		c.retrying = true
 	}
 }
 
@@ -575,7 +575,7 @@ func (p *Process) Supervise(work func() error) error {
 // would do if it were refused twice is not explored.
 func (p *Process) Persists(store string) bool {
 	c := p.running()
-	return c != nil && c.again && c.refused == store
+	return c != nil && c.retrying && c.refused == store
 }
 
 // Hold is for a client that has sent something to which the task has yet to read

@@ -467,7 +467,7 @@ func TestTriesForEver(t *testing.T) {
 		p, err := sys.Process(0)
 		for range most {
 			if err == nil {
-				err = p.Deliver(0, Failure(RedisDown))
+				err = p.Deliver(0, Failure(Outage))
 			}
 		}
 		if errors.Is(err, errNoEnd) != want || (err != nil) != want {
@@ -485,7 +485,7 @@ func TestTriesForEver(t *testing.T) {
 // Supervised work is done again if a fault has struck it, and only then. The work asks
 // for a and b, for A and B where it persists.
 func TestSupervise(t *testing.T) {
-	replies := map[string]Reply{"ok": "", "lost": Failure(LostReply), "down": Failure(RedisDown), "wrong": "wrong"}
+	replies := map[string]Reply{"ok": "", "lost": Failure(LostReply), "down": Failure(Outage), "wrong": "wrong"}
 	for _, tt := range []struct{ replies, asked, err string }{
 		{"ok ok", "ab", ""},
 		{"lost ok ok", "aab", ""},

@@ -98,8 +98,8 @@ func (s *System) Restart(i int, results []string) (*Process, error) {
 	return s.start(s.Programs[i], results)
 }
 
-// Weather returns the state of the environment in which every execution starts.
-func (s *System) Weather() (Weather, error) { return s.Faults.weather(), s.Faults.check() }
+// Environment returns the state of the environment in which every execution starts.
+func (s *System) Environment() (EnvironmentState, error) { return s.Faults.begin(), s.Faults.check() }
 
 // Fallible returns the i-th store if faults can strike it, or nil.
 func (s *System) Fallible(i int) Fallible {
@@ -107,28 +107,28 @@ func (s *System) Fallible(i int) Fallible {
 	return f
 }
 
-// Outage returns the index of the store that can be down, or -1.
-func (s *System) Outage() int {
+// FailingStore returns the index of the store that can be down, or -1.
+func (s *System) FailingStore() int {
 	for i := range s.Stores {
-		if f := s.Fallible(i); f != nil && f.Fails(RedisDown, Request{}) {
+		if f := s.Fallible(i); f != nil && f.Fails(Outage, Request{}) {
 			return i
 		}
 	}
 	return -1
 }
 
-// Struck returns the kinds of faults that can strike a request in this weather.
+// Struck returns the kinds of faults that can strike a request in this state of the environment.
 //
 // [Crash] strikes a folded task after its request was executed and before the reply
 // is there, which is one step. That is a move of its own only of
 // the last request: after any other it is the same as before the next one.
-func (s *System) Struck(w Weather, t TaskRef, req Request) (kinds []FaultKind) {
+func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []FaultKind) {
 	if len(s.Faults) == 0 || req.Local() {
 		return nil
 	}
 	i := s.Store(req.Store)
 	f := s.Fallible(i)
-	if f == nil || w.down && i == s.Outage() {
+	if f == nil || w.down && i == s.FailingStore() {
 		return nil
 	}
 	for _, kind := range struck {
@@ -143,19 +143,19 @@ func (s *System) Struck(w Weather, t TaskRef, req Request) (kinds []FaultKind) {
 }
 
 // Refused says whether the store of the request is down.
-func (s *System) Refused(w Weather, req Request) bool {
-	return w.down && !req.Local() && s.Store(req.Store) == s.Outage()
+func (s *System) Refused(w EnvironmentState, req Request) bool {
+	return w.down && !req.Local() && s.Store(req.Store) == s.FailingStore()
 }
 
-// Incidents returns the faults that can happen to the i-th store in this weather,
+// Incidents returns the faults that can happen to the i-th store in this state of the environment,
 // in the content that it has now, and what can lapse if time passes. In a store that is
 // down keys expire, for an outage can last longer than they, and nothing else happens.
-func (s *System) Incidents(w Weather, i int) (faults []Fault, requests []Request, err error) {
+func (s *System) Incidents(w EnvironmentState, i int) (faults []Fault, requests []Request, err error) {
 	f := s.Fallible(i)
 	if len(s.Faults) == 0 && s.Timing == nil || f == nil {
 		return nil, nil, nil
 	}
-	down := w.down && i == s.Outage()
+	down := w.down && i == s.FailingStore()
 	for _, kind := range incidents {
 		if !w.Allows(kind) || kind == Lapse && s.Timing == nil || down && kind != Expire {
 			continue

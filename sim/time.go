@@ -166,9 +166,9 @@ func (t *Timing) ticks(d time.Duration) (int, error) {
 	return n, nil
 }
 
-// Fit returns an error if the content of a store has a TTL that is not a number of
+// CheckTTLs returns an error if the content of a store has a TTL that is not a number of
 // ticks, or too many. Of TTLs only whole milliseconds count.
-func (s *System) Fit(c Content) error {
+func (s *System) CheckTTLs(c Content) error {
 	if s.Timing == nil {
 		return nil
 	}
@@ -261,7 +261,7 @@ func (sp Span) Passes(a Age, blocked bool) (Age, bool) {
 // the store of the request holds. An outage ends at any time. What waits for news may
 // wait for something to be gone, such as for a lock with a TTL whose owner has crashed.
 // Work in the background waits for news for ever, so no time passes for that.
-func (s *System) Outlasts(w Weather, t TaskRef, req Request, c Content) bool {
+func (s *System) Outlasts(w EnvironmentState, t TaskRef, req Request, c Content) bool {
 	if s.Refused(w, req) {
 		return true
 	}

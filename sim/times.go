@@ -17,7 +17,7 @@ import (
 //
 // What has to be known of the past is a zone: of any two moments that still matter by how
 // much one is later than the other at most (Dill 1989; Bengtsson and Yi, "Timed Automata:
-// Semantics, Algorithms and Tools", 2004, section 4). It is a part of the [Weather], so of
+// Semantics, Algorithms and Tools", 2004, section 4). It is a part of the [EnvironmentState], so of
 // the state. What cannot matter any more is left out of it: of a sleep, which only asks
 // for enough time, nothing that makes it longer (the bounds of Behrmann, Bouyer, Larsen
 // and Pelánek, STTT 2006, with no upper ones); and all of it when no time has to pass.
@@ -40,7 +40,7 @@ func (s *System) clock() bool {
 }
 
 // timeless says whether no time has to pass any more.
-func (s *System) timeless(w Weather) bool { return !s.clock() && !w.Allows(Expire) }
+func (s *System) timeless(w EnvironmentState) bool { return !s.clock() && !w.Allows(Expire) }
 
 // instant is how far a store turns time back before every request of a task in a dated
 // system. All TTLs are whole milliseconds, so one that is still whole afterwards was set
@@ -127,9 +127,9 @@ type Leaving struct {
 // Moments are those that are possible for a step, with those before it.
 type Moments struct{ zone }
 
-// Begin returns the weather in which an execution begins, with these items and sleeping
+// Begin returns the environment in which an execution begins, with these items and sleeping
 // tasks. They are all of one moment, and the first step is at any later one.
-func (s *System) Begin(w Weather, items []Lifetime, asleep []int) Weather {
+func (s *System) Begin(w EnvironmentState, items []Lifetime, asleep []int) EnvironmentState {
 	if !s.Dated() {
 		return w
 	}
@@ -145,9 +145,9 @@ func (s *System) Begin(w Weather, items []Lifetime, asleep []int) Weather {
 	return w
 }
 
-// Wake returns the moments that are possible for a step in a weather, false if there are
+// Wake returns the moments that are possible for a step in an environment, false if there are
 // none: then the step is not possible.
-func (s *System) Wake(w Weather, k Waking) (Moments, bool) {
+func (s *System) Wake(w EnvironmentState, k Waking) (Moments, bool) {
 	if !s.Dated() || s.timeless(w) {
 		return Moments{}, true
 	}
@@ -161,9 +161,9 @@ func (s *System) Wake(w Weather, k Waking) (Moments, bool) {
 	return Moments{z}, z.close()
 }
 
-// Leave returns the weather after a step with these moments; w is the one after its fault.
+// Leave returns the environment after a step with these moments; w is the one after its fault.
 // The error says that it is not known since when an item is there.
-func (s *System) Leave(w Weather, m Moments, l Leaving) (Weather, error) {
+func (s *System) Leave(w EnvironmentState, m Moments, l Leaving) (EnvironmentState, error) {
 	w.times = ""
 	if !s.Dated() || s.timeless(w) {
 		return w, nil
@@ -217,7 +217,7 @@ func (e *Execution) begin() error {
 	}
 	var err error
 	e.held, e.living, _, err = e.lifetimes("")
-	e.weather = e.sys.Begin(e.weather, e.living, e.asleep())
+	e.env = e.sys.Begin(e.env, e.living, e.asleep())
 	return err
 }
 
@@ -245,7 +245,7 @@ func (e *Execution) dated(m Move) error {
 		}
 		k.Expires = req.Store + "/" + m.Fault.Target
 	}
-	moments, ok := e.sys.Wake(e.weather, k)
+	moments, ok := e.sys.Wake(e.env, k)
 	if !ok {
 		return ErrBlocked
 	}
@@ -268,7 +268,7 @@ func (e *Execution) dated(m Move) error {
 			l.Fell = append(l.Fell, task)
 		}
 	}
-	e.weather, err = e.sys.Leave(e.weather, moments, l)
+	e.env, err = e.sys.Leave(e.env, moments, l)
 	return err
 }
 

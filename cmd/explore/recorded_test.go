@@ -51,7 +51,7 @@ func TestTraceFilesKeepTheWorkload(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "trace.json")
 	files := map[string]int{} // by what is given
 	for _, s := range model.Strategies() {
-		all := []string{"-workers 2 -faults all=1", "-workers 2 -servers 1 -faults crash=1", "-workers 2 -servers 2 -faults db-error=1,crash=1"}
+		all := []string{"-workers 2 -faults all=1", "-workers 2 -servers 1 -faults crash=1", "-workers 2 -servers 2 -faults request-error=1,crash=1"}
 		if s.Race == nil {
 			all = []string{"-faults all=1", "-servers 1 -faults crash=1", "-cache warm -faults lost-reply=1,evict=1", "-max-stall 1s -property no-silent-staleness"}
 			if s.TTL > 0 {
@@ -89,7 +89,7 @@ func TestTraceFilesKeepTheWorkload(t *testing.T) {
 			}
 		}
 	}
-	for _, more := range []string{"-workers 2 -faults all=1", "-workers 2 -servers 2 -faults db-error=1,crash=1", "-faults all=1", "-servers 1 -faults crash=1",
+	for _, more := range []string{"-workers 2 -faults all=1", "-workers 2 -servers 2 -faults request-error=1,crash=1", "-faults all=1", "-servers 1 -faults crash=1",
 		"-ttl 0 -faults lost-reply=1", "-delay 1s -max-stall 1s"} {
 		if files[more] == 0 {
 			t.Errorf("no file of %s, %v", more, files)

@@ -194,7 +194,7 @@ func TestBreaker(t *testing.T) {
 		}
 		return ""
 	}}
-	for views, schedule := range map[int]string{5: "", 6: "!redis-down,views:12,!redis-up"} {
+	for views, schedule := range map[int]string{5: "", 6: "!outage,views:12,!recovery"} {
 		w := newWorld(t, sqlite.InMemory)
 		sys := w.system(closed, w.apart(operation{"views", func(ctx context.Context, s *Shop) (string, error) {
 			for range views {
@@ -204,7 +204,7 @@ func TestBreaker(t *testing.T) {
 			}
 			return s.breaker.State().String(), nil
 		}})...)
-		sys.Faults = sim.Faults{sim.RedisDown: 1}
+		sys.Faults = sim.Faults{sim.Outage: 1}
 		if f := check(t, sys, explore.ProductOptions{}); schedule == "" {
 			f.verdict(explore.Holds)
 		} else {

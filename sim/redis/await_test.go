@@ -163,7 +163,7 @@ func TestAwaitRefused(t *testing.T) {
 // A command that waits can fail like any other: then its task is told so.
 func TestAwaitFails(t *testing.T) {
 	sys := lockSystem(t, takers["SETNX"])
-	sys.Faults = sim.Faults{sim.LostRequest: 1, sim.RedisDown: 1}
+	sys.Faults = sim.Faults{sim.LostRequest: 1, sim.Outage: 1}
 	sys.Property.Violation = func(v sim.View) string {
 		if strings.Contains(strings.Join(v.Results, ""), "not alone") {
 			return "not alone"

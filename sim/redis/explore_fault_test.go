@@ -18,15 +18,15 @@ import (
 // places for a fault, and 1 without.
 func TestFaultCounts(t *testing.T) {
 	for faults, want := range map[sim.FaultKind]string{
-		sim.LostRequest: "4",  // one of 3 requests
-		sim.LostReply:   "4",  // the same
-		sim.Expire:      "5",  // before, between and after the requests
-		sim.Evict:       "5",  // the same
-		sim.RedisDown:   "11", // from one of these 4 places to the same or a later one: 10
-		sim.Crash:       "5",  // before a request, or after the last
-		sim.DropMessage: "1",
-		sim.DBError:     "1",
-		sim.AnyFault:    "29", // 1 + 3 + 3 + 4 + 4 + 10 + 4
+		sim.LostRequest:  "4",  // one of 3 requests
+		sim.LostReply:    "4",  // the same
+		sim.Expire:       "5",  // before, between and after the requests
+		sim.Evict:        "5",  // the same
+		sim.Outage:       "11", // from one of these 4 places to the same or a later one: 10
+		sim.Crash:        "5",  // before a request, or after the last
+		sim.DropMessage:  "1",
+		sim.RequestError: "1",
+		sim.AnyFault:     "29", // 1 + 3 + 3 + 4 + 4 + 10 + 4
 	} {
 		s := newStore(t, []string{"SET", "k", "v", "EX", "60"})
 		sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{faults: 1}, Programs: []sim.Program{
@@ -114,7 +114,7 @@ func TestSupervisedCounts(t *testing.T) {
 	for faults, want := range map[sim.FaultKind]string{
 		sim.LostRequest: "3", // one of 2 requests, or none
 		sim.LostReply:   "3", // the same
-		sim.RedisDown:   "6",
+		sim.Outage:      "6",
 	} {
 		s := newStore(t)
 		sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{faults: 1}, Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) []sim.Task {
@@ -261,18 +261,18 @@ func TestEnginesAgreeOnFaults(t *testing.T) {
 		}, []string{"SET", "row", "old"}, "evict all"}, // of the row
 		"cache-aside, warm": {coherent, func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "r1", "", false, read), program(s, "w", "", false, write)}
-		}, []string{"MSET", "row", "old", "k", "old"}, "lost-request lost-reply redis-down crash evict all"},
+		}, []string{"MSET", "row", "old", "k", "old"}, "lost-request lost-reply outage crash evict all"},
 		"watchers": {counted, func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "w1", "w", false, increment), program(s, "w2", "w", false, increment)}
 		}, []string{"SET", "n", "0", "EX", "60"}, "lost-reply expire crash evict all"},
 		"listener": {heard("12"), func(s *redis.Store) []sim.Program {
 			return []sim.Program{boot(program(s, "l", "", true, listen)), program(s, "p", "", false, publish("12"))}
-		}, []string{"SET", "heard", ""}, "lost-request lost-reply redis-down crash evict drop-message all"},
+		}, []string{"SET", "heard", ""}, "lost-request lost-reply outage crash evict drop-message all"},
 		"server": {heard("1"), func(s *redis.Store) []sim.Program {
 			return []sim.Program{server(s)}
-		}, []string{"SET", "heard", ""}, "lost-request redis-down crash evict drop-message all"},
+		}, []string{"SET", "heard", ""}, "lost-request outage crash evict drop-message all"},
 	} {
-		for _, kind := range append([]sim.FaultKind{""}, append(sim.FaultKinds, sim.AnyFault)...) {
+		for _, kind := range append([]sim.FaultKind{""}, append(sim.FaultKinds[:], sim.AnyFault)...) {
 			s := newStore(t, tt.setup)
 			sys := &sim.System{Stores: []sim.Store{s}, Programs: tt.programs(s), Property: tt.property}
 			if kind != "" {

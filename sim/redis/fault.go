@@ -31,7 +31,7 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	case sim.LostRequest, sim.LostReply:
 		return req.Body != receiveBody && req.Body != closeBody && req.Body != busyBody
 	}
-	return kind == sim.RedisDown
+	return kind == sim.Outage
 }
 
 // Retries says that a subscription which has failed is made again when the server is
@@ -42,16 +42,16 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 // with what supervised work asks again: see [sim.Process.Persists].
 func (s *Store) Retries(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
 
-// Aftermath closes the connection of the request, if that has a state: go-redis
+// Cleanup closes the connection of the request, if that has a state: go-redis
 // never uses one again after a failure. A real server notices that late. Until then
 // it counts the connection in the reply to PUBLISH, and nothing else can tell.
-func (s *Store) Aftermath(_ sim.FaultKind, req sim.Request) (sim.Request, bool) {
+func (s *Store) Cleanup(_ sim.FaultKind, req sim.Request) (sim.Request, bool) {
 	return sim.Request{Store: s.name, Body: closeBody, Conn: req.Conn}, req.Conn != ""
 }
 
-// Leave returns the request that takes away the connections of a process, or
+// Disconnect returns the request that takes away the connections of a process, or
 // breaks all of them if process is "".
-func (s *Store) Leave(process string) sim.Request {
+func (s *Store) Disconnect(process string) sim.Request {
 	if process == "" {
 		return sim.Request{Store: s.name, Body: downVerb}
 	}

@@ -23,7 +23,7 @@ func moves(t testing.TB, sys *sim.System, script ...string) (trace []string, e *
 	t.Helper()
 	sys.Faults = sim.Faults{}
 	for _, kind := range sim.FaultKinds {
-		if kind != sim.DBError {
+		if kind != sim.RequestError {
 			sys.Faults[kind] = 1
 		}
 	}
@@ -138,13 +138,13 @@ func TestFailures(t *testing.T) {
 		"lost request":  {errs(set, get), "1!lost-request 1", "timeout, ok v"},
 		"lost reply":    {errs(set, get), "1!lost-reply 1", "timeout, ok w"},
 		"twice":         {errs(set, set, get), "1!lost-reply 1!lost-request 1", "timeout, timeout, ok w"},
-		"down":          {errs(set, set, get), "!redis-down 1 1 !redis-up 1", "refused, refused, ok v"},
-		"down and up":   {errs(get, set), "1 !redis-down !redis-up 1", "ok, ok w"},
+		"down":          {errs(set, set, get), "!outage 1 1 !recovery 1", "refused, refused, ok v"},
+		"down and up":   {errs(get, set), "1 !outage !recovery 1", "ok, ok w"},
 		"block":         {errs(block, get), "1!lost-reply 1", "timeout, ok vxxx"},
 		"block lost":    {errs(block, get), "1!lost-request 1", "timeout, ok v"},
 		"pipeline":      {errs(pipeline, get), "1 1!lost-reply 1", "timeout, ok vxx"},
 		"pipeline lost": {errs(pipeline, get), "1 1!lost-request 1", "timeout, ok vx"},
-		"pipeline down": {errs(pipeline, get), "1 !redis-down 1 !redis-up 1", "refused, ok vx"},
+		"pipeline down": {errs(pipeline, get), "1 !outage 1 !recovery 1", "refused, ok vx"},
 
 		"watch":                    {errs(watched, get), "1 1 1 1", "ok, ok vx"},
 		"watch, lost":              {errs(watched, get), "1!lost-request 1", "timeout, ok v"},
@@ -152,9 +152,9 @@ func TestFailures(t *testing.T) {
 		"watch, GET lost":          {errs(watched, watched), "1 1!lost-request 1 1 1", "timeout, ok vx"},
 		"watch, EXEC lost":         {errs(watched, watched), "1 1 1!lost-request 1 1 1", "timeout, ok vx"},
 		"watch, EXEC without news": {errs(watched, watched), "1 1 1!lost-reply 1 1 1", "timeout, ok vxx"},
-		"watch, down":              {errs(watched, watched), "1 1 !redis-down 1 !redis-up 1 1 1", "EOF, ok vx"},
-		"watch, down and up":       {errs(watched, watched), "1 1 !redis-down !redis-up 1 1 1 1", "EOF, ok vx"},
-		"watch, GET broken":        {errs(watched, watched), "1 !redis-down !redis-up 1 1 1 1", "EOF, ok vx"},
+		"watch, down":              {errs(watched, watched), "1 1 !outage 1 !recovery 1 1 1", "EOF, ok vx"},
+		"watch, down and up":       {errs(watched, watched), "1 1 !outage !recovery 1 1 1 1", "EOF, ok vx"},
+		"watch, GET broken":        {errs(watched, watched), "1 !outage !recovery 1 1 1 1", "EOF, ok vx"},
 		"watch, expired":           {errs(watched, get), "1 1 !expire k 1 1", "redis: transaction failed, redis: nil "},
 		"watch, evicted":           {errs(watched, get), "1 1 !evict k 1 1", "redis: transaction failed, redis: nil "},
 		"watch, other evicted":     {errs(watched, get), "1 1 !evict other 1 1", "ok, ok vx"},
@@ -197,23 +197,23 @@ func listener(channels ...string) task {
 
 // go-redis subscribes again by itself, on a new connection.
 func TestBrokenSubscription(t *testing.T) {
-	down := []string{"1", "1", "2", "!redis-down"}
+	down := []string{"1", "1", "2", "!outage"}
 	for name, tt := range map[string]struct{ script, want []string }{
 		"noticed while down": {
-			[]string{"1", "1", "!redis-up", "2", "1", "2", "1"},
-			[]string{"1: receive -> connection refused", "1: blocked", "!redis-up", "2: PUBLISH b 2 -> 0", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "2: PUBLISH a 3 -> 1", "1: receive -> message a 3"},
+			[]string{"1", "1", "!recovery", "2", "1", "2", "1"},
+			[]string{"1: receive -> connection refused", "1: blocked", "!recovery", "2: PUBLISH b 2 -> 0", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "2: PUBLISH a 3 -> 1", "1: receive -> message a 3"},
 		},
 		"noticed later": {
-			[]string{"!redis-up", "2", "1", "1", "2", "1"},
-			[]string{"!redis-up", "2: PUBLISH b 2 -> 0", "1: receive -> connection refused", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "2: PUBLISH a 3 -> 1", "1: receive -> message a 3"},
+			[]string{"!recovery", "2", "1", "1", "2", "1"},
+			[]string{"!recovery", "2: PUBLISH b 2 -> 0", "1: receive -> connection refused", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "2: PUBLISH a 3 -> 1", "1: receive -> message a 3"},
 		},
 		"the other fails": {
-			[]string{"2", "2", "!redis-up", "1", "1", "1"},
-			[]string{"2: PUBLISH b 2 -> connection refused", "2: PUBLISH a 3 -> connection refused", "!redis-up", "1: receive -> connection refused", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "1: blocked"},
+			[]string{"2", "2", "!recovery", "1", "1", "1"},
+			[]string{"2: PUBLISH b 2 -> connection refused", "2: PUBLISH a 3 -> connection refused", "!recovery", "1: receive -> connection refused", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "1: blocked"},
 		},
 		"and a lost request": {
-			[]string{"!redis-up", "1", "1!lost-request", "2", "1!lost-reply", "2", "1", "1"},
-			[]string{"!redis-up", "1: receive -> connection refused", "1: SUBSCRIBE a b -> timeout", "2: PUBLISH b 2 -> 0", "1: SUBSCRIBE a b -> timeout", "2: PUBLISH a 3 -> 0", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "1: blocked"},
+			[]string{"!recovery", "1", "1!lost-request", "2", "1!lost-reply", "2", "1", "1"},
+			[]string{"!recovery", "1: receive -> connection refused", "1: SUBSCRIBE a b -> timeout", "2: PUBLISH b 2 -> 0", "1: SUBSCRIBE a b -> timeout", "2: PUBLISH a 3 -> 0", "1: SUBSCRIBE a b -> subscribe a 1; subscribe b 2", "1: blocked"},
 		},
 	} {
 		s := newStore(t)
@@ -252,9 +252,9 @@ func TestSubscriptionGivenUp(t *testing.T) {
 			}
 		}
 	}, publisher("b 1"))
-	got, e := moves(t, sys, "1", "2", "!redis-down", "1", "2", "2", "!redis-up", "2", "3", "2")
-	wantTrace(t, got, "1: SUBSCRIBE a -> subscribe a 1", "2: SUBSCRIBE b -> subscribe b 1", "!redis-down",
-		"1: receive -> connection refused", "2: receive -> connection refused", "2: blocked", "!redis-up",
+	got, e := moves(t, sys, "1", "2", "!outage", "1", "2", "2", "!recovery", "2", "3", "2")
+	wantTrace(t, got, "1: SUBSCRIBE a -> subscribe a 1", "2: SUBSCRIBE b -> subscribe b 1", "!outage",
+		"1: receive -> connection refused", "2: receive -> connection refused", "2: blocked", "!recovery",
 		"2: SUBSCRIBE b -> subscribe b 1", "3: PUBLISH b 1 -> 1", "2: receive -> message b 1")
 	v, err := e.View()
 	if want := []string{sim.Failed, "1", ""}; err != nil || !slices.Equal(v.Results, want) {
@@ -318,8 +318,8 @@ func TestIncidents(t *testing.T) {
 		{sim.Request{Store: "cache", Body: "expire b c"}, "expire 'b c'", "b c"},
 		{sim.Request{Store: "cache", Body: "evict a"}, "evict a", "a"},
 		{sim.Request{Store: "cache", Body: "drop-message 3", Conn: "task-2#0"}, "drop-message 3", ""},
-		{s.Leave(""), "down", ""},
-		{s.Leave("task-1"), "leave task-1", ""},
+		{s.Disconnect(""), "down", ""},
+		{s.Disconnect("task-1"), "leave task-1", ""},
 	} {
 		if text, _ := s.Describe(tt.req, ""); text != tt.text {
 			t.Errorf("%q is described as %s", tt.req, text)
@@ -347,12 +347,12 @@ func TestIncidents(t *testing.T) {
 func TestFails(t *testing.T) {
 	s := newStore(t)
 	for _, kind := range sim.FaultKinds {
-		travels := kind == sim.LostRequest || kind == sim.LostReply || kind == sim.RedisDown
+		travels := kind == sim.LostRequest || kind == sim.LostReply || kind == sim.Outage
 		if got := s.Fails(kind, request("GET", "k")); got != travels {
 			t.Errorf("%s of GET: %v", kind, got)
 		}
 		for _, body := range []string{receiveBody, closeBody} {
-			if got := s.Fails(kind, sim.Request{Store: "cache", Body: body, Conn: "p#0"}); got != (kind == sim.RedisDown) {
+			if got := s.Fails(kind, sim.Request{Store: "cache", Body: body, Conn: "p#0"}); got != (kind == sim.Outage) {
 				t.Errorf("%s of %s: %v", kind, body, got)
 			}
 		}
@@ -382,7 +382,7 @@ func TestUnconfirmedAgain(t *testing.T) {
 				return "", fmt.Errorf("got %v", err)
 			}
 			return "", tt.then(ctx, c, ps)
-		}), "1", "!redis-down", "!redis-up")
+		}), "1", "!outage", "!recovery")
 		if err := e.Step(0); errors.Is(err, errUnread) != tt.want || (err != nil) != tt.want {
 			t.Errorf("%s: got %v", name, err)
 		}

@@ -154,7 +154,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			} else if known[k] != list {
 				t.Fatalf("in content %q: the incidents are %s and %s", before, known[k], list)
 			}
-			strikes = append(strikes, s.Leave(""), s.Leave("p"))
+			strikes = append(strikes, s.Disconnect(""), s.Disconnect("p"))
 			if rng.Intn(8) == 0 {
 				req = strikes[rng.Intn(len(strikes))]
 				faults++

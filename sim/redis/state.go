@@ -190,7 +190,7 @@ func (c *conn) checkFailed(reply sim.Reply) bool {
 	}
 	st := c.state.Load()
 	switch {
-	case kind != sim.RedisDown:
+	case kind != sim.Outage:
 		c.failed = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
 	case st != nil && (st.watching || st.subscribed):
 		c.failed = io.EOF

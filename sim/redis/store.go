@@ -167,7 +167,7 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 		return "", nil
 	case c != nil && c.broken:
 		delete(s.connections, req.Conn)
-		return sim.Failure(sim.RedisDown), nil
+		return sim.Failure(sim.Outage), nil
 	case req.Body == receiveBody && req.Conn != "":
 		return s.receive(req.Conn)
 	}

@@ -41,7 +41,7 @@ func TestAwaitOutlastsALease(t *testing.T) {
 // is gone then, or is not.
 func TestAnOutageOutlastsATTL(t *testing.T) {
 	s := newStore(t)
-	sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{sim.RedisDown: 1}, Property: anything,
+	sys := &sim.System{Stores: []sim.Store{s}, Faults: sim.Faults{sim.Outage: 1}, Property: anything,
 		Timing: &sim.Timing{Tick: time.Second, MaxStall: time.Second},
 		Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) []sim.Task {
 			c := s.Client(p)

@@ -31,7 +31,7 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	}
 	mode := req.Body[0]
 	switch kind {
-	case sim.DBError:
+	case sim.RequestError:
 		return mode != modeRollback
 	case sim.LostReply:
 		return mode == modeCommit || mode != modeBegin && mode != modeRollback && req.Conn == ""
@@ -45,10 +45,10 @@ func (s *Store) Incidents(sim.FaultKind) ([]sim.Incident, error) { return nil, n
 // Retries returns false.
 func (s *Store) Retries(sim.Request) bool { return false }
 
-// Aftermath rolls the transaction back if COMMIT has failed: database/sql knows it
+// Cleanup rolls the transaction back if COMMIT has failed: database/sql knows it
 // no more then. Any other statement that fails leaves it open.
-func (s *Store) Aftermath(kind sim.FaultKind, req sim.Request) (sim.Request, bool) {
-	if kind != sim.DBError || req.Body[0] != modeCommit {
+func (s *Store) Cleanup(kind sim.FaultKind, req sim.Request) (sim.Request, bool) {
+	if kind != sim.RequestError || req.Body[0] != modeCommit {
 		return sim.Request{}, false
 	}
 	req.Body = rollbackBody
@@ -58,9 +58,9 @@ func (s *Store) Aftermath(kind sim.FaultKind, req sim.Request) (sim.Request, boo
 // rollbackBody is the request ROLLBACK: its mode, and no SQL text.
 const rollbackBody = string(modeRollback) + "\x00"
 
-// Leave returns the request that rolls back the open transactions of a process. If
+// Disconnect returns the request that rolls back the open transactions of a process. If
 // that is "" there are none: the database does not go down.
-func (s *Store) Leave(process string) sim.Request {
+func (s *Store) Disconnect(process string) sim.Request {
 	return sim.Request{Store: s.name, Body: leavePrefix + process}
 }
 
@@ -83,7 +83,7 @@ func failure(reply sim.Reply) error {
 	switch {
 	case !failed:
 		return nil
-	case kind == sim.DBError:
+	case kind == sim.RequestError:
 		return ErrDatabase
 	}
 	return ErrNoAnswer

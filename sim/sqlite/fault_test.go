@@ -65,12 +65,12 @@ func TestFailures(t *testing.T) {
 		want  string // the errors, and the rows
 	}{
 		{single, "", 0, "ok ok ok: 3 4 5"},
-		{single, sim.DBError, 1, "ok error ok: 3 5"},
+		{single, sim.RequestError, 1, "ok error ok: 3 5"},
 		{single, sim.LostReply, 1, "ok lost ok: 3 4 5"},
 		{together, "", 0, "ok ok ok ok ok: 3 4 5"},
-		{together, sim.DBError, 0, "error ok: 5"},
-		{together, sim.DBError, 1, "ok error ok ok ok: 4 5"},
-		{together, sim.DBError, 3, "ok ok ok error ok: 5"},
+		{together, sim.RequestError, 0, "error ok: 5"},
+		{together, sim.RequestError, 1, "ok error ok ok ok: 4 5"},
+		{together, sim.RequestError, 3, "ok ok ok error ok: 5"},
 		{together, sim.LostReply, 3, "ok ok ok lost ok: 3 4 5"},
 		{together, sim.LostReply, 4, "ok ok ok ok lost: 3 4 5"},
 	} {
@@ -116,11 +116,11 @@ func TestFailures(t *testing.T) {
 func TestFails(t *testing.T) {
 	s := newStoreIn(t, WAL, counter...)
 	for _, tt := range []struct{ conn, text, want string }{
-		{"-", "SELECT 1", "lost-reply db-error"},
-		{"-", "INSERT INTO t VALUES (3, 0)", "lost-reply db-error"},
-		{"w#0", "BEGIN", "db-error"},
-		{"w#0", "SELECT 1", "db-error"},
-		{"w#0", "COMMIT", "lost-reply db-error"},
+		{"-", "SELECT 1", "lost-reply request-error"},
+		{"-", "INSERT INTO t VALUES (3, 0)", "lost-reply request-error"},
+		{"w#0", "BEGIN", "request-error"},
+		{"w#0", "SELECT 1", "request-error"},
+		{"w#0", "COMMIT", "lost-reply request-error"},
 		{"w#0", "ROLLBACK", ""},
 	} {
 		var kinds []string
@@ -133,7 +133,7 @@ func TestFails(t *testing.T) {
 			t.Errorf("%s %s: %s", tt.conn, tt.text, got)
 		}
 	}
-	if s.Fails(sim.RedisDown, sim.Request{}) {
+	if s.Fails(sim.Outage, sim.Request{}) {
 		t.Error("the database can be down")
 	}
 }
@@ -148,7 +148,7 @@ func TestLeave(t *testing.T) {
 		}
 		perform(t, s, "w-1#0", "INSERT INTO t VALUES (3, 0)")
 		for _, process := range []string{"", "w", "w-1"} {
-			req := s.Leave(process)
+			req := s.Disconnect(process)
 			if text, _ := s.Describe(req, ""); text != "leave "+process {
 				t.Errorf("described as %s", text)
 			}
@@ -202,16 +202,16 @@ func TestFaultSystems(t *testing.T) {
 		violated      bool
 	}{
 		{"single", []work{single}, atomic, "", "1", false},
-		{"single", []work{single}, atomic, sim.DBError, "4", true},
+		{"single", []work{single}, atomic, sim.RequestError, "4", true},
 		{"single", []work{single}, atomic, sim.LostReply, "4", false},
 		{"single", []work{single}, atomic, sim.Crash, "5", true},
-		{"together", []work{together}, atomic, sim.DBError, "6", true}, // it commits what is left
+		{"together", []work{together}, atomic, sim.RequestError, "6", true}, // it commits what is left
 		// BEGIN, two statements and COMMIT; before a crash in each of those places, or after the last.
-		{"careful", []work{careful}, atomic, sim.DBError, "5", false},
+		{"careful", []work{careful}, atomic, sim.RequestError, "5", false},
 		{"careful", []work{careful}, atomic, sim.LostReply, "2", false},
 		{"careful", []work{careful}, atomic, sim.Crash, "6", false},
 		{"two", []work{increment, increment}, noLostUpdate, "", snapshots(2), false},
-		{"two", []work{increment, increment}, noLostUpdate, sim.DBError, "", false},
+		{"two", []work{increment, increment}, noLostUpdate, sim.RequestError, "", false},
 		{"two", []work{increment, increment}, noLostUpdate, sim.LostReply, "", true}, // the one that has failed has counted
 		{"two", []work{increment, increment}, noLostUpdate, sim.Crash, "", true},
 		{"two", []work{increment, increment}, noLostUpdate, sim.AnyFault, "", true},
