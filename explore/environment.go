@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -21,7 +22,7 @@ func (g *graph) label(i int) sim.Fault {
 	if !g.environmentMoves {
 		return sim.Fault{}
 	}
-	return g.causes.all[*g.labels.at(i)]
+	return g.causes.All[*g.labels.at(i)]
 }
 
 // envAt and watchAt return where in a state the numbers of the environment and of
@@ -34,7 +35,7 @@ func (g *graph) env(values []uint32) sim.EnvironmentState {
 	if !g.environmentMoves {
 		return sim.EnvironmentState{}
 	}
-	return g.envs.all[values[g.envAt()]]
+	return g.envs.All[values[g.envAt()]]
 }
 
 // move returns the move of an edge with this label, if a process of the program
@@ -100,17 +101,17 @@ func (g *graph) do(values []uint32, slot int, m sim.Move) (s step, ok bool, err 
 				return s, false, err
 			}
 		}
-		s.values[g.envAt()] = g.envs.of(after)
+		s.values[g.envAt()] = g.envs.Of(after)
 	}
 	if ok && len(g.watches) > 0 && err == nil {
 		view := g.view(s.values)
 		for i, w := range g.watches {
 			at := &s.values[g.watchAt(i)]
-			next, err := g.sys.After(w.monitor, w.states.all[*at], s.step, w.lookups.View(view))
+			next, err := g.sys.After(w.monitor, w.states.All[*at], s.step, w.lookups.View(view))
 			if err != nil {
 				return s, false, err
 			}
-			*at = w.states.of(next)
+			*at = w.states.Of(next)
 		}
 	}
 	if m.Fault.Kind == sim.Tick && slices.Equal(values, s.values) {
@@ -125,9 +126,9 @@ func (g *graph) waking(values []uint32, slot int, m sim.Move) (k sim.Waking, err
 	switch {
 	case m.Task != sim.Environment && m.Fault.Kind == "":
 		table := g.codes[g.slots[slot].code]
-		if w := table.nodes[values[slot]].wants[g.tasks[m.Task].Index]; w.store >= 0 {
+		if w := table.Wants(values[slot])[g.tasks[m.Task].Index]; w.Store >= 0 {
 			k.Sleeper = m.Task
-			k.Slept, _ = table.request(w).Sleeps()
+			k.Slept, _ = table.Request(w).Sleeps()
 		}
 	case m.Fault.Kind == sim.Expire:
 		for i, t := range g.stores {
@@ -135,8 +136,8 @@ func (g *graph) waking(values []uint32, slot int, m sim.Move) (k sim.Waking, err
 			if err != nil {
 				return k, err
 			}
-			if slices.ContainsFunc(all, func(in incident) bool { return in.fault == m.Fault }) {
-				k.Expires = t.store.Name() + "/" + m.Fault.Target
+			if slices.ContainsFunc(all, func(in learn.Incident) bool { return in.Fault == m.Fault }) {
+				k.Expires = t.Name() + "/" + m.Fault.Target
 				break
 			}
 		}
@@ -149,9 +150,8 @@ func (g *graph) leaving(before []uint32, s *step) (l sim.Leaving) {
 	l.After = g.living(s.values)
 	if req := s.step.Request; s.step.Task != sim.Environment && !req.Local() {
 		i := g.sys.Store(req.Store)
-		known := g.stores[i].states[before[len(g.slots)+i]].next
-		if n := g.stores[i].requests.of(req); s.step.Executes() && int(n) < len(known) {
-			l.Changes = known[n].changes
+		if s.step.Executes() {
+			l.Changes = g.stores[i].Changes(before[len(g.slots)+i], g.stores[i].Requests.Of(req))
 		}
 	}
 	for task, t := range g.tasks {
@@ -170,7 +170,7 @@ func (g *graph) leaving(before []uint32, s *step) (l sim.Leaving) {
 // living returns the items that go away by themselves in a state of these values.
 func (g *graph) living(values []uint32) (all []sim.Lifetime) {
 	for i, t := range g.stores {
-		all = append(all, t.states[values[len(g.slots)+i]].living...)
+		all = append(all, t.Lifetimes(values[len(g.slots)+i])...)
 	}
 	return all
 }
@@ -178,11 +178,11 @@ func (g *graph) living(values []uint32) (all []sim.Lifetime) {
 // sleeps says whether a task of the process in a slot sleeps in a state of these values.
 func (g *graph) sleeps(values []uint32, slot, task int) bool {
 	table := g.codes[g.slots[slot].code]
-	w := table.nodes[values[slot]].wants[task]
-	if w.store < 0 {
+	w := table.Wants(values[slot])[task]
+	if w.Store < 0 {
 		return false
 	}
-	_, sleeps := table.request(w).Sleeps()
+	_, sleeps := table.Request(w).Sleeps()
 	return sleeps
 }
 
@@ -191,34 +191,36 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 	table, node := g.codes[code], s.values[slot]
 	kind := s.step.Fault.Kind
 	index := g.tasks[s.step.Task].Index
-	n := &table.nodes[node]
-	w := n.wants[index]
-	if due, err := table.due(node, index); err != nil || !due {
+	w := table.Wants(node)[index]
+	if due, err := table.Due(node, index); err != nil || !due {
 		return false, err
 	}
 	switch {
-	case w.store == finished || w.store == local && kind != "":
+	case w.Store == learn.Finished || w.Store == learn.Local && kind != "":
 		return false, nil
-	case w.store == local:
-		if s.step.Request = n.local(index); s.step.Request == sim.Arrive {
-			asked := table.histories[n.history].wants[index].store
-			s.step.Reply = g.stores[asked].replies.all[n.arrives[index]-1]
+	case w.Store == learn.Local:
+		if s.step.Request, _ = table.Pending(node, index); s.step.Request == sim.Arrive {
+			s.step.Reply = table.Arriving(node, index)
 		}
 		m, err := g.learn(code, node, index, 0)
 		s.values[slot] = m.node
 		return err == nil, err
 	}
-	store, fallible := g.stores[w.store], g.sys.Fallible(w.store)
-	state := &s.values[len(g.slots)+w.store]
-	s.step.Request = store.requests.all[w.request]
+	store, fallible := g.stores[w.Store], g.sys.Fallible(w.Store)
+	state := &s.values[len(g.slots)+w.Store]
+	s.step.Request = store.Requests.All[w.Request]
 	env := g.env(s.values)
 	switch {
 	case kind == "" && !g.sys.Refused(env, s.step.Request):
 		m, err := g.learn(code, node, index, *state)
-		if err != nil || m.kind != done {
+		if err != nil || m.kind != learn.Done {
 			return false, err
 		}
-		s.step.Reply = store.replies.all[store.states[*state].next[w.request].reply]
+		next, err := store.Step(*state, w.Request)
+		if err != nil {
+			return false, err
+		}
+		s.step.Reply = store.Replies.All[next.Reply]
 		s.values[slot], *state = m.node, m.state
 		return true, nil
 	case kind == "" && fallible.Retries(s.step.Request):
@@ -229,7 +231,7 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		return false, nil
 	case kind == sim.Crash:
 		m, err := g.learn(code, node, index, *state)
-		if err != nil || m.kind != done || table.lives(m.node) { // it was not the last
+		if err != nil || m.kind != learn.Done || table.Lives(m.node) { // it was not the last
 			return false, err
 		}
 		s.step.Reply, *state = sim.Failure(kind), m.state
@@ -240,19 +242,19 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		return false, err
 	}
 	if kind == sim.LostReply {
-		next, err := store.step(*state, w.request)
-		if err != nil || next.kind != done {
+		next, err := store.Step(*state, w.Request)
+		if err != nil || next.Kind != learn.Done {
 			return false, err
 		}
-		*state = next.state
+		*state = next.State
 	}
 	if after, ok := fallible.Cleanup(kind, s.step.Request); ok {
-		if err := g.suffer(s.values, w.store, after); err != nil {
+		if err := g.suffer(s.values, w.Store, after); err != nil {
 			return false, err
 		}
 	}
 	var err error
-	s.values[slot], err = table.step(node, index, store.replies.of(s.step.Reply))
+	s.values[slot], err = table.Step(node, index, store.Replies.Of(s.step.Reply))
 	return err == nil, err
 }
 
@@ -264,7 +266,7 @@ func (g *graph) doTick(s *step) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		next, ok, err := g.codes[slot.code].tick(s.values[i], blocked)
+		next, ok, err := g.codes[slot.code].Tick(s.values[i], blocked)
 		if err != nil || !ok {
 			return false, err
 		}
@@ -289,8 +291,8 @@ func (g *graph) doTick(s *step) (bool, error) {
 // one has not finished, or what blocks one ends by time, see [sim.System.Outlasts].
 func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, err error) {
 	table := g.codes[g.slots[slot].code]
-	for task, w := range table.nodes[values[slot]].wants {
-		if w.store == finished {
+	for task, w := range table.Wants(values[slot]) {
+		if w.Store == learn.Finished {
 			continue
 		}
 		is, err := g.waitsFor(values, table, values[slot], task)
@@ -302,32 +304,32 @@ func (g *graph) blocked(values []uint32, slot int) (tasks uint32, lives bool, er
 			continue
 		}
 		tasks |= 1 << task
-		held := g.stores[w.store].states[values[len(g.slots)+w.store]].content
-		lives = lives || g.sys.Outlasts(g.env(values), table.specs[task], table.request(w), held)
+		held := g.stores[w.Store].Content(values[len(g.slots)+w.Store])
+		lives = lives || g.sys.Outlasts(g.env(values), table.Tasks[task], table.Request(w), held)
 	}
 	return tasks, lives, nil
 }
 
 // waitsFor says whether the request of a task is one that may have to wait, and is
 // blocked.
-func (g *graph) waitsFor(values []uint32, table *processTable, node uint32, task int) (bool, error) {
-	span, err := table.span(node, task)
+func (g *graph) waitsFor(values []uint32, table *learn.Process, node uint32, task int) (bool, error) {
+	span, err := table.Span(node, task)
 	if err != nil || span.Waits == sim.NoWait {
 		return false, err
 	}
-	w := table.nodes[node].wants[task]
-	if req := table.request(w); g.sys.Refused(g.env(values), req) {
-		return g.sys.Fallible(w.store).Retries(req), nil
+	w := table.Wants(node)[task]
+	if req := table.Request(w); g.sys.Refused(g.env(values), req) {
+		return g.sys.Fallible(w.Store).Retries(req), nil
 	}
-	next, err := g.stores[w.store].step(values[len(g.slots)+w.store], w.request)
-	return next.kind == blocked, err
+	next, err := g.stores[w.Store].Step(values[len(g.slots)+w.Store], w.Request)
+	return next.Kind == learn.Blocked, err
 }
 
 // doCrash ends the process in a slot. What the stores keep for its connections is
 // gone.
 func (g *graph) doCrash(s *step, slot int) (bool, error) {
 	table := g.codes[g.slots[slot].code]
-	if !table.lives(s.values[slot]) || !g.env(s.values).Allows(sim.Crash) {
+	if !table.Lives(s.values[slot]) || !g.env(s.values).Allows(sim.Crash) {
 		return false, nil
 	}
 	return true, g.end(s.values, slot)
@@ -342,7 +344,7 @@ func (g *graph) end(values []uint32, slot int) (err error) {
 			}
 		}
 	}
-	values[slot], err = g.codes[g.slots[slot].code].crash(values[slot])
+	values[slot], err = g.codes[g.slots[slot].code].Crash(values[slot])
 	return err
 }
 
@@ -353,16 +355,16 @@ func (g *graph) doIncident(s *step) (bool, error) {
 			return false, err
 		}
 		for _, in := range all {
-			if in.fault != s.step.Fault {
+			if in.Fault != s.step.Fault {
 				continue
 			}
-			s.step.Request = t.requests.all[in.request]
-			if err := g.suffer(s.values, i, s.step.Request); err != nil || in.fault.Kind != sim.Lapse {
+			s.step.Request = t.Requests.All[in.Request]
+			if err := g.suffer(s.values, i, s.step.Request); err != nil || in.Fault.Kind != sim.Lapse {
 				return true, err
 			}
 			left, err := g.incidents(s.values, i)
 			if err == nil && lapses(left) >= lapses(all) {
-				err = fmt.Errorf("%s: %w", in.fault, sim.ErrLapse)
+				err = fmt.Errorf("%s: %w", in.Fault, sim.ErrLapse)
 			}
 			return true, err
 		}
@@ -371,9 +373,9 @@ func (g *graph) doIncident(s *step) (bool, error) {
 }
 
 // lapses returns how many of the incidents are lapses.
-func lapses(all []incident) (n int) {
+func lapses(all []learn.Incident) (n int) {
 	for _, in := range all {
-		if in.fault.Kind == sim.Lapse {
+		if in.Fault.Kind == sim.Lapse {
 			n++
 		}
 	}
@@ -381,12 +383,12 @@ func lapses(all []incident) (n int) {
 }
 
 // incidents returns what can happen to a store in a state of these values.
-func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
-	all, err := g.stores[store].incidents(values[len(g.slots)+store])
+func (g *graph) incidents(values []uint32, store int) ([]learn.Incident, error) {
+	all, err := g.stores[store].Incidents(values[len(g.slots)+store])
 	env := g.env(values)
 	down := env.Down() && store == g.sys.FailingStore()
-	return slices.DeleteFunc(slices.Clone(all), func(in incident) bool {
-		return !env.Allows(in.fault.Kind) || down && in.fault.Kind != sim.Expire
+	return slices.DeleteFunc(slices.Clone(all), func(in learn.Incident) bool {
+		return !env.Allows(in.Fault.Kind) || down && in.Fault.Kind != sim.Expire
 	}), err
 }
 
@@ -394,11 +396,11 @@ func (g *graph) incidents(values []uint32, store int) ([]incident, error) {
 func (g *graph) suffer(values []uint32, store int, req sim.Request) error {
 	t := g.stores[store]
 	state := &values[len(g.slots)+store]
-	next, err := t.step(*state, t.requests.of(req))
-	if err == nil && next.kind != done {
-		return fmt.Errorf("%s: a request of the environment is blocked", t.store.Name())
+	next, err := t.Step(*state, t.Requests.Of(req))
+	if err == nil && next.Kind != learn.Done {
+		return fmt.Errorf("%s: a request of the environment is blocked", t.Name())
 	}
-	*state = next.state
+	*state = next.State
 	return err
 }
 
@@ -424,7 +426,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			slices.Sort(group)
 			e.at = uint8(g.first(slot) + slices.Index(group, node))
 		}
-		steps, labels = append(steps, e), append(labels, g.causes.of(f))
+		steps, labels = append(steps, e), append(labels, g.causes.Of(f))
 		return nil
 	}
 	env := g.env(values)
@@ -438,8 +440,8 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 		for task := range s.tasks {
 			index := g.base(s.program) + task
 			kinds := []sim.FaultKind{""}
-			if w := table.nodes[values[i]].wants[task]; w.store >= 0 {
-				kinds = append(kinds, g.sys.Struck(env, g.tasks[index], g.stores[w.store].requests.all[w.request])...)
+			if w := table.Wants(values[i])[task]; w.Store >= 0 {
+				kinds = append(kinds, g.sys.Struck(env, g.tasks[index], g.stores[w.Store].Requests.All[w.Request])...)
 			}
 			for _, kind := range kinds {
 				if err := add(first, i, task, i, sim.Move{Task: index, Fault: sim.Fault{Kind: kind}}); err != nil {
@@ -462,7 +464,7 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 			return nil, nil, err
 		}
 		for _, in := range all {
-			faults = append(faults, in.fault)
+			faults = append(faults, in.Fault)
 		}
 	}
 	for _, f := range faults {
@@ -477,16 +479,16 @@ func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, 
 // the steps with these labels are possible, although it is not at its end: see
 // [sim.Execution.Stuck].
 func (g *graph) sticks(values []uint32, labels []uint32) (bool, error) {
-	if g.sys.Timing == nil && !g.dated || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.all[l]) }) {
+	if g.sys.Timing == nil && !g.dated || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.All[l]) }) {
 		return false, nil
 	}
 	for i, s := range g.slots {
 		table := g.codes[s.code]
-		for task, w := range table.nodes[values[i]].wants {
-			if w.store == finished {
+		for task, w := range table.Wants(values[i]) {
+			if w.Store == learn.Finished {
 				continue
 			}
-			if due, err := table.due(values[i], task); err != nil || !due || g.dated && g.sleeps(values, i, task) {
+			if due, err := table.Due(values[i], task); err != nil || !due || g.dated && g.sleeps(values, i, task) {
 				return err == nil, err
 			}
 		}

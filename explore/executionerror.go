@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -28,7 +29,7 @@ const mostLines = 20
 // Error returns the error in one line, then the steps and the token. The stack of a
 // panic comes last.
 func (e *ExecutionError) Error() string {
-	text, stack := withoutStack(e.Err), ""
+	text, stack := sim.WithoutStack(e.Err), ""
 	if t := (*sim.TaskError)(nil); errors.As(e.Err, &t) && t.Stack != "" {
 		stack = "\n" + strings.TrimSpace(t.Stack)
 	}
@@ -46,15 +47,6 @@ func (e *ExecutionError) Error() string {
 		b.WriteString("\nschedule  " + e.Token)
 	}
 	return b.String() + stack
-}
-
-// withoutStack returns the text of an error without the stack of a panic at its end, which
-// differs from run to run.
-func withoutStack(err error) string {
-	if t := (*sim.TaskError)(nil); errors.As(err, &t) && t.Stack != "" {
-		return strings.TrimSuffix(err.Error(), "\n"+t.Stack)
-	}
-	return err.Error()
 }
 
 func (e *ExecutionError) Unwrap() error { return e.Err }
@@ -164,7 +156,7 @@ func ofTables(err error) bool {
 	var tick *sim.TickError
 	var conn *connectionError
 	var nondeterminism *NondeterminismError
-	var loop *loopError
+	var loop *learn.LoopError
 	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick)
 }
 
@@ -194,7 +186,7 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	}
 	differs := &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
 	if errors.Is(learned, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		differs.Cause = causeDeadline
+		differs.Cause = learn.CauseDeadline
 	}
 	return differs
 }
@@ -254,7 +246,7 @@ func (g *graph) walkTo(state uint32) *walk {
 // misbooted returns the error of tasks that boot, which a real execution has to end in
 // as well.
 func misbooted(sys *sim.System, learned error) error {
-	var loop *loopError
+	var loop *learn.LoopError
 	if ofTables(learned) && !errors.As(learned, &loop) {
 		return learned
 	}

@@ -144,7 +144,7 @@ func (w *walk) tick() {
 	for program, node := range w.nodes {
 		slot := w.g.find(program, node, w.values)
 		blocked, _, _ := w.g.blocked(w.values, slot)
-		w.nodes[program], _, _ = w.g.codes[w.g.slots[slot].code].tick(node, blocked)
+		w.nodes[program], _, _ = w.g.codes[w.g.slots[slot].code].Tick(node, blocked)
 	}
 }
 

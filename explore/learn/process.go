@@ -1,4 +1,4 @@
-package explore
+package learn
 
 import (
 	"fmt"
@@ -8,22 +8,22 @@ import (
 	"quiesce/sim"
 )
 
-// A processTable is the learned transition table of all processes with one
+// A Process is the learned transition table of all processes with one
 // code. A state is a history of the replies that were delivered, and the replies
 // that are on their way; finished states with equal results are one.
-type processTable struct {
+type Process struct {
 	sys     *sim.System
-	program int           // index in sys.Programs of one process with this code
-	specs   []sim.TaskRef // its tasks
-	stores  []*storeTable
+	Program int           // index in sys.Programs of one process with this code
+	Tasks   []sim.TaskRef // its tasks
+	stores  []*Store
 
-	shared bool // by several processes
+	Shared bool // by several processes
 
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	runs      int  // processes really run
-	suspect   bool // in the last history a task has asked the same rather often
+	Runs      int  // processes really run
+	Suspect   bool // in the last history a task has asked the same rather often
 
 	nodes []processNode
 	byKey map[string]uint32
@@ -33,27 +33,28 @@ type processTable struct {
 // A history is what a process has been told so far, and what its tasks want then.
 // Histories are a tree.
 type history struct {
-	wants  []want      // by task
+	wants  []Want      // by task
 	memory sim.Content // that the process shows
 	key    string      // of the memory
 	depth  int
 	last   delivery
 }
 
-// A want is what a task does next.
-type want struct {
-	store   int    // that executes its request; local or finished
-	request uint32 // in the table of that store; 1 for a yield
-	result  string // if it has finished
+// A Want is what a task does next.
+type Want struct {
+	Store   int    // that executes its request; local or finished
+	Request uint32 // in the table of that store; 1 for a yield
+	Result  string // if it has finished
 }
 
+// What stands for a store in a [Want] that goes to none.
 const (
-	finished = -1
-	local    = -2 // a start, an arrival or a yield
+	Finished = -1
+	Local    = -2 // a start, an arrival or a yield
 )
 
-// yields is what a task wants that lets others run.
-var yields = want{store: local, request: 1}
+// Yields is what a task wants that lets others run.
+var Yields = Want{Store: Local, Request: 1}
 
 // crashed is the task of a delivery that is none but the end of all tasks. What
 // was before it does not matter any more, but for the results: its reply is one
@@ -73,7 +74,7 @@ type delivery struct {
 
 // A processNode is a state of a process.
 type processNode struct {
-	wants   []want
+	wants   []Want
 	waits   bool // for a task that has not finished and is not a background task
 	length  int  // at least the steps so far; of the longest way, if there are several
 	history uint32
@@ -88,9 +89,10 @@ type processInput struct {
 	reply uint32
 }
 
-func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores []*storeTable) (*processTable, error) {
-	t := &processTable{
-		sys: sys, program: program, specs: tasks, stores: stores,
+// NewProcess starts the table of a program, whose process is run up to its first request.
+func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store) (*Process, error) {
+	t := &Process{
+		sys: sys, Program: program, Tasks: tasks, stores: stores,
 		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
 	}
 	p, err := t.begin(delivery{})
@@ -103,13 +105,13 @@ func newProcessTable(sys *sim.System, program int, tasks []sim.TaskRef, stores [
 	return t, nil
 }
 
-func (t *processTable) alone() bool  { return t.specs[0].Alone }
-func (t *processTable) folded() bool { return t.specs[0].Folded }
+func (t *Process) alone() bool  { return t.Tasks[0].Alone }
+func (t *Process) folded() bool { return t.Tasks[0].Folded }
 
 // record adds the history that p has come to by a delivery.
-func (t *processTable) record(p *sim.Process, last delivery) uint32 {
+func (t *Process) record(p *sim.Process, last delivery) uint32 {
 	id := uint32(len(t.histories))
-	h := history{wants: make([]want, len(t.specs)), memory: p.Memory(), last: last}
+	h := history{wants: make([]Want, len(t.Tasks)), memory: p.Memory(), last: last}
 	h.key = h.memory.Key()
 	if id > 0 {
 		h.depth = t.histories[last.before].depth + 1
@@ -121,26 +123,26 @@ func (t *processTable) record(p *sim.Process, last delivery) uint32 {
 	return id
 }
 
-func (t *processTable) wants(p *sim.Process, task int) want {
+func (t *Process) wants(p *sim.Process, task int) Want {
 	req, ok := p.Pending(task)
 	switch {
 	case !ok:
-		return want{store: finished, result: p.Result(task)}
+		return Want{Store: Finished, Result: p.Result(task)}
 	case req == sim.Yield:
-		return yields
+		return Yields
 	case req.Local():
-		return want{store: local}
+		return Want{Store: Local}
 	}
 	store := t.sys.Store(req.Store)
-	return want{store: store, request: t.stores[store].requests.of(req)}
+	return Want{Store: store, Request: t.stores[store].Requests.Of(req)}
 }
 
 // node returns the number of the state with a history, replies on their way, and
 // ages; nil means that all are 0.
-func (t *processTable) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
+func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
 	if n.ages == nil {
-		n.ages = make([]sim.Age, len(t.specs))
+		n.ages = make([]sim.Age, len(t.Tasks))
 	}
 	n.length = t.histories[h].depth
 	if !t.folded() {
@@ -152,20 +154,20 @@ func (t *processTable) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 			if len(n.wants) > 0 && &n.wants[0] == &t.histories[h].wants[0] {
 				n.wants = slices.Clone(n.wants)
 			}
-			n.wants[task] = want{store: local}
+			n.wants[task] = Want{Store: Local}
 			n.length++
 			key += fmt.Sprintf(",%d:%d", task, reply)
 		}
 	}
 	all := true
 	for task, w := range n.wants {
-		all = all && w.store == finished
-		n.waits = n.waits || w.store != finished && !t.specs[task].Background
+		all = all && w.Store == Finished
+		n.waits = n.waits || w.Store != Finished && !t.Tasks[task].Background
 	}
 	if all {
 		key = fmt.Sprintf("finished,%q", t.histories[h].key)
 		for _, w := range n.wants {
-			key += fmt.Sprintf(",%q", w.result)
+			key += fmt.Sprintf(",%q", w.Result)
 		}
 	}
 	for _, age := range n.ages {
@@ -183,9 +185,9 @@ func (t *processTable) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 	return id
 }
 
-// step returns the state after a step of a task: its request is executed with
+// Step returns the state after a Step of a task: its request is executed with
 // this reply, or it starts, or what is on its way to it arrives.
-func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error) {
+func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 	in := processInput{node, task, reply}
 	if next, ok := t.next[in]; ok {
 		return next, nil
@@ -195,13 +197,13 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 	h := n.history
 	ages := slices.Clone(n.ages)
 	switch {
-	case n.wants[task].store != local && !t.folded():
+	case n.wants[task].Store != Local && !t.folded():
 		arrives = slices.Clone(arrives)
 		if arrives == nil {
-			arrives = make([]uint32, len(t.specs))
+			arrives = make([]uint32, len(t.Tasks))
 		}
 		arrives[task] = 1 + reply
-		if t.sys.Rests(t.request(n.wants[task])) {
+		if t.sys.Rests(t.Request(n.wants[task])) {
 			ages[task] = sim.Age{}
 		}
 	default:
@@ -221,23 +223,93 @@ func (t *processTable) step(node uint32, task int, reply uint32) (uint32, error)
 	return next, nil
 }
 
-// lives says whether a task of a process in a state has not finished.
-func (t *processTable) lives(node uint32) bool {
-	return slices.ContainsFunc(t.nodes[node].wants, func(w want) bool { return w.store != finished })
+// States returns how many states are known.
+func (t *Process) States() int { return len(t.nodes) }
+
+// Wants returns what the tasks do next in a state.
+func (t *Process) Wants(node uint32) []Want { return t.nodes[node].wants }
+
+// Waits says whether a task that is not in the background has not finished in a state.
+func (t *Process) Waits(node uint32) bool { return t.nodes[node].waits }
+
+// Asks returns what the tasks have asked for at last in a state. That differs from what
+// they want if the reply is on its way.
+func (t *Process) Asks(node uint32) []Want { return t.histories[t.nodes[node].history].wants }
+
+// Asked returns what a task has asked for and not got in a state; the zero value if it
+// has yet to start or has finished.
+func (t *Process) Asked(node uint32, task int) sim.Request {
+	switch w := t.Asks(node)[task]; {
+	case w.Store >= 0:
+		return t.Request(w)
+	case w == Yields:
+		return sim.Yield
+	}
+	return sim.Request{}
 }
 
-// crash returns the state after the process has crashed in a state.
-func (t *processTable) crash(node uint32) (uint32, error) {
+// Pending returns what the next step of a task is in a state; false if it has finished.
+func (t *Process) Pending(node uint32, task int) (sim.Request, bool) {
+	n := &t.nodes[node]
+	switch w := n.wants[task]; {
+	case w.Store == Finished:
+		return sim.Request{}, false
+	case w.Store == Local:
+		return n.local(task), true
+	default:
+		return t.Request(w), true
+	}
+}
+
+// Arriving returns the reply that is on its way to a task in a state.
+func (t *Process) Arriving(node uint32, task int) sim.Reply {
+	return t.stores[t.Asks(node)[task].Store].Replies.All[t.nodes[node].arrives[task]-1]
+}
+
+// Memory returns what the process shows in a state.
+func (t *Process) Memory(node uint32) sim.Content { return t.histories[t.nodes[node].history].memory }
+
+// MemoryKey returns the key of that.
+func (t *Process) MemoryKey(node uint32) string { return t.histories[t.nodes[node].history].key }
+
+// Longest returns the number of steps of the longest way.
+func (t *Process) Longest() int {
+	longest := 0
+	for _, n := range t.nodes {
+		longest = max(longest, n.length)
+	}
+	return longest
+}
+
+// Ranks returns a number for each state that is larger after every step.
+func (t *Process) Ranks() []int {
+	ranks, last := make([]int, len(t.nodes)), t.Longest()+1
+	for node, n := range t.nodes {
+		ranks[node] = n.length
+		if !t.Lives(uint32(node)) {
+			ranks[node] = last // several ways lead there
+		}
+	}
+	return ranks
+}
+
+// Lives says whether a task of a process in a state has not finished.
+func (t *Process) Lives(node uint32) bool {
+	return slices.ContainsFunc(t.nodes[node].wants, func(w Want) bool { return w.Store != Finished })
+}
+
+// Crash returns the state after the process has crashed in a state.
+func (t *Process) Crash(node uint32) (uint32, error) {
 	in := processInput{node, crashed, 0}
 	if next, ok := t.next[in]; ok {
 		return next, nil
 	}
-	results := make([]string, len(t.specs))
+	results := make([]string, len(t.Tasks))
 	for i, w := range t.nodes[node].wants {
 		switch {
-		case t.specs[i].Background: // starts again
-		case w.store == finished:
-			results[i] = w.result
+		case t.Tasks[i].Background: // starts again
+		case w.Store == Finished:
+			results[i] = w.Result
 		default:
 			results[i] = sim.Crashed
 		}
@@ -263,15 +335,15 @@ func (t *processTable) crash(node uint32) (uint32, error) {
 	return next, nil
 }
 
-// span returns when the next step of a task happens in a state.
-func (t *processTable) span(node uint32, task int) (sim.Span, error) {
+// Span returns when the next step of a task happens in a state.
+func (t *Process) Span(node uint32, task int) (sim.Span, error) {
 	n := &t.nodes[node]
 	fresh := t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
-	if w := n.wants[task]; w.store >= 0 {
-		return t.sys.Span(t.specs[task], t.request(w), fresh)
+	if w := n.wants[task]; w.Store >= 0 {
+		return t.sys.Span(t.Tasks[task], t.Request(w), fresh)
 	}
 	next := n.local(task)
-	return t.sys.Span(t.specs[task], next, fresh && next != sim.Arrive)
+	return t.sys.Span(t.Tasks[task], next, fresh && next != sim.Arrive)
 }
 
 // local returns what a task does next that wants something of no store.
@@ -279,31 +351,31 @@ func (n *processNode) local(task int) sim.Request {
 	switch {
 	case n.arrives != nil && n.arrives[task] > 0:
 		return sim.Arrive
-	case n.wants[task] == yields:
+	case n.wants[task] == Yields:
 		return sim.Yield
 	}
 	return sim.Start
 }
 
-// request returns what a task asks of a store.
-func (t *processTable) request(w want) sim.Request { return t.stores[w.store].requests.all[w.request] }
+// Request returns what a task asks of a store.
+func (t *Process) Request(w Want) sim.Request { return t.stores[w.Store].Requests.All[w.Request] }
 
-// due says whether the next step of a task need not wait for time to pass.
-func (t *processTable) due(node uint32, task int) (bool, error) {
-	span, err := t.span(node, task)
+// Due says whether the next step of a task need not wait for time to pass.
+func (t *Process) Due(node uint32, task int) (bool, error) {
+	span, err := t.Span(node, task)
 	return t.nodes[node].ages[task].Asked >= span.Least, err
 }
 
-// tick returns the state when a tick has passed: false if it cannot. blocked says of
+// Tick returns the state when a Tick has passed: false if it cannot. blocked says of
 // which tasks the requests are, a bit for each.
-func (t *processTable) tick(node uint32, blocked uint32) (next uint32, ok bool, err error) {
+func (t *Process) Tick(node uint32, blocked uint32) (next uint32, ok bool, err error) {
 	n := t.nodes[node]
 	ages := slices.Clone(n.ages)
 	for task, w := range n.wants {
-		if w.store == finished {
+		if w.Store == Finished {
 			continue
 		}
-		span, err := t.span(node, task)
+		span, err := t.Span(node, task)
 		if err != nil {
 			return 0, false, err
 		}
@@ -321,14 +393,14 @@ func (t *processTable) tick(node uint32, blocked uint32) (next uint32, ok bool, 
 }
 
 // begin starts a process: from the start, or after a crash.
-func (t *processTable) begin(d delivery) (*sim.Process, error) {
-	t.runs++
+func (t *Process) begin(d delivery) (*sim.Process, error) {
+	t.Runs++
 	var p *sim.Process
 	var err error
 	if d.task == crashed {
-		p, err = t.sys.Restart(t.program, t.ends[d.reply])
+		p, err = t.sys.Restart(t.Program, t.ends[d.reply])
 	} else {
-		p, err = t.sys.Process(t.program)
+		p, err = t.sys.Process(t.Program)
 	}
 	if err != nil && p != nil {
 		p.Stop()
@@ -337,7 +409,7 @@ func (t *processTable) begin(d delivery) (*sim.Process, error) {
 }
 
 // deliver returns the history after a delivery, for real if it is a new one.
-func (t *processTable) deliver(d delivery) (uint32, error) {
+func (t *Process) deliver(d delivery) (uint32, error) {
 	if h, ok := t.delivered[d]; ok {
 		return h, nil
 	}
@@ -350,7 +422,7 @@ func (t *processTable) deliver(d delivery) (uint32, error) {
 		return 0, err
 	}
 	h := t.record(p, d)
-	if t.suspect, err = t.loops(h, d.task); err != nil {
+	if t.Suspect, err = t.loops(h, d.task); err != nil {
 		return 0, err
 	}
 	t.delivered[d] = h
@@ -358,17 +430,17 @@ func (t *processTable) deliver(d delivery) (uint32, error) {
 }
 
 // reply returns the reply of a delivery.
-func (t *processTable) reply(d delivery) sim.Reply {
+func (t *Process) reply(d delivery) sim.Reply {
 	w := t.histories[d.before].wants[d.task]
-	if w.store == local {
+	if w.Store == Local {
 		return ""
 	}
-	return t.stores[w.store].replies.all[d.reply]
+	return t.stores[w.Store].Replies.All[d.reply]
 }
 
 // replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
-func (t *processTable) replay(h uint32) (*sim.Process, error) {
+func (t *Process) replay(h uint32) (*sim.Process, error) {
 	var path []delivery
 	at := h
 	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
@@ -397,7 +469,7 @@ func (t *processTable) replay(h uint32) (*sim.Process, error) {
 
 // same returns an error unless p, which has come along a path to a history, wants
 // what was wanted there before.
-func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
+func (t *Process) same(p *sim.Process, h uint32, path []delivery) error {
 	memory, shown := t.histories[h].key, p.Memory().Key()
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
@@ -410,8 +482,8 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 		}
 		course := t.course(h)
 		return &NondeterminismError{
-			Cause:   course.cause(t.sys, t.program),
-			Machine: "task " + t.specs[task].Name,
+			Cause:   course.cause(t.sys, t.Program),
+			Machine: "task " + t.Tasks[task].Name,
 			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
 			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),
 		}
@@ -419,21 +491,21 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 	return nil
 }
 
-func (t *processTable) describe(task int, w want, reply sim.Reply) string {
+func (t *Process) describe(task int, w Want, reply sim.Reply) string {
 	text := ""
-	switch w.store {
-	case finished:
-		text = fmt.Sprintf("has finished with %q", w.result)
-	case local:
+	switch w.Store {
+	case Finished:
+		text = fmt.Sprintf("has finished with %q", w.Result)
+	case Local:
 		text = sim.Start.Body
-		if w == yields {
+		if w == Yields {
 			text = sim.Yield.Body
 		}
 	default:
-		text = strings.TrimSuffix(t.stores[w.store].describe(w.request, reply), " -> ")
+		text = strings.TrimSuffix(t.stores[w.Store].Describe(w.Request, reply), " -> ")
 	}
 	if t.alone() {
 		return text
 	}
-	return t.specs[task].Name + ": " + text
+	return t.Tasks[task].Name + ": " + text
 }
