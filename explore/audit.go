@@ -25,7 +25,7 @@ func (g *graph) check(ctx context.Context, first []learn.Course, learned bool, f
 
 // class returns the programs of which the processes share a table with that of one.
 func (g *graph) class(program int) (all []int) {
-	code := g.slots[g.slot(program)].code
+	code := g.slots[g.slotOf[program]].code
 	for _, s := range g.slots {
 		if s.code == code {
 			all = append(all, s.program)
@@ -83,7 +83,7 @@ func (g *graph) auditOne(random *rand.Rand) error {
 			return g.auditEnd(e, values, expected)
 		}
 		learn.Elapse(g.sys, m)
-		s, ok, err := g.do(values, g.mover(m), m)
+		s, ok, err := g.do(values, m)
 		if err != nil {
 			return err
 		}
@@ -98,22 +98,10 @@ func (g *graph) auditOne(random *rand.Rand) error {
 	}
 }
 
-// mover returns the slot of the process of a move: that of its task, or the one
-// that crashes; 0 if there is none.
-func (g *graph) mover(m sim.Move) int {
-	switch {
-	case m.Task != sim.Environment:
-		return g.slot(g.tasks[m.Task].Program)
-	case m.Fault.Kind == sim.Crash:
-		return g.slot(slices.IndexFunc(g.sys.Programs, func(p sim.Program) bool { return p.Name == m.Fault.Target }))
-	}
-	return 0
-}
-
 // auditMove makes a random move that is possible and returns it. It returns false
 // where the execution ends, which need not be as long as faults can happen.
 func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, error) {
-	moves, certain, err := possibleMoves(g.sys, e)
+	moves, certain, err := e.Moves()
 	if err != nil {
 		return sim.Move{}, false, err
 	}

@@ -380,7 +380,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 // extend takes the first alternative that is enabled, beginning with that of
 // from. It returns false if there is none.
 func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
-	moves, certain, err := possibleMoves(d.sys, e)
+	moves, certain, err := e.Moves()
 	if err != nil {
 		return c, false, err
 	}

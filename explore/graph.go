@@ -19,12 +19,14 @@ import (
 // processes apart, and every step carries the number of labelled tasks that
 // could take it, so counts still speak of labelled tasks.
 type graph struct {
-	sys    *sim.System
-	stores []*learn.Store
-	codes  []*learn.Process
-	slots  []slot
-	tasks  []sim.TaskRef
-	rows   [][]row // by code, and then by state of a process of that code and task
+	sys      *sim.System
+	stores   []*learn.Store
+	codes    []*learn.Process
+	slots    []slot
+	tasks    []sim.TaskRef
+	slotOf   []int // by program
+	relation *sim.Relation
+	rows     [][]row // by code, and then by state of a process of that code and task
 
 	environmentMoves bool // there is more than the steps of tasks: see environment.go
 	dated            bool // the environment has times: see sim.System.Dated
@@ -108,7 +110,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), envs: learn.NewNumbers(env), causes: learn.NewNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
+	g := &graph{sys: sys, tasks: sys.Tasks(), relation: sys.Relation(), envs: learn.NewNumbers(env), causes: learn.NewNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
 	for _, p := range properties {
 		if p.Monitor != nil {
 			g.watches = append(g.watches, watch{p.Monitor, learn.NewNumbers(p.Monitor.Start), sys.Lookups()})
@@ -164,6 +166,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 			g.slots[i].last = g.slots[i+1].last
 		}
 	}
+	g.slotOf = slotsOf(g.slots)
 	if err := g.boot(); err != nil {
 		return nil, misbooted(sys, err)
 	}
@@ -176,31 +179,16 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 // what the tasks that boot make of it.
 func (g *graph) boot() error {
 	g.begins = make([]uint32, g.fields())
-	g.dated = false // what a task does to boot is of the moment in which all begins
-	for i, t := range g.tasks {
-		for n := 0; t.Boot; n++ {
-			if n == maxSteps {
-				return fmt.Errorf("%s: after %d steps it still boots", t.Name, n)
-			}
-			s, ok, err := g.do(g.begins, g.slot(t.Program), sim.Move{Task: i})
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			g.begins = s.values
+	w := &tables{g: g, values: g.begins}
+	if _, err := g.relation.Boot(w); err != nil {
+		return err
+	}
+	for i, s := range g.slots { // some sleep from the start
+		if err := g.sleepsApart(g.codes[s.code], g.begins[i]); err != nil {
+			return err
 		}
 	}
-	for i := range g.watches {
-		g.begins[g.watchAt(i)] = 0
-	}
-	if g.dated = g.sys.Dated(); g.dated {
-		nothing := step{g.begins, sim.Step{Move: sim.Move{Task: sim.Environment}}}
-		asleep := g.leaving(g.begins, &nothing).Asleep
-		g.begins[g.envAt()] = g.envs.Of(g.sys.Begin(g.envs.All[0], g.living(g.begins), asleep))
-	}
-	return nil
+	return g.relation.Begin(w)
 }
 
 // restless says whether the environment moves as well.
@@ -222,7 +210,7 @@ func (g *graph) about(p sim.Property) *graph {
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
+	a := &graph{sys: g.sys, tasks: g.tasks, relation: g.relation, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
 	a.envs, a.causes = g.envs.Clone(), g.causes.Clone()
 	for _, w := range g.watches {
 		a.watches = append(a.watches, watch{w.monitor, w.states.Clone(), w.lookups})
@@ -232,8 +220,9 @@ func (g *graph) apart() *graph {
 	for i := range a.slots {
 		s := &a.slots[i]
 		s.group, s.last, s.first = i, i, g.base(s.program)
-		a.begins[i] = g.begins[g.slot(s.program)]
+		a.begins[i] = g.begins[g.slotOf[s.program]]
 	}
+	a.slotOf = slotsOf(a.slots)
 	a.relayout()
 	a.set.add(a.key(a.begins))
 	return a
@@ -248,9 +237,13 @@ func (g *graph) fields() int {
 	return n + len(g.watches)
 }
 
-// slot returns the slot of a program.
-func (g *graph) slot(program int) int {
-	return slices.IndexFunc(g.slots, func(s slot) bool { return s.program == program })
+// slotsOf returns where the programs are.
+func slotsOf(slots []slot) []int {
+	all := make([]int, len(slots))
+	for i, s := range slots {
+		all[s.program] = i
+	}
+	return all
 }
 
 // key packs values, with those of interchangeable processes in ascending order.

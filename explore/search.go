@@ -28,18 +28,6 @@ func (g *graph) tellsApart(table *learn.Process, req sim.Request) error {
 	return nil
 }
 
-// sleepApart returns a *connectionError if one of these tasks, which sleep, is in a process
-// that shares its table: the times of a state name the sleepers, so they have to stay in
-// their slots from when they fall asleep.
-func (g *graph) sleepApart(asleep []int) error {
-	for _, task := range asleep {
-		if table := g.codes[g.slots[g.slot(g.tasks[task].Program)].code]; table.Shared {
-			return &connectionError{g.sys.Programs[table.Program].Class}
-		}
-	}
-	return nil
-}
-
 // row returns what has been learned about a task of a process in a state.
 func (g *graph) row(code int, node uint32, task int) *row {
 	table := g.codes[code]
@@ -141,7 +129,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 				if m.kind == learn.Unknown {
 					var err error
 					if m, err = g.learn(s.code, node, task, state); err != nil {
-						return g.failed(first, task, sim.Fault{}, err)
+						return g.failed(g.move(edge{task: uint8(task)}, sim.Fault{}, s.program), err)
 					}
 					if !g.fits() {
 						g.relayout()
@@ -223,10 +211,10 @@ func (g *graph) place(key []uint64, values []uint32, first, last int, node uint3
 // combinations.
 func (g *graph) chase(values []uint32) error {
 	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.envAt()] }
-	for i, t := range g.tasks {
+	for i := range g.tasks {
 		at := values
 		for range 2 * learn.LongestLoop * learn.MostRepeats { // a request and its arrival
-			s, ok, err := g.do(at, g.slot(t.Program), sim.Move{Task: i})
+			s, ok, err := g.do(at, sim.Move{Task: i})
 			if ofTables(err) {
 				return err
 			}

@@ -193,7 +193,7 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if m.Strikes() && len(sys.Faults) == 0 {
 		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
 	}
-	moves, _, err := possibleMoves(sys, e)
+	moves, _, err := e.Moves()
 	if err != nil {
 		return err
 	}

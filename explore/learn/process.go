@@ -28,6 +28,7 @@ type Process struct {
 	nodes []processNode
 	byKey map[string]uint32
 	next  map[processInput]uint32
+	ticks map[tick]uint32
 }
 
 // A history is what a process has been told so far, and what its tasks want then.
@@ -61,9 +62,6 @@ var Yields = Want{Store: Local, Request: 1}
 // of ends, and it comes after history 0.
 const crashed = -1
 
-// ticked is the task of the input that lets a tick pass.
-const ticked = -2
-
 // A delivery is the last input of a history: the reply, in the table of the
 // store that the task had asked, or 0 for a start.
 type delivery struct {
@@ -93,7 +91,7 @@ type processInput struct {
 func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store) (*Process, error) {
 	t := &Process{
 		sys: sys, Program: program, Tasks: tasks, stores: stores,
-		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{}, ticks: map[tick]uint32{},
 	}
 	p, err := t.begin(delivery{})
 	if err != nil {
@@ -103,6 +101,13 @@ func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Sto
 	t.record(p, delivery{})
 	t.node(0, nil, nil)
 	return t, nil
+}
+
+// A tick is one that passes for a process. The bits of blocked say for which tasks of it
+// only as they wait for others.
+type tick struct {
+	node    uint32
+	blocked uint64
 }
 
 func (t *Process) alone() bool  { return t.Tasks[0].Alone }
@@ -261,9 +266,13 @@ func (t *Process) Pending(node uint32, task int) (sim.Request, bool) {
 	}
 }
 
-// Arriving returns the reply that is on its way to a task in a state.
-func (t *Process) Arriving(node uint32, task int) sim.Reply {
-	return t.stores[t.Asks(node)[task].Store].Replies.All[t.nodes[node].arrives[task]-1]
+// Arriving returns the reply that is on its way to a task in a state; the zero value if
+// none is.
+func (t *Process) Arriving(node uint32, task int) (r sim.Reply) {
+	if n := &t.nodes[node]; n.arrives != nil && n.arrives[task] > 0 {
+		r = t.stores[t.Asks(node)[task].Store].Replies.All[n.arrives[task]-1]
+	}
+	return r
 }
 
 // Memory returns what the process shows in a state.
@@ -335,15 +344,12 @@ func (t *Process) Crash(node uint32) (uint32, error) {
 	return next, nil
 }
 
-// Span returns when the next step of a task happens in a state.
-func (t *Process) Span(node uint32, task int) (sim.Span, error) {
+// Waited returns how long a task has waited for its next step in a state, and whether
+// it is the first thing that the task does, alone in its process.
+func (t *Process) Waited(node uint32, task int) (age sim.Age, fresh bool) {
 	n := &t.nodes[node]
-	fresh := t.alone() && (n.history == 0 || t.histories[n.history].last.task == crashed)
-	if w := n.wants[task]; w.Store >= 0 {
-		return t.sys.Span(t.Tasks[task], t.Request(w), fresh)
-	}
-	next := n.local(task)
-	return t.sys.Span(t.Tasks[task], next, fresh && next != sim.Arrive)
+	first := n.history == 0 || t.histories[n.history].last.task == crashed
+	return n.ages[task], first && t.alone() && (n.arrives == nil || n.arrives[task] == 0)
 }
 
 // local returns what a task does next that wants something of no store.
@@ -360,36 +366,30 @@ func (n *processNode) local(task int) sim.Request {
 // Request returns what a task asks of a store.
 func (t *Process) Request(w Want) sim.Request { return t.stores[w.Store].Requests.All[w.Request] }
 
-// Due says whether the next step of a task need not wait for time to pass.
-func (t *Process) Due(node uint32, task int) (bool, error) {
-	span, err := t.Span(node, task)
-	return t.nodes[node].ages[task].Asked >= span.Least, err
-}
-
-// Tick returns the state when a Tick has passed: false if it cannot. blocked says of
-// which tasks the requests are, a bit for each.
-func (t *Process) Tick(node uint32, blocked uint32) (next uint32, ok bool, err error) {
+// Tick returns the state when a tick has passed. The bits of blocked say of which tasks
+// the requests are blocked.
+func (t *Process) Tick(node uint32, blocked uint64) (uint32, error) {
+	in := tick{node, blocked}
+	if next, ok := t.ticks[in]; ok {
+		return next, nil
+	}
 	n := t.nodes[node]
 	ages := slices.Clone(n.ages)
-	for task, w := range n.wants {
-		if w.Store == Finished {
+	for task := range n.wants {
+		req, ok := t.Pending(node, task)
+		if !ok {
 			continue
 		}
-		span, err := t.Span(node, task)
+		age, fresh := t.Waited(node, task)
+		span, err := t.sys.Span(t.Tasks[task], req, fresh)
 		if err != nil {
-			return 0, false, err
+			return 0, err
 		}
-		if ages[task], ok = span.Passes(ages[task], blocked>>task&1 == 1); !ok {
-			return 0, false, nil
-		}
+		ages[task], _ = span.Passes(age, blocked>>task&1 == 1)
 	}
-	in := processInput{node, ticked, blocked}
-	next, ok = t.next[in]
-	if !ok {
-		next = t.node(n.history, n.arrives, ages)
-		t.next[in] = next
-	}
-	return next, true, nil
+	next := t.node(n.history, n.arrives, ages)
+	t.ticks[in] = next
+	return next, nil
 }
 
 // begin starts a process: from the start, or after a crash.

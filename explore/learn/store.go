@@ -30,7 +30,7 @@ type storeState struct {
 	content sim.Content
 	key     string
 	next    []StoreStep // by request
-	suffers []Incident  // what the environment can do to it; nil if not known yet
+	suffers *incidents  // what the environment can do to it; nil if not known yet
 	living  []sim.Lifetime
 
 	// The shortest recorded input path from state 0: the last request on it,
@@ -40,10 +40,10 @@ type storeState struct {
 	by     uint32
 }
 
-// An Incident is a fault that can happen to a store in a state.
-type Incident struct {
-	Fault   sim.Fault
-	Request uint32
+// What the environment can do to a store in a state.
+type incidents struct {
+	faults   []sim.Fault
+	requests []sim.Request
 }
 
 // A StoreStep is one learned transition. The zero value is one that has not
@@ -120,12 +120,6 @@ func (t *Store) Key(state uint32) string { return t.states[state].key }
 
 // Lifetimes returns what goes away by itself in a state.
 func (t *Store) Lifetimes(state uint32) []sim.Lifetime { return t.states[state].living }
-
-// Changes returns what a request, which the store has executed in a state, has done to
-// what goes away by itself.
-func (t *Store) Changes(state, request uint32) sim.Changes {
-	return t.states[state].next[request].Changes
-}
 
 // Exchanges returns everything that the store was asked and has answered.
 func (t *Store) Exchanges() iter.Seq[sim.Exchange] {
@@ -206,29 +200,20 @@ func (t *Store) held() (sim.Content, error) {
 	return t.store.Content()
 }
 
-// Incidents returns the faults that can happen in a state, as long as they are
-// allowed.
-func (t *Store) Incidents(state uint32) ([]Incident, error) {
-	if all := t.states[state].suffers; all != nil {
-		return all, nil
+// Incidents returns what can happen in a state as long as it is allowed, and by which
+// requests: see [sim.System.Incidents].
+func (t *Store) Incidents(state uint32) (faults []sim.Fault, requests []sim.Request, err error) {
+	if t.states[state].suffers == nil {
+		if err := t.restore(state); err != nil {
+			return nil, nil, err
+		}
+		if faults, requests, err = t.sys.Incidents(t.index); err != nil {
+			return nil, nil, err
+		}
+		t.states[state].suffers = &incidents{faults, requests}
 	}
-	if err := t.restore(state); err != nil {
-		return nil, err
-	}
-	env, err := t.sys.Environment()
-	if err != nil {
-		return nil, err
-	}
-	faults, requests, err := t.sys.Incidents(env, t.index)
-	if err != nil {
-		return nil, err
-	}
-	all := []Incident{}
-	for i, f := range faults {
-		all = append(all, Incident{f, t.Requests.Of(requests[i])})
-	}
-	t.states[state].suffers = all
-	return all, nil
+	all := t.states[state].suffers
+	return all.faults, all.requests, nil
 }
 
 func (t *Store) execute(request uint32) (sim.Reply, error) {
