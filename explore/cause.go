@@ -93,13 +93,11 @@ func (g *graph) cause(ctx context.Context, t *Trace) ([]Order, error) {
 // than these faults. How many there have been is known in every state.
 func (c *causeSearch) pass(faults int) {
 	c.passes = make([]bool, c.g.set.n)
-	values := make([]uint32, c.g.fields())
 	least := c.g.sys.Faults.Total() - faults // that are left
 	order := c.g.order()
 	for i := len(order) - 1; i >= 0; i-- {
 		s := order[i]
-		c.g.layout.unpack(c.g.set.key(int(s)), values)
-		if c.violates[s] == violated || c.g.env(values).Left() < least {
+		if c.violates[s] == violated || c.g.env(c.g.values(s)).Left() < least {
 			continue
 		}
 		c.passes[s] = c.g.ends(s) && c.violates[s] == holds
@@ -236,7 +234,6 @@ type monitored struct {
 // is none: a depth-first search of the product of the graph and the monitor.
 func (c *causeSearch) keeping(orders []Order) (path []namedStep, found bool) {
 	seen := map[monitored]bool{}
-	values := make([]uint32, c.g.fields())
 	var visit func(m monitored) bool
 	visit = func(m monitored) bool {
 		if !c.passes[m.state] || seen[m] {
@@ -246,13 +243,12 @@ func (c *causeSearch) keeping(orders []Order) (path []namedStep, found bool) {
 		if c.g.ends(m.state) && c.violates[m.state] == holds && c.kept(m, orders) {
 			return true
 		}
-		begin, n := c.g.span(m.state)
-		for i, e := range c.g.edges.slice(begin, n) {
+		values := c.g.values(m.state)
+		for e, made := range c.g.out(m.state) {
 			if c.effort--; c.effort <= 0 {
 				return false
 			}
-			c.g.layout.unpack(c.g.set.key(int(m.state)), values)
-			step := c.step(e, c.g.label(begin+i), values)
+			step := c.step(e, made, values)
 			next, ok := c.advance(m, step, orders)
 			if !ok {
 				continue
@@ -281,14 +277,13 @@ func (c *causeSearch) kept(m monitored, orders []Order) bool {
 }
 
 // step returns the task and the operation of a step from the state of these values.
-func (c *causeSearch) step(e edge, label sim.Fault, values []uint32) namedStep {
-	s := c.g.slots[e.slot]
-	m := c.g.move(e, label, s.program)
+func (c *causeSearch) step(e edge, m sim.Move, values []uint32) namedStep {
 	if m.Task == sim.Environment {
 		return namedStep{task: m.Task, operation: operation{fault: m.Fault}}
 	}
+	s := c.g.slots[e.slot]
 	step := namedStep{task: m.Task, operation: c.operations[s.code][int(values[e.slot])*s.tasks+int(e.task)]}
-	step.fault = label
+	step.fault = m.Fault
 	return step
 }
 

@@ -114,10 +114,9 @@ func (g *graph) account() *account {
 			a.exchanges[i][x] = true
 		}
 	}
-	values := make([]uint32, g.fields())
 	lasting := !slices.ContainsFunc(g.stores, (*learn.Store).Expires)
 	for id := 0; id < g.set.n && (slices.Contains(a.asks, false) || !lasting && !a.expires); id++ {
-		g.layout.unpack(g.set.key(id), values)
+		values := g.values(uint32(id))
 		for i := 0; i < len(g.stores) && !lasting; i++ {
 			a.see(g.stores[i].Content(values[len(g.slots)+i]))
 		}

@@ -204,11 +204,8 @@ func (c *claimSearch) next(at claimState) (all []claimVisit, err error) {
 // each calls visit with every step that is possible in a state, and the state after it.
 func (c *claimSearch) each(state uint32, visit func(to uint32, m sim.Move, step sim.Step)) error {
 	g := c.g
-	values := make([]uint32, g.fields())
-	g.layout.unpack(g.set.key(int(state)), values)
-	begin, n := g.span(state)
-	for i, e := range g.edges.slice(begin, n) {
-		m := g.move(e, g.label(begin+i), g.slots[e.slot].program)
+	values := g.values(state)
+	for e, m := range g.out(state) {
 		s, _, err := g.do(values, m)
 		if err != nil {
 			return err

@@ -146,15 +146,14 @@ func (g *graph) count(order []uint32, violates []badness) census {
 	return c
 }
 
-// values counts in how many interleavings the expression has each of its values
+// tally counts in how many interleavings the expression has each of its values
 // at quiescence. The interleavings that lead to a state are counted from the
 // initial one on, as those that go on from it are from the end.
-func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, error) {
+func (g *graph) tally(order []uint32, of func(sim.View) string) ([]ValueCount, error) {
 	of = asking(g.sys, "the expression", of)
 	words := wordsFor(g.longest(), g.branches())
 	flat := make([]uint64, g.set.n*words)
 	flat[0] = 1
-	values := make([]uint32, g.fields())
 	counts := map[string]*big.Int{}
 	for _, s := range order {
 		here := flat[int(s)*words:][:words]
@@ -164,10 +163,11 @@ func (g *graph) values(order []uint32, of func(sim.View) string) ([]ValueCount, 
 		if !g.ends(s) {
 			continue
 		}
-		if g.layout.unpack(g.set.key(int(s)), values); g.waits(values) {
+		own := g.values(s)
+		if g.waits(own) {
 			continue
 		}
-		v := g.view(values)
+		v := g.view(own)
 		if err := g.indifferent("the expression", v, of); err != nil {
 			return nil, err
 		}
@@ -188,7 +188,7 @@ func (g *graph) premise(order []uint32) (*big.Int, error) {
 		return nil, nil
 	}
 	is = asking(g.sys, "the premise of "+g.sys.Property.Name, is)
-	counts, err := g.values(order, func(v sim.View) string { return strconv.FormatBool(is(v)) })
+	counts, err := g.tally(order, func(v sim.View) string { return strconv.FormatBool(is(v)) })
 	n := new(big.Int)
 	for _, c := range counts {
 		if c.Value == "true" {

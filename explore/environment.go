@@ -36,14 +36,14 @@ func (g *graph) env(values []uint32) sim.EnvironmentState {
 	return g.envs.All[values[g.envAt()]]
 }
 
-// move returns the move of an edge with this label, if a process of the program
-// makes it.
-func (g *graph) move(e edge, label sim.Fault, program int) sim.Move {
-	switch {
-	case e.task != noTask:
-		return sim.Move{Task: g.base(program) + int(e.task), Fault: label}
-	case label.Kind == sim.Crash:
-		label.Target = g.sys.Programs[program].Name
+// move returns the move of an edge with this label, if the process in a slot makes it.
+func (g *graph) move(e edge, label sim.Fault, slot int) sim.Move {
+	s := &g.slots[slot]
+	if e.task != noTask {
+		return sim.Move{Task: s.base + int(e.task), Fault: label}
+	}
+	if label.Kind == sim.Crash {
+		label.Target = g.sys.Programs[s.program].Name
 	}
 	return sim.Move{Task: sim.Environment, Fault: label}
 }

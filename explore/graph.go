@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -58,6 +59,7 @@ type slot struct {
 	group   int // equal for interchangeable processes
 	last    int // the last slot of its group
 	tasks   int // how many the process has
+	base    int // the first of them in System.Tasks
 	first   int // the first of them among the tasks of all slots
 }
 
@@ -129,7 +131,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		}
 		g.stores = append(g.stores, t)
 	}
-	codes := map[string]int{}
+	codes, base := map[string]int{}, 0
 	for i, p := range sys.Programs {
 		var tasks []sim.TaskRef
 		for _, t := range g.tasks {
@@ -154,7 +156,8 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		if symmetry {
 			group = code
 		}
-		g.slots = append(g.slots, slot{program: i, code: code, group: group, tasks: len(tasks)})
+		g.slots = append(g.slots, slot{program: i, code: code, group: group, tasks: len(tasks), base: base})
+		base += len(tasks)
 	}
 	slices.SortStableFunc(g.slots, func(a, b slot) int { return a.group - b.group })
 	for i := 1; i < len(g.slots); i++ {
@@ -325,7 +328,30 @@ func (g *graph) bytes() (states, edges int64) {
 	return g.set.bytes() + spanBytes*chunkSize*int64(len(g.spans.all)), edgeBytes * chunkSize * int64(len(g.edges.all))
 }
 
-// from returns the steps from a state; none if it was not expanded.
+// values returns the numbers of a state.
+func (g *graph) values(state uint32) []uint32 {
+	values := make([]uint32, g.fields())
+	g.layout.unpack(g.set.key(int(state)), values)
+	return values
+}
+
+// out returns the steps from a state, each as the move of the first process that can
+// make it; none if the state was not expanded.
+func (g *graph) out(state uint32) iter.Seq2[edge, sim.Move] {
+	return func(yield func(edge, sim.Move) bool) {
+		if int(state) >= g.expanded {
+			return
+		}
+		begin, n := g.span(state)
+		for i, e := range g.edges.slice(begin, n) {
+			if !yield(e, g.move(e, g.label(begin+i), int(e.slot))) {
+				return
+			}
+		}
+	}
+}
+
+// from returns the edges of a state; none if it was not expanded.
 func (g *graph) from(state uint32) []edge {
 	if int(state) >= g.expanded {
 		return nil
@@ -349,9 +375,8 @@ func (g *graph) ends(state uint32) bool {
 	if int(state) >= g.expanded || !g.environmentMoves {
 		return int(state) < g.expanded && len(g.from(state)) == 0
 	}
-	begin, n := g.span(state)
-	for i := begin; i < begin+n; i++ {
-		if certain(g.label(i)) {
+	for _, m := range g.out(state) {
+		if certain(m.Fault) {
 			return false
 		}
 	}

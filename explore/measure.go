@@ -68,16 +68,10 @@ func (g *graph) total(order []uint32, m Measure) (Measured, error) {
 // stepsFrom calls f for every edge of a state, with the step that it is for one of
 // the tasks that can take it.
 func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error {
-	if int(state) >= g.expanded {
-		return nil
-	}
-	values := make([]uint32, g.fields())
-	g.layout.unpack(g.set.key(int(state)), values)
+	values := g.values(state)
 	before := g.view(values)
-	begin, n := g.span(state)
-	for i := range n {
-		e := *g.edges.at(begin + i)
-		s, _, err := g.do(values, g.move(e, g.label(begin+i), g.slots[e.slot].program))
+	for e, m := range g.out(state) {
+		s, _, err := g.do(values, m)
 		if err != nil {
 			return err
 		}
@@ -90,11 +84,9 @@ func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error 
 // that makes it so.
 func (g *graph) window(order []uint32, is func(sim.View) bool) Window {
 	is = asking(g.sys, "Stale", is)
-	values := make([]uint32, g.fields())
 	so := make([]bool, g.set.n)
 	for s := range so {
-		g.layout.unpack(g.set.key(s), values)
-		so[s] = is(g.view(values))
+		so[s] = is(g.view(g.values(uint32(s))))
 	}
 	steps, ticks := make([]int32, g.set.n), make([]int32, g.set.n) // from a state that is so, on
 	var w Window
@@ -104,10 +96,9 @@ func (g *graph) window(order []uint32, is func(sim.View) bool) Window {
 			continue
 		}
 		w.Stays = w.Stays || g.ends(s)
-		begin, n := g.span(s)
-		for j, e := range g.edges.slice(begin, n) {
+		for e, m := range g.out(s) {
 			var tick int32
-			if g.label(begin+j).Kind == sim.Tick {
+			if m.Fault.Kind == sim.Tick {
 				tick = 1
 			}
 			steps[s] = max(steps[s], 1+steps[e.to])

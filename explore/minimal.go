@@ -82,9 +82,7 @@ type walk struct {
 }
 
 func (g *graph) walk() *walk {
-	w := &walk{g: g, values: make([]uint32, g.fields()), own: g.begins, schedule: Schedule{}}
-	g.layout.unpack(g.set.key(0), w.values)
-	return w
+	return &walk{g: g, values: g.values(0), own: g.begins, schedule: Schedule{}}
 }
 
 // A labelledMove is a move of labelled processes, and its edge.
@@ -95,12 +93,11 @@ type labelledMove struct {
 
 // labelledMoves returns every move from the state; one may be there more than once.
 func (w *walk) labelledMoves() (all []labelledMove) {
-	begin, n := w.g.span(w.state)
 	for program := range w.g.slots {
 		slot := w.find(program)
-		for i, e := range w.g.edges.slice(begin, n) {
+		for e, m := range w.g.out(w.state) {
 			if e.covers(slot) {
-				all = append(all, labelledMove{w.g.move(e, w.g.label(begin+i), program), e})
+				all = append(all, labelledMove{w.g.move(e, m.Fault, w.g.slotOf[program]), e})
 			}
 		}
 	}
@@ -117,7 +114,7 @@ func (w *walk) labelled(m sim.Move) sim.Move {
 			if m.Task != sim.Environment {
 				task = w.g.tasks[m.Task].Index
 			}
-			return w.g.move(edge{task: uint8(task)}, m.Fault, program)
+			return w.g.move(edge{task: uint8(task)}, m.Fault, w.g.slotOf[program])
 		}
 	}
 	panic("explore: no process makes the move")
@@ -128,7 +125,7 @@ func (w *walk) labelled(m sim.Move) sim.Move {
 func (w *walk) cheapest(best ways) (take labelledMove) {
 	least := hopeless
 	for _, p := range w.labelledMoves() {
-		c := w.g.along(best, p.edge, p.Fault)
+		c := w.g.along(best, p.edge, p.Move)
 		if n := len(w.schedule); n > 0 && w.schedule[n-1].Task != p.Task {
 			c += aSwitch
 		}
@@ -145,20 +142,19 @@ func (w *walk) take(p labelledMove) {
 	if !ok || err != nil {
 		panic(fmt.Sprintf("explore: %v cannot be made where it was found: %v", p.Move, err))
 	}
-	w.own, w.state = s.values, p.edge.to
-	w.g.layout.unpack(w.g.set.key(int(w.state)), w.values)
+	w.own, w.state, w.values = s.values, p.edge.to, w.g.values(p.edge.to)
 	w.schedule = append(w.schedule, p.Move)
 }
 
 // along returns the cost of an edge and the cheapest way on from its end.
-func (g *graph) along(w ways, e edge, f sim.Fault) cost {
+func (g *graph) along(w ways, e edge, m sim.Move) cost {
 	next := w.of(e.to)
 	c := next[0]
 	if !g.ends(e.to) || c > 0 {
 		// Going on with the same task costs no switch.
 		c = min(c+aSwitch, next[g.column(e.at, e.task)])
 	}
-	if (sim.Move{Fault: f}).Strikes() {
+	if m.Strikes() {
 		c += aFault
 	}
 	return min(c+aStep, hopeless)
@@ -214,12 +210,8 @@ func (g *graph) ways(order []uint32, violates []badness, wanted badness, afterwa
 		if g.ends(s) && (violates == nil || violates[s] == wanted) {
 			costs[0] = 0
 		}
-		if int(s) >= g.expanded {
-			continue
-		}
-		begin, n := g.span(s)
-		for j, e := range g.edges.slice(begin, n) {
-			c := g.along(w, e, g.label(begin+j))
+		for e, m := range g.out(s) {
+			c := g.along(w, e, m)
 			for slot := e.slot; slot < e.slot+e.many; slot++ {
 				at := g.column(slot, e.task)
 				costs[at] = min(costs[at], c)

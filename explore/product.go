@@ -206,7 +206,7 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		g.quiescent(opts.Quiescent)
 	}
 	if opts.Values != nil {
-		if r.Values, err = g.values(order, opts.Values); err != nil {
+		if r.Values, err = g.tally(order, opts.Values); err != nil {
 			return nil, err
 		}
 	}
@@ -332,14 +332,13 @@ func (g *graph) evaluate() (violates []badness, err error) {
 	defer func() { err = g.blamed(uint32(id), err) }()
 	defer rescue(&err)
 	violates = make([]badness, g.set.n)
-	values := make([]uint32, g.fields())
 	known := map[string]bool{} // verdicts on the views that were seen
 	for id = range g.set.n {
 		ends := g.ends(uint32(id))
 		if !ends && !g.sys.Property.Always {
 			continue
 		}
-		g.layout.unpack(g.set.key(id), values)
+		values := g.values(uint32(id))
 		deadlock := ends && g.waits(values)
 		if deadlock {
 			violates[id] = violatedAtEnd
@@ -372,12 +371,11 @@ func (g *graph) evaluate() (violates []badness, err error) {
 // quiescent calls f with the view of every quiescent state.
 func (g *graph) quiescent(f func(sim.View)) {
 	tell := asking(g.sys, "Quiescent", func(v sim.View) struct{} { f(v); return struct{}{} })
-	values := make([]uint32, g.fields())
 	for id := range g.set.n {
 		if !g.ends(uint32(id)) {
 			continue
 		}
-		if g.layout.unpack(g.set.key(id), values); !g.waits(values) {
+		if values := g.values(uint32(id)); !g.waits(values) {
 			tell(g.view(values))
 		}
 	}
@@ -414,9 +412,7 @@ func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) e
 }
 
 // base returns the first task of a program.
-func (g *graph) base(program int) int {
-	return slices.IndexFunc(g.tasks, func(t sim.TaskRef) bool { return t.Program == program })
-}
+func (g *graph) base(program int) int { return g.slots[g.slotOf[program]].base }
 
 // viewKey returns a string that is equal exactly for equal views.
 func (g *graph) viewKey(values []uint32) string {

@@ -129,7 +129,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 				if m.kind == learn.Unknown {
 					var err error
 					if m, err = g.learn(s.code, node, task, state); err != nil {
-						return g.failed(g.move(edge{task: uint8(task)}, sim.Fault{}, s.program), err)
+						return g.failed(g.move(edge{task: uint8(task)}, sim.Fault{}, i), err)
 					}
 					if !g.fits() {
 						g.relayout()

@@ -40,13 +40,7 @@ func (g *Graph) Violates(state int) bool { return g.violates[state] != holds }
 // Contents returns what the stores hold in a state, in the order of
 // sim.System.Stores.
 func (g *Graph) Contents(state int) []sim.Content {
-	return g.g.view(g.values(state)).Contents
-}
-
-func (g *Graph) values(state int) []uint32 {
-	values := make([]uint32, g.g.fields())
-	g.g.layout.unpack(g.g.set.key(state), values)
-	return values
+	return g.g.view(g.g.values(uint32(state))).Contents
 }
 
 // Steps returns every step, in the order of the states that they go from. It stops
@@ -54,13 +48,9 @@ func (g *Graph) values(state int) []uint32 {
 func (g *Graph) Steps() iter.Seq2[GraphStep, error] {
 	return func(yield func(GraphStep, error) bool) {
 		for state := range g.g.set.n {
-			values := g.values(state)
-			begin, n := 0, 0
-			if state < g.g.expanded {
-				begin, n = g.g.span(uint32(state))
-			}
-			for i, e := range g.g.edges.slice(begin, n) {
-				step, err := g.step(e, g.g.label(begin+i), values)
+			values := g.g.values(uint32(state))
+			for e, m := range g.g.out(uint32(state)) {
+				step, err := g.step(e, m.Fault, values)
 				step.From = state
 				if !yield(step, err) || err != nil {
 					return
@@ -74,7 +64,7 @@ func (g *Graph) step(e edge, label sim.Fault, values []uint32) (GraphStep, error
 	step := GraphStep{To: int(e.to), Fault: label}
 	var targets []string
 	for slot := e.slot; slot < e.slot+e.many; slot++ {
-		m := g.g.move(e, label, g.g.slots[slot].program)
+		m := g.g.move(e, label, int(slot))
 		s, _, err := g.g.do(values, m)
 		if err != nil {
 			return step, err

@@ -121,9 +121,9 @@ func (g *graph) unheld() string {
 	if len(g.lookups.Missed()) == 0 {
 		return ""
 	}
-	held, values := names{}, make([]uint32, g.fields())
+	held := names{}
 	for id := range g.set.n {
-		g.layout.unpack(g.set.key(id), values)
+		values := g.values(uint32(id))
 		held.addView(g.sys, g.view(values))
 		for i, s := range g.slots { // a state stands for all permutations
 			code := g.codes[s.code]
