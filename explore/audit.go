@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -67,43 +68,60 @@ func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 }
 
 func (g *graph) auditOne(random *rand.Rand) error {
-	e, err := g.sys.Start()
-	if err != nil {
-		return began(g.sys, err)
-	}
-	defer e.Stop()
 	values := g.begins
 	var expected []sim.Step
-	for {
-		m, ok, err := g.auditMove(e, random)
-		if err != nil {
-			return err
+	err := g.sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		return func(yield func(sim.Move, error) bool) {
+			var err error
+			if len(e.Trace()) > 0 {
+				values, expected, err = g.auditStep(e, values, expected)
+			}
+			var moves []sim.Move
+			if err == nil {
+				moves, err = shuffled(e, random)
+			}
+			for i := 0; i < len(moves) && err == nil; i++ {
+				if !yield(moves[i], nil) {
+					return
+				}
+			}
+			if err == nil {
+				err = g.auditEnd(e, values, expected)
+			}
+			if err != nil {
+				yield(sim.Move{}, err)
+			}
 		}
-		if !ok {
-			return g.auditEnd(e, values, expected)
-		}
-		learn.Elapse(g.sys, m)
-		s, ok, err := g.do(values, m)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return g.differs("in the tables it is not possible", expected, e)
-		}
-		expected = append(expected, s.step)
-		if trace := e.Trace(); trace[len(trace)-1] != s.step {
-			return g.differs("", expected, e)
-		}
-		values = s.values
-	}
+	})
+	return ended(g.sys, err)
 }
 
-// auditMove makes a random move that is possible and returns it. It returns false
-// where the execution ends, which need not be as long as faults can happen.
-func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, error) {
+// auditStep compares the last step of a real execution with that in the tables, from the
+// state of these values, and returns what it expects of the steps up to there.
+func (g *graph) auditStep(e *sim.Execution, values []uint32, expected []sim.Step) ([]uint32, []sim.Step, error) {
+	trace := e.Trace()
+	took := trace[len(trace)-1]
+	learn.Elapse(g.sys, took.Move)
+	s, ok, err := g.do(values, took.Move)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !ok {
+		return nil, nil, g.differs("in the tables it is not possible", expected, e)
+	}
+	if expected = append(expected, s.step); took != s.step {
+		return nil, nil, g.differs("", expected, e)
+	}
+	return s.values, expected, nil
+}
+
+// shuffled returns the moves of which the first that is possible is to be made. There may
+// be none without a fault, where the execution ends, which need not be as long as faults
+// can happen.
+func shuffled(e *sim.Execution, random *rand.Rand) ([]sim.Move, error) {
 	moves, certain, err := e.Moves()
 	if err != nil {
-		return sim.Move{}, false, err
+		return nil, err
 	}
 	order := random.Perm(certain)
 	faults := random.Perm(len(moves) - certain)
@@ -118,16 +136,11 @@ func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, 
 			order = append(order, faults...)
 		}
 	}
-	taken := len(e.Trace())
-	for _, i := range order {
-		if err := e.Do(moves[i]); errors.Is(err, sim.ErrBlocked) {
-			continue
-		} else if err != nil {
-			return sim.Move{}, false, failed(g.sys, e, taken, moves[i], err)
-		}
-		return moves[i], true, nil
+	all := make([]sim.Move, len(order))
+	for i, k := range order {
+		all[i] = moves[k]
 	}
-	return sim.Move{}, false, nil
+	return all, nil
 }
 
 // auditEnd compares the end of a real execution with that in the tables, and

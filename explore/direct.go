@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/big"
 	"slices"
 
@@ -256,107 +257,164 @@ func (d *direct) advance() bool {
 // from there on always the first enabled one. It returns false if there is no
 // such alternative because all that come later are blocked.
 func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
-	e, err := d.sys.Start()
-	if err != nil {
-		return view, "", false, began(d.sys, err)
-	}
-	defer e.Stop()
-	e.Record(d.lookups)
-	watch := watcher{judge: d.judge}
-	see := func() error {
-		if !d.sys.Property.Always && d.look == nil && (d.account.expires || !d.account.news) {
-			return nil
+	r := &directRun{direct: d, kept: max(0, len(d.choices)-1), watch: watcher{judge: d.judge}}
+	err = d.sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		return func(yield func(sim.Move, error) bool) {
+			if err := r.next(e, func(m sim.Move) (made bool) { return !yield(m, nil) }); err != nil {
+				yield(sim.Move{}, err)
+			}
 		}
-		d.account.news = false
-		v, err := e.View()
-		if err != nil {
+	})
+	return r.view, r.violation, r.complete, ended(d.sys, err)
+}
+
+// A directRun is one interleaving.
+type directRun struct {
+	*direct
+	kept      int // of the choices, which are taken once more
+	watch     watcher
+	taking    choice // that has been offered
+	complete  bool   // it has come to its end
+	view      sim.View
+	violation string
+}
+
+// next offers the moves of which the first is to be made that is not blocked.
+func (r *directRun) next(e *sim.Execution, offer func(sim.Move) (made bool)) error {
+	n := len(e.Trace())
+	switch {
+	case n == 0:
+		e.Record(r.lookups)
+	case n > r.kept:
+		if err := r.took(e.Trace()); err != nil {
 			return err
 		}
-		watch.see(v)
-		for _, c := range v.Contents {
-			d.account.see(c)
-		}
-		if d.look != nil {
-			d.look(v)
-		}
-		return nil
+	case e.Trace()[n-1] != r.choices[n-1].step:
+		return r.differs(e, n-1)
 	}
-	if err := see(); err != nil {
-		return view, "", false, err
+	if err := r.see(e); err != nil {
+		return err
 	}
-
+	if n < r.kept {
+		return r.repeat(e, n, offer)
+	}
 	from := choice{ends: true} // what the next choice begins with
-	if n := len(d.choices); n > 0 {
-		for i := range n - 1 {
-			if err := d.repeat(e, i); err != nil {
-				return view, "", false, err
-			}
-			if err := see(); err != nil {
-				return view, "", false, err
-			}
-		}
-		from = d.choices[n-1]
+	if n < len(r.choices) {
+		from = r.choices[n]
 		// The step that gives way to another is not taken, but still wanted.
 		if last := from.step; last != (sim.Step{}) && last.Task != sim.Environment {
 			if req, _ := e.Pending(last.Task); req != last.Request {
-				return view, "", false, d.differs(e, n-1)
+				return r.differs(e, n)
 			}
 		}
 		from.alternative++
-		d.choices = d.choices[:n-1]
+		r.choices = r.choices[:n]
 	}
-	for {
-		c, ok, err := d.extend(e, from)
-		if err != nil || !ok {
-			return view, "", false, err
-		}
-		d.choices = append(d.choices, c)
-		if c.step == (sim.Step{}) {
-			break
-		}
-		if len(d.choices) > maxSteps {
-			return view, "", false, errEndless
-		}
-		if task := c.step.Task; task != sim.Environment && len(d.choices) >= learn.MostRepeats {
-			if err := learn.LoopOf(d.sys, d.tasks[task].Name, learn.Asked(e.Trace(), task)); err != nil {
-				return view, "", false, err
-			}
-		}
-		from = choice{ends: true}
-		if err := see(); err != nil {
-			return view, "", false, err
-		}
-	}
-	d.account.ended(e.Trace())
-	waiting, err := unfinished(d.sys, e)
-	if err != nil {
-		return view, "", false, err
-	}
-	d.deadlock = len(waiting) > 0
-	if view, err = e.View(); err != nil {
-		return view, "", false, err
-	}
-	return view, watch.end(view, waiting), true, nil
+	return r.extend(e, from, offer)
 }
 
-// repeat takes the i-th choice once more and compares what it sees with the
-// time before.
-func (d *direct) repeat(e *sim.Execution, i int) error {
-	want := d.choices[i].step
-	err := sim.ErrBlocked
-	ok := want.Task == sim.Environment
+// see looks at the state, if anybody wants to know it.
+func (r *directRun) see(e *sim.Execution) error {
+	if !r.sys.Property.Always && r.look == nil && (r.account.expires || !r.account.news) {
+		return nil
+	}
+	r.account.news = false
+	v, err := e.View()
+	if err != nil {
+		return err
+	}
+	r.watch.see(v)
+	for _, c := range v.Contents {
+		r.account.see(c)
+	}
+	if r.look != nil {
+		r.look(v)
+	}
+	return nil
+}
+
+// repeat takes the i-th choice once more. What it sees is compared with the time before.
+func (r *directRun) repeat(e *sim.Execution, i int, offer func(sim.Move) (made bool)) error {
+	m := r.choices[i].step.Move
+	ok := m.Task == sim.Environment
 	if !ok {
-		_, ok = e.Pending(want.Task)
+		_, ok = e.Pending(m.Task)
 	}
-	if ok {
-		err = e.Do(want.Move)
+	if ok && offer(m) {
+		return nil
 	}
-	if err != nil && !errors.Is(err, sim.ErrBlocked) {
-		return failed(d.sys, e, i, want.Move, err)
+	return r.differs(e, i)
+}
+
+// took records the choice whose step has just been taken.
+func (r *directRun) took(trace []sim.Step) error {
+	c := r.taking
+	c.step = trace[len(trace)-1]
+	r.account.took(c.step)
+	r.choices = append(r.choices, c)
+	if len(r.choices) > maxSteps {
+		return errEndless
 	}
-	if err != nil || e.Trace()[i] != want {
-		return d.differs(e, i)
+	if task := c.step.Task; task != sim.Environment && len(r.choices) >= learn.MostRepeats {
+		return learn.LoopOf(r.sys, r.tasks[task].Name, learn.Asked(trace, task))
 	}
+	return nil
+}
+
+// extend offers the alternatives, beginning with that of a choice, up to the first that
+// is enabled. To end here is one of them.
+func (r *directRun) extend(e *sim.Execution, from choice, offer func(sim.Move) (made bool)) error {
+	moves, certain, err := e.Moves()
+	if err != nil {
+		return err
+	}
+	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Recovery}})
+	for c := from; c.alternative <= len(moves); c.alternative++ {
+		if c.alternative == certain {
+			stuck, err := e.Stuck()
+			if err != nil {
+				return err
+			}
+			r.account.stuck = r.account.stuck || c.ends && stuck
+			if c.ends && !stuck {
+				c.step, c.later = sim.Step{}, len(moves) > certain
+				r.choices = append(r.choices, c)
+				return r.end(e)
+			}
+			continue
+		}
+		i := c.alternative
+		if i > certain {
+			i--
+		}
+		var req sim.Request
+		if moves[i].Fault.Kind == "" { // a fault can be blocked by what would come of it
+			req, _ = e.Pending(moves[i].Task)
+		}
+		r.taking = c
+		r.taking.later, r.taking.ends = i < len(moves)-1, c.ends && c.alternative > certain
+		if offer(moves[i]) {
+			return nil
+		}
+		if !req.Local() {
+			r.account.waited(req, down)
+		}
+	}
+	return nil
+}
+
+// end judges the interleaving.
+func (r *directRun) end(e *sim.Execution) error {
+	r.account.ended(e.Trace())
+	waiting, err := unfinished(r.sys, e)
+	if err != nil {
+		return err
+	}
+	r.deadlock = len(waiting) > 0
+	if r.view, err = e.View(); err != nil {
+		return err
+	}
+	r.violation, r.complete = r.watch.end(r.view, waiting), true
 	return nil
 }
 
@@ -375,53 +433,4 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 		err.Now = append(err.Now, d.tasks[task].Name+": "+now)
 	}
 	return err
-}
-
-// extend takes the first alternative that is enabled, beginning with that of
-// from. It returns false if there is none.
-func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
-	moves, certain, err := e.Moves()
-	if err != nil {
-		return c, false, err
-	}
-	down := slices.Contains(moves, sim.Move{Task: sim.Environment, Fault: sim.Fault{Kind: sim.Recovery}})
-	c = from
-	for ; c.alternative <= len(moves); c.alternative++ {
-		if c.alternative == certain {
-			stuck, err := e.Stuck()
-			if err != nil {
-				return c, false, err
-			}
-			d.account.stuck = d.account.stuck || c.ends && stuck
-			if c.ends && !stuck {
-				c.step, c.later = sim.Step{}, len(moves) > certain
-				return c, true, nil
-			}
-			continue
-		}
-		i := c.alternative
-		if i > certain {
-			i--
-		}
-		var req sim.Request
-		if moves[i].Fault.Kind == "" { // a fault can be blocked by what would come of it
-			req, _ = e.Pending(moves[i].Task)
-		}
-		err := e.Do(moves[i])
-		if errors.Is(err, sim.ErrBlocked) {
-			if !req.Local() {
-				d.account.waited(req, down)
-			}
-			continue
-		}
-		if err != nil {
-			return c, false, failed(d.sys, e, len(d.choices), moves[i], err)
-		}
-		trace := e.Trace()
-		c.step, c.later = trace[len(trace)-1], i < len(moves)-1
-		d.account.took(c.step)
-		c.ends = c.ends && c.alternative > certain
-		return c, true, nil
-	}
-	return c, false, nil
 }

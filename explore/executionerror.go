@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"quiesce/explore/learn"
@@ -50,32 +51,27 @@ func (e *ExecutionError) Error() string {
 
 func (e *ExecutionError) Unwrap() error { return e.Err }
 
-// began returns the error of an execution that could not begin.
-func began(sys *sim.System, err error) error {
-	var task *sim.TaskError
+// ended returns the error of a real execution that has ended in one.
+func ended(sys *sim.System, err error) error {
+	var tick *sim.TickError
+	var move *sim.MoveError
 	var boot *sim.BootError
+	var task *sim.TaskError
 	switch {
+	case errors.As(err, &tick):
+	case errors.As(err, &move):
+		schedule := append(moves(move.Trace), move.Step.Move)
+		last := transcript(sys, []sim.Step{move.Step})[0]
+		if !move.Taken {
+			last = strings.TrimSuffix(last, " -> ")
+		}
+		return &ExecutionError{schedule, schedule.Format(sys), append(transcript(sys, move.Trace), last), move.Err}
 	case errors.As(err, &boot):
 		return &ExecutionError{Steps: transcript(sys, boot.Trace), Err: boot.Err}
 	case errors.As(err, &task):
 		return &ExecutionError{Err: err}
 	}
 	return err
-}
-
-// failed returns the error of a real execution that ended in err by a move, after so
-// many others.
-func failed(sys *sim.System, e *sim.Execution, after int, m sim.Move, err error) error {
-	if t := (*sim.TickError)(nil); errors.As(err, &t) {
-		return err
-	}
-	steps := e.Trace()
-	schedule := append(moves(steps[:min(after, len(steps))]), m)
-	lines := transcript(sys, steps)
-	if len(steps) == after { // the one that fails was not taken
-		lines = append(lines, wanted(sys, e, m))
-	}
-	return &ExecutionError{schedule, schedule.Format(sys), lines, err}
 }
 
 // moves returns those of some steps.
@@ -85,15 +81,6 @@ func moves(steps []sim.Step) Schedule {
 		s[i] = step.Move
 	}
 	return s
-}
-
-// wanted describes a move that was not made.
-func wanted(sys *sim.System, e *sim.Execution, m sim.Move) string {
-	step := sim.Step{Move: m}
-	if m.Task != sim.Environment {
-		step.Request, _ = e.Pending(m.Task)
-	}
-	return strings.TrimSuffix(transcript(sys, []sim.Step{step})[0], " -> ")
 }
 
 // failed returns the error that a move from the state which is being expanded ended in
@@ -147,28 +134,42 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	if g.sys.Stray() != nil { // every execution fails now, and at once
 		return &ExecutionError{all, all.Format(g.sys), g.transcript(schedule), learned}
 	}
-	e, err := g.sys.Start()
-	if err != nil {
-		return began(g.sys, err)
-	}
-	defer e.Stop()
-	for i, m := range all {
-		if err = e.Do(m); err != nil {
-			if i == len(schedule) && essence(err) == essence(learned) {
-				return failed(g.sys, e, i, m, err)
-			}
-			break
+	var trace []sim.Step
+	err := g.sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		trace = e.Trace()
+		return follow(all, len(trace))
+	})
+	var move *sim.MoveError
+	switch {
+	case errors.As(err, &move):
+		if len(move.Trace) == len(schedule) && essence(err) == essence(learned) {
+			return ended(g.sys, err)
 		}
+		if trace = move.Trace; move.Taken {
+			trace = append(trace, move.Step)
+		}
+	case err != nil && !errors.Is(err, sim.ErrBlocked): // it could not begin
+		return ended(g.sys, err)
 	}
 	now := "no error"
 	if err != nil {
 		now = essence(err)
 	}
-	differs := &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
+	differs := &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, trace), now)}
 	if errors.Is(learned, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
 		differs.Cause = learn.CauseDeadline
 	}
 	return differs
+}
+
+// follow offers the next move of a schedule of which so many have been made, and
+// [sim.ErrBlocked] if that is blocked.
+func follow(s Schedule, made int) iter.Seq2[sim.Move, error] {
+	return func(yield func(sim.Move, error) bool) {
+		if made < len(s) && yield(s[made], nil) {
+			yield(sim.Move{}, sim.ErrBlocked)
+		}
+	}
 }
 
 // essence returns the text of an error without where it was: the process of another task
@@ -232,7 +233,7 @@ func misbooted(sys *sim.System, learned error) error {
 	}
 	e, err := sys.Start()
 	if err != nil {
-		return began(sys, err)
+		return ended(sys, err)
 	}
 	e.Stop()
 	return &NondeterminismError{Machine: "the system", Before: []string{learned.Error()}, Now: []string{"it boots"}}

@@ -147,7 +147,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 			codes[p.Class] = code
 			t, err := learn.NewProcess(sys, i, tasks, g.stores)
 			if err != nil {
-				return nil, began(sys, err)
+				return nil, ended(sys, err)
 			}
 			g.codes = append(g.codes, t)
 			g.rows = append(g.rows, nil)

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -43,14 +44,15 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 	asked := map[int]int{} // the last step of each task
 	slept := make([]time.Duration, len(schedule))
 	var living []map[string]lifetime // after every step
-	err := follow(sys, schedule, func(step int, e *sim.Execution) error {
+	err := sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		step := len(e.Trace())
 		var before map[string]lifetime
 		if step > 0 {
 			before = living[step-1]
 		}
 		living = append(living, lifetimes(before, step, e))
 		if step == 0 {
-			return nil
+			return follow(schedule, step)
 		}
 		took := e.Trace()[step-1]
 		c.after(step-1, step, 0)
@@ -65,7 +67,7 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 			c.after(asked[took.Task], step, d)
 		}
 		asked[took.Task] = step
-		return nil
+		return follow(schedule, step)
 	})
 	if err != nil {
 		return nil, err
@@ -121,27 +123,6 @@ func (c constraints) pausesOf(task string, own []int, slept []time.Duration) (al
 		}
 	}
 	return all
-}
-
-// follow runs a schedule and calls f before the first step and after each.
-func follow(sys *sim.System, schedule Schedule, f func(int, *sim.Execution) error) error {
-	e, err := sys.Start()
-	if err != nil {
-		return err
-	}
-	defer e.Stop()
-	if err := f(0, e); err != nil {
-		return err
-	}
-	for i, m := range schedule {
-		if err := e.Do(m); err != nil {
-			return err
-		}
-		if err := f(i+1, e); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // constraints say of the times of steps that one is at least so much later than

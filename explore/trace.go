@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -112,68 +113,136 @@ func (t *Trace) lines() (lines []string) {
 }
 
 // traceOf runs a schedule once. after, if not nil, is called with every move that is made.
-func traceOf(sys *sim.System, schedule Schedule, after func(sim.Move)) (t *Trace, err error) {
-	e, err := sys.Start()
+func traceOf(sys *sim.System, schedule Schedule, after func(sim.Move)) (*Trace, error) {
+	r := tracing{sys: sys, after: after, watch: watcher{judge: newJudge(sys)}, replies: map[string]string{},
+		trace: &Trace{Schedule: schedule, Token: schedule.Format(sys)}}
+	err := sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		return func(yield func(sim.Move, error) bool) {
+			m, err := r.next(e)
+			if err == nil && m != nil && yield(*m, nil) {
+				err = misfit(sys, e, *m)
+			}
+			if err != nil {
+				yield(sim.Move{}, err)
+			}
+		}
+	})
 	if err != nil {
-		return nil, began(sys, err)
+		return nil, ended(sys, err)
 	}
-	defer e.Stop()
-	defer func() { err = blamed(sys, e, err) }()
+	r.trace.Pauses, err = pauses(sys, schedule)
+	return r.trace, err
+}
+
+// tracing makes the trace of an execution.
+type tracing struct {
+	sys     *sim.System
+	after   func(sim.Move)
+	trace   *Trace
+	watch   watcher
+	bad     bool              // the violation would stand if this were the end
+	replies map[string]string // the last one to each task
+}
+
+// next records the last step and returns the move to make next; nil at the end.
+func (r *tracing) next(e *sim.Execution) (m *sim.Move, err error) {
+	defer func() { err = blamed(r.sys, e, err) }()
 	defer rescue(&err)
+	n := len(e.Trace())
+	if n > 0 && r.after != nil {
+		r.after(e.Trace()[n-1].Move)
+	}
 	view, err := e.View()
 	if err != nil {
 		return nil, err
 	}
-	t = &Trace{Schedule: schedule, Token: schedule.Format(sys)}
-	for _, s := range sys.Stores {
-		t.Places = append(t.Places, s.Name())
+	if n == 0 {
+		r.begin(view)
+	} else {
+		r.took(e.Trace()[n-1], view)
 	}
-	for i, p := range sys.Programs {
+	if n < len(r.trace.Schedule) {
+		m = &r.trace.Schedule[n]
+		return m, r.fits(e, *m)
+	}
+	return nil, r.end(e, view)
+}
+
+// begin records the first state.
+func (r *tracing) begin(view sim.View) {
+	for _, s := range r.sys.Stores {
+		r.trace.Places = append(r.trace.Places, s.Name())
+	}
+	for i, p := range r.sys.Programs {
 		if view.Memories[i] != nil {
-			t.Places = append(t.Places, p.Name)
+			r.trace.Places = append(r.trace.Places, p.Name)
 		}
 	}
-	t.Initial = contents(view)
-	watch := watcher{judge: newJudge(sys)}
-	watch.see(view)
-	bad := watch.stands(view)
-	replies := map[string]string{} // the last one to each task
-	for i, m := range schedule {
-		if err := take(sys, e, m, i+1); err != nil {
-			return nil, err
-		}
-		if after != nil {
-			after(m)
-		}
-		if view, err = e.View(); err != nil {
-			return nil, err
-		}
-		before := bad || watch.violation != ""
-		watch.see(view)
-		if bad = watch.stands(view); bad && !before {
-			t.Fatal = i + 1
-		}
-		took := e.Trace()[i]
-		step := TraceStep{Store: took.Request.Store, Fault: m.Fault, Contents: contents(view)}
-		step.Task, step.Request, step.Reply = described(sys, took)
-		if took.Request == sim.Arrive {
-			step.Reply = replies[step.Task]
-		}
-		replies[step.Task] = step.Reply
-		t.Steps = append(t.Steps, step)
+	r.trace.Initial = contents(view)
+	r.watch.see(view)
+	r.bad = r.watch.stands(view)
+}
+
+// took records a step, with the view after it.
+func (r *tracing) took(s sim.Step, view sim.View) {
+	before := r.bad || r.watch.violation != ""
+	r.watch.see(view)
+	if r.bad = r.watch.stands(view); r.bad && !before {
+		r.trace.Fatal = len(r.trace.Steps) + 1
 	}
-	waiting, err := unfinished(sys, e)
+	step := TraceStep{Store: s.Request.Store, Fault: s.Fault, Contents: contents(view)}
+	step.Task, step.Request, step.Reply = described(r.sys, s)
+	if s.Request == sim.Arrive {
+		step.Reply = r.replies[step.Task]
+	}
+	r.replies[step.Task] = step.Reply
+	r.trace.Steps = append(r.trace.Steps, step)
+}
+
+// end judges a complete execution.
+func (r *tracing) end(e *sim.Execution, view sim.View) error {
+	waiting, err := unfinished(r.sys, e)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	switch t.Violation = watch.end(view, waiting); {
-	case t.Violation == "":
-		t.Fatal = 0
-	case len(waiting) > 0 && watch.violation == "":
-		t.Fatal = len(t.Steps)
+	switch r.trace.Violation = r.watch.end(view, waiting); {
+	case r.trace.Violation == "":
+		r.trace.Fatal = 0
+	case len(waiting) > 0 && r.watch.violation == "":
+		r.trace.Fatal = len(r.trace.Steps)
 	}
-	t.Pauses, err = pauses(sys, schedule)
-	return t, err
+	return nil
+}
+
+// fits returns a [*ScheduleError] if a move is none that may happen next.
+func (r *tracing) fits(e *sim.Execution, m sim.Move) error {
+	if m.Strikes() && len(r.sys.Faults) == 0 {
+		return &ScheduleError{len(e.Trace()) + 1, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
+	}
+	moves, _, err := e.Moves()
+	if err == nil && !slices.Contains(moves, m) {
+		err = misfit(r.sys, e, m)
+	}
+	return err
+}
+
+// misfit returns the [*ScheduleError] of a move that cannot be made next.
+func misfit(sys *sim.System, e *sim.Execution, m sim.Move) error {
+	what := m.Fault.String() + " cannot happen"
+	if m.Task != sim.Environment {
+		name := sys.Tasks()[m.Task].Name
+		req, ok := e.Pending(m.Task)
+		text, _ := sys.Describe(req, "")
+		switch {
+		case !ok:
+			what = name + " has finished"
+		case m.Fault.Kind != "":
+			what = fmt.Sprintf("%s cannot strike %s in %s", m.Fault.Kind, name, text)
+		default:
+			what = fmt.Sprintf("%s is blocked in %s", name, text)
+		}
+	}
+	return &ScheduleError{len(e.Trace()) + 1, "cannot be taken: " + what}
 }
 
 // described returns who takes a step, and its request and reply, each in one line.
@@ -186,41 +255,6 @@ func described(sys *sim.System, s sim.Step) (task, request, reply string) {
 	}
 	request, reply = sys.Describe(s.Request, s.Reply)
 	return sys.Tasks()[s.Task].Name, request, reply
-}
-
-// take makes a move of a schedule. One that cannot be made is a [*ScheduleError].
-func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
-	if m.Strikes() && len(sys.Faults) == 0 {
-		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
-	}
-	moves, _, err := e.Moves()
-	if err != nil {
-		return err
-	}
-	what := m.Fault.String() + " cannot happen"
-	if m.Task != sim.Environment {
-		name := sys.Tasks()[m.Task].Name
-		req, ok := e.Pending(m.Task)
-		if !ok {
-			return &ScheduleError{number, "cannot be taken: " + name + " has finished"}
-		}
-		text, _ := sys.Describe(req, "")
-		what = fmt.Sprintf("%s is blocked in %s", name, text)
-		if m.Fault.Kind != "" {
-			what = fmt.Sprintf("%s cannot strike %s in %s", m.Fault.Kind, name, text)
-		}
-	}
-	err = sim.ErrBlocked
-	if slices.Contains(moves, m) {
-		err = e.Do(m)
-	}
-	switch {
-	case errors.Is(err, sim.ErrBlocked):
-		return &ScheduleError{number, "cannot be taken: " + what}
-	case err != nil:
-		return failed(sys, e, number-1, m, err)
-	}
-	return nil
 }
 
 // contents returns what all places hold.
@@ -244,11 +278,10 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 			continue
 		}
 		text, _ := sys.Describe(req, "")
-		taken := len(e.Trace())
 		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
 		} else if !errors.Is(err, sim.ErrBlocked) {
-			return nil, failed(sys, e, taken, sim.Move{Task: i}, err)
+			return nil, err
 		} else if !task.Background {
 			waiting = append(waiting, task.Name+" waits for "+obstacle(sys, err, text))
 		}

@@ -1,5 +1,11 @@
 package sim
 
+import (
+	"errors"
+	"iter"
+	"slices"
+)
+
 // A Step is one request executed by a store, and its reply. In a process of
 // several tasks the request may be [Start] or [Arrive], and in any [Yield]. A step of the environment
 // has the request by which its fault strikes, if it strikes a store.
@@ -53,6 +59,51 @@ func (e *BootError) Error() string { return e.Err.Error() }
 
 func (e *BootError) Unwrap() error { return e.Err }
 
+// Run runs one execution for real. choose is asked before every step, and of the moves that
+// it offers the first is made that is not blocked. It goes on behind one that is. Where it
+// offers none, or an error, which Run returns, the execution is over, and it is stopped.
+//
+// An execution that cannot begin ends in the error of [System.Start], and one in which a
+// move cannot be made because something fails in a [*MoveError].
+func (s *System) Run(choose func(*Execution) iter.Seq2[Move, error]) error {
+	e, err := s.Start()
+	if err != nil {
+		return err
+	}
+	defer e.Stop()
+	for more := true; more; {
+		if more, err = e.first(choose(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// first makes the first of the moves that is not blocked. It returns false if there is none.
+func (e *Execution) first(moves iter.Seq2[Move, error]) (bool, error) {
+	for m, err := range moves {
+		if err != nil {
+			return false, err
+		}
+		if err := e.Do(m); !errors.Is(err, ErrBlocked) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// A MoveError is that of a move in which an execution has ended.
+type MoveError struct {
+	Trace []Step // before it
+	Step  Step   // that the move is; without a reply if it was not taken
+	Taken bool   // what failed is what came of it
+	Err   error
+}
+
+func (e *MoveError) Error() string { return e.Err.Error() }
+
+func (e *MoveError) Unwrap() error { return e.Err }
+
 // Pending returns what the next step of a task is: the request that it waits
 // for, or [Start] or [Arrive]. It is false if the task has finished.
 func (e *Execution) Pending(task int) (Request, bool) { return e.machines.Pending(task) }
@@ -69,15 +120,26 @@ func (e *Execution) Step(task int) error { return e.Do(Move{Task: task}) }
 // Do makes a move: it executes the pending request of a task, or delivers the
 // reply to it, which is one step if the task is alone in its process; or a fault
 // happens. It returns [ErrBlocked], and nothing has changed, if the task is
-// blocked; any other error ends the run. It panics if the task has finished.
+// blocked; any other error is a [*MoveError] and ends the run. It panics if the task has
+// finished.
 func (e *Execution) Do(m Move) error {
+	wanted := Step{Move: m}
 	if m.Task != Environment {
-		if _, ok := e.Pending(m.Task); !ok {
+		ok := false
+		if wanted.Request, ok = e.Pending(m.Task); !ok {
 			panic("sim: Step of " + e.machines.tasks[m.Task].Name + ", which has finished")
 		}
 	}
 	step, err := e.relation.Do(e.machines, m)
-	if step != (Step{}) {
+	taken := step != (Step{})
+	if err != nil && !errors.Is(err, ErrBlocked) {
+		failed := &MoveError{Trace: slices.Clone(e.trace), Step: wanted, Taken: taken, Err: err}
+		if taken {
+			failed.Step = step
+		}
+		err = failed
+	}
+	if taken {
 		e.trace = append(e.trace, step)
 	}
 	return err
