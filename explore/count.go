@@ -201,7 +201,7 @@ func (g *graph) premise(order []uint32) (*big.Int, error) {
 // longest returns a number of steps that no execution exceeds, with what is known
 // so far.
 func (g *graph) longest() int {
-	if g.environmentMoves {
+	if !g.plain {
 		return g.height
 	}
 	sum := 0
@@ -226,7 +226,7 @@ func (g *graph) measure(order []uint32) {
 // branches returns a number that the ways to go on from a state, and to end there,
 // do not exceed.
 func (g *graph) branches() uint64 {
-	if !g.environmentMoves {
+	if g.plain {
 		return uint64(max(len(g.tasks), 1))
 	}
 	return uint64(g.most + 1)

@@ -10,8 +10,10 @@
 //     fills a table for each store and for each distinct code of a process. A pair of
 //     state and input that was never seen is done for real, and only once.
 //   - search.go expands the states, each a tuple of numbers from the tables, breadth
-//     first: graph.go says what they are and environment.go what happens besides the
-//     steps of tasks. stateset.go packs and numbers them, chunks.go keeps the edges.
+//     first. What may happen next says [sim.Relation], of tables.go as of the real
+//     machines; plain.go is faster where nothing happens but steps of tasks.
+//     stateset.go packs and numbers the states, chunks.go keeps the edges, graph.go has
+//     the rest of what a graph is, and environment.go what faults and time add to it.
 //     Interchangeable processes are kept in order, so that one state stands for all
 //     permutations (Ip, Dill 1996, scalarsets; Clarke, Emerson, Jha, Sistla 1998).
 //   - product.go evaluates the property in the states in which nothing can happen

@@ -17,7 +17,7 @@ const noTask = 255
 
 // label returns the fault of the i-th edge.
 func (g *graph) label(i int) sim.Fault {
-	if !g.environmentMoves {
+	if g.plain {
 		return sim.Fault{}
 	}
 	return g.causes.All[*g.labels.at(i)]
@@ -30,9 +30,6 @@ func (g *graph) watchAt(i int) int { return g.envAt() + 1 + i }
 
 // env returns what the environment can still do in a state of these values.
 func (g *graph) env(values []uint32) sim.EnvironmentState {
-	if !g.environmentMoves {
-		return sim.EnvironmentState{}
-	}
 	return g.envs.All[values[g.envAt()]]
 }
 
@@ -60,8 +57,8 @@ func (g *graph) mover(m sim.Move) int {
 	return 0
 }
 
-// expand appends the steps from a state of these values, and their labels.
-func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, []uint32, error) {
+// expandMoves appends the steps from a state of these values, and their labels.
+func (g *graph) expandMoves(values []uint32, steps []edge, labels []uint32) ([]edge, []uint32, error) {
 	moves, _, err := g.relation.Moves(&tables{g: g, values: values})
 	if err != nil {
 		return nil, nil, err
@@ -119,7 +116,7 @@ func (g *graph) run(values []uint32, m sim.Move) (first, last int) {
 // the steps with these labels are possible, although it is not at its end: see
 // [sim.Relation.Stuck].
 func (g *graph) sticks(values []uint32, labels []uint32) (bool, error) {
-	if slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.All[l]) }) {
+	if g.sys.Timing == nil && !g.dated || slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.All[l]) }) {
 		return false, nil
 	}
 	return g.relation.Stuck(&tables{g: g, values: values})

@@ -29,18 +29,19 @@ type graph struct {
 	relation *sim.Relation
 	rows     [][]row // by code, and then by state of a process of that code and task
 
-	environmentMoves bool // there is more than the steps of tasks: see environment.go
-	dated            bool // the environment has times: see sim.System.Dated
-	envs             *learn.Numbers[sim.EnvironmentState]
-	causes           *learn.Numbers[sim.Fault]
-	labels           chunks[uint32] // of the edges: which of causes each is
-	watches          []watch        // of all properties that have a monitor
-	asked            int            // which of watches is that of the property of sys; -1 if none
-	lookups          *sim.Lookups   // by the property of sys
+	plain   bool // there is nothing but the steps of tasks: see plain.go
+	dated   bool // the environment has times: see sim.System.Dated
+	envs    *learn.Numbers[sim.EnvironmentState]
+	causes  *learn.Numbers[sim.Fault]
+	labels  chunks[uint32] // of the edges: which of causes each is
+	watches []watch        // of all properties that have a monitor
+	asked   int            // which of watches is that of the property of sys; -1 if none
+	lookups *sim.Lookups   // by the property of sys
 
 	begins   []uint32 // the first state, in which interchangeable processes are not in order
 	layout   layout
 	set      *stateSet
+	scratch  []uint64     // a key
 	spans    chunks[span] // of the edges of every expanded state
 	edges    chunks[edge]
 	steps    int             // all edges
@@ -68,20 +69,6 @@ type watch struct {
 	monitor *sim.Monitor
 	states  *learn.Numbers[string]
 	lookups *sim.Lookups // by the monitor and the property
-}
-
-// A row holds what has been learned about a task of a process in one state,
-// together with the store that its request goes to: one look-up a transition.
-type row struct {
-	store int    // of the request; local, or finished
-	next  []move // by state of the store
-}
-
-// A move is one learned transition of a process and a store.
-type move struct {
-	kind  learn.Kind
-	node  uint32 // of the process after it
-	state uint32 // of the store after it
 }
 
 // An edge is one step from a state.
@@ -120,7 +107,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
 	g.dated = sys.Dated()
-	g.environmentMoves = g.restless() || g.dated || len(g.watches) > 0
+	g.plain = !g.restless() && !g.dated && len(g.watches) == 0
 	if len(g.tasks) > maxTasks {
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
@@ -213,7 +200,7 @@ func (g *graph) about(p sim.Property) *graph {
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, relation: g.relation, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
+	a := &graph{sys: g.sys, tasks: g.tasks, relation: g.relation, stores: g.stores, codes: g.codes, rows: g.rows, plain: g.plain, dated: g.dated, asked: g.asked, lookups: g.lookups}
 	a.envs, a.causes = g.envs.Clone(), g.causes.Clone()
 	for _, w := range g.watches {
 		a.watches = append(a.watches, watch{w.monitor, w.states.Clone(), w.lookups})
@@ -233,11 +220,7 @@ func (g *graph) apart() *graph {
 
 // fields returns how many numbers a state is.
 func (g *graph) fields() int {
-	n := len(g.slots) + len(g.stores)
-	if g.environmentMoves {
-		n++
-	}
-	return n + len(g.watches)
+	return len(g.slots) + len(g.stores) + 1 + len(g.watches)
 }
 
 // slotsOf returns where the programs are.
@@ -272,15 +255,17 @@ func (g *graph) relayout() {
 	for _, t := range g.stores {
 		widths = append(widths, width(t.States()))
 	}
-	if g.environmentMoves {
-		widths = append(widths, width(len(g.envs.All)))
+	env := width(len(g.envs.All))
+	if g.plain {
+		env = 0 // it has one state
 	}
+	widths = append(widths, env)
 	for _, w := range g.watches {
 		widths = append(widths, width(len(w.states.All)))
 	}
 	old, oldLayout := g.set, g.layout
 	g.layout = newLayout(widths)
-	g.set = newStateSet(g.layout.words)
+	g.set, g.scratch = newStateSet(g.layout.words), make([]uint64, g.layout.words)
 	if old == nil {
 		return
 	}
@@ -320,7 +305,7 @@ func (g *graph) fits() bool {
 			return false
 		}
 	}
-	return !g.environmentMoves || room(g.envAt(), len(g.envs.All))
+	return room(g.envAt(), len(g.envs.All))
 }
 
 // bytes returns the memory that states and edges occupy.
@@ -372,8 +357,8 @@ func (g *graph) ends(state uint32) bool {
 	if g.stuck != nil && g.stuck[state] {
 		return false
 	}
-	if int(state) >= g.expanded || !g.environmentMoves {
-		return int(state) < g.expanded && len(g.from(state)) == 0
+	if int(state) >= g.expanded {
+		return false
 	}
 	for _, m := range g.out(state) {
 		if certain(m.Fault) {
@@ -454,7 +439,7 @@ func (g *graph) view(values []uint32) sim.View {
 // its history only grows. The rank of a state is the sum over its processes of
 // the length of their histories, where finished is longer than any other.
 func (g *graph) order() []uint32 {
-	if g.environmentMoves {
+	if !g.plain {
 		order := g.sorted()
 		g.measure(order)
 		return order

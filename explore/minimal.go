@@ -191,7 +191,7 @@ func (w *walk) find(program int) int {
 // way if it is the zero value.
 func (g *graph) ways(order []uint32, violates []badness, wanted badness, afterwards ways) ways {
 	record := 1 + len(g.tasks)
-	if g.environmentMoves {
+	if !g.plain {
 		record++
 	}
 	w := ways{record, make([]cost, g.set.n*record)}

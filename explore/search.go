@@ -28,49 +28,6 @@ func (g *graph) tellsApart(table *learn.Process, req sim.Request) error {
 	return nil
 }
 
-// row returns what has been learned about a task of a process in a state.
-func (g *graph) row(code int, node uint32, task int) *row {
-	table := g.codes[code]
-	i := int(node)*len(table.Tasks) + task
-	for i >= len(g.rows[code]) {
-		n := len(g.rows[code])
-		g.rows[code] = append(g.rows[code], row{store: table.Wants(uint32(n / len(table.Tasks)))[n%len(table.Tasks)].Store})
-	}
-	return &g.rows[code][i]
-}
-
-// learn finds out what a step of a task does, for real if need be. state is that
-// of the store that its request goes to.
-func (g *graph) learn(code int, node uint32, task int, state uint32) (move, error) {
-	process := g.codes[code]
-	w := process.Wants(node)[task]
-	m := move{kind: learn.Done, state: state}
-	reply := uint32(0)
-	if w.Store != learn.Local {
-		if err := g.tellsApart(process, g.stores[w.Store].Requests.All[w.Request]); err != nil {
-			return move{}, err
-		}
-		s, err := g.stores[w.Store].Step(state, w.Request)
-		if err != nil {
-			return move{}, err
-		}
-		m.kind, m.state, reply = s.Kind, s.State, s.Reply
-	}
-	if m.kind == learn.Done {
-		var err error
-		if m.node, err = process.Step(node, task, reply); err != nil {
-			return move{}, err
-		}
-		g.suspect = g.suspect || process.Suspect
-	}
-	r := g.row(code, node, task)
-	for len(r.next) <= int(state) {
-		r.next = append(r.next, move{})
-	}
-	r.next[state] = m
-	return m, nil
-}
-
 // search expands every reachable state, breadth first. It stops early, without
 // an error, if ctx is canceled or stop returns true, which is asked now and then
 // and as soon as there are more states than limit, unless that is 0; expanded
@@ -80,9 +37,7 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 		limit = math.MaxInt
 	}
 	values := make([]uint32, g.fields())
-	stores := values[len(g.slots):]
-	key := make([]uint64, g.layout.words)
-	steps := make([]edge, 0, len(g.tasks))
+	var steps []edge
 	var labels []uint32
 	level := 1 // the first state that is one step deeper
 	for ; g.expanded < g.set.n; g.expanded++ {
@@ -94,79 +49,16 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			return nil
 		}
 		g.layout.unpack(g.set.key(g.expanded), values)
-		if g.environmentMoves {
-			var err error
-			if steps, labels, err = g.expand(values, steps, labels[:0]); err != nil {
-				return err
-			}
-			if stuck, err := g.sticks(values, labels); err != nil {
-				return err
-			} else if stuck {
-				g.stick(uint32(g.expanded))
-			}
+		var err error
+		if steps, labels, err = g.expand(values, steps[:0], labels[:0]); err != nil {
+			return err
 		}
-		for i := 0; i < len(g.slots) && !g.environmentMoves; i++ {
-			s := &g.slots[i]
-			node := values[i]
-			first := i
-			for i < s.last && values[i+1] == node {
-				i++ // interchangeable, and in the same state
-			}
-			for task := range s.tasks {
-				r := g.row(s.code, node, task)
-				store := r.store
-				if store == learn.Finished {
-					continue
-				}
-				state := uint32(0)
-				if store != learn.Local {
-					state = stores[store]
-				}
-				var m move
-				if int(state) < len(r.next) {
-					m = r.next[state]
-				}
-				if m.kind == learn.Unknown {
-					var err error
-					if m, err = g.learn(s.code, node, task, state); err != nil {
-						return g.failed(g.move(edge{task: uint8(task)}, sim.Fault{}, i), err)
-					}
-					if !g.fits() {
-						g.relayout()
-						key = make([]uint64, g.layout.words)
-					}
-				}
-				if m.kind == learn.Blocked {
-					continue
-				}
-				copy(key, g.set.key(g.expanded))
-				at := g.place(key, values, first, i, m.node)
-				if m.state != state {
-					f := &g.layout.fields[len(g.slots)+store]
-					key[f.word] ^= uint64(state^m.state) << f.shift
-				}
-				to, _ := g.set.add(key)
-				steps = append(steps, edge{to, uint8(first), uint8(i - first + 1), uint8(at), uint8(task)})
-			}
+		if len(steps) > maxSpan {
+			return fmt.Errorf("%d steps from one state are too many; allow fewer faults", len(steps))
 		}
-		room, begin := g.edges.run(len(steps))
-		copy(room, steps)
-		if g.environmentMoves {
-			room, _ := g.labels.run(len(labels))
-			copy(room, labels)
-			ways := 0
-			for _, e := range steps {
-				ways += int(e.many)
-			}
-			g.most = max(g.most, ways)
-			if len(steps) > maxSpan {
-				return fmt.Errorf("%d steps from one state are too many; allow fewer faults", len(steps))
-			}
+		if err := g.record(values, steps, labels); err != nil {
+			return err
 		}
-		g.steps += len(steps)
-		one, _ := g.spans.run(1)
-		one[0] = span(begin<<8 | len(steps))
-		steps = steps[:0]
 		if g.suspect {
 			g.suspect = false
 			if err := g.chase(values); err != nil {
@@ -174,35 +66,47 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			}
 			if !g.fits() {
 				g.relayout()
-				key = make([]uint64, g.layout.words)
 			}
 		}
 	}
 	return nil
 }
 
-// place replaces in key, which packs values, one of the equal numbers in the
-// slots first to last by node, and puts the group back into ascending order. It
-// returns the slot in which node is now.
-func (g *graph) place(key []uint64, values []uint32, first, last int, node uint32) int {
-	set := func(i int, v uint32) {
-		f := &g.layout.fields[i]
-		key[f.word] ^= uint64(values[i]^v) << f.shift
+// expand appends the steps from the state which is being expanded, of these values, and
+// their labels. It is the one place in which the plain graph, which has no labels, is
+// another one: the relation says the same of it and takes four times as long.
+func (g *graph) expand(values []uint32, steps []edge, labels []uint32) ([]edge, []uint32, error) {
+	if g.plain {
+		steps, err := g.expandPlain(values, steps)
+		return steps, nil, err
 	}
-	if node > values[first] {
-		i := last
-		for ; i < g.slots[first].last && values[i+1] < node; i++ {
-			set(i, values[i+1])
-		}
-		set(i, node)
-		return i
+	return g.expandMoves(values, steps, labels)
+}
+
+// record keeps the steps from the state which is being expanded, of these values.
+func (g *graph) record(values []uint32, steps []edge, labels []uint32) error {
+	stuck, err := g.sticks(values, labels)
+	if err != nil {
+		return err
 	}
-	i := first
-	for ; i > 0 && g.slots[i-1].group == g.slots[first].group && values[i-1] > node; i-- {
-		set(i, values[i-1])
+	if stuck {
+		g.stick(uint32(g.expanded))
 	}
-	set(i, node)
-	return i
+	room, begin := g.edges.run(len(steps))
+	copy(room, steps)
+	if !g.plain {
+		room, _ := g.labels.run(len(labels))
+		copy(room, labels)
+	}
+	ways := 0
+	for _, e := range steps {
+		ways += int(e.many)
+	}
+	g.most = max(g.most, ways)
+	g.steps += len(steps)
+	one, _ := g.spans.run(1)
+	one[0] = span(begin<<8 | len(steps))
+	return nil
 }
 
 // chase lets every task go on alone from a state of these values, as long as it changes
