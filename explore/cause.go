@@ -149,7 +149,7 @@ func (t *processTable) operations() []operation {
 				all = append(all, newOperation("", n.local(task).Body))
 			default:
 				req := t.stores[w.store].requests.all[w.request]
-				text, _ := t.sys.Describe(req, "")
+				text, _ := t.sys.Describe(req, sim.Reply{})
 				all = append(all, newOperation(req.Store, text))
 			}
 		}

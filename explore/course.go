@@ -138,7 +138,7 @@ func (c *course) lines(sys *sim.System, m, other moment) (lines []string) {
 			}
 			lines = append(lines, line)
 		default:
-			lines = append(lines, c.line(sys, task, req, ""))
+			lines = append(lines, c.line(sys, task, req, sim.Reply{}))
 		}
 	}
 	if m.memory != other.memory {

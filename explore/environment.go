@@ -232,10 +232,10 @@ func (g *graph) doTask(s *step, slot int) (bool, error) {
 		if err != nil || m.kind != done || table.lives(m.node) { // it was not the last
 			return false, err
 		}
-		s.step.Reply, *state = sim.Failure(kind), m.state
+		s.step.Reply, *state = sim.Reply{Fault: kind}, m.state
 		return true, g.end(s.values, slot)
 	}
-	s.step.Reply = sim.Failure(kind)
+	s.step.Reply = sim.Reply{Fault: kind}
 	if err := g.tellsApart(table, s.step.Request); err != nil {
 		return false, err
 	}

@@ -100,11 +100,11 @@ func (r *firstRun) execute(req sim.Request) (reply sim.Reply, changed bool, err 
 	store := r.sys.Stores[r.sys.Store(req.Store)]
 	before, err := store.Content()
 	if err != nil {
-		return "", false, err
+		return sim.Reply{}, false, err
 	}
 	key := before.Key()
 	if reply, err = store.Execute(req); err != nil {
-		return "", false, err
+		return sim.Reply{}, false, err
 	}
 	after, err := store.Content()
 	return reply, after.Key() != key, err

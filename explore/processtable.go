@@ -361,7 +361,7 @@ func (t *processTable) deliver(d delivery) (uint32, error) {
 func (t *processTable) reply(d delivery) sim.Reply {
 	w := t.histories[d.before].wants[d.task]
 	if w.store == local {
-		return ""
+		return sim.Reply{}
 	}
 	return t.stores[w.store].replies.all[d.reply]
 }
@@ -412,8 +412,8 @@ func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
 		return &NondeterminismError{
 			Cause:   course.cause(t.sys, t.program),
 			Machine: "task " + t.specs[task].Name,
-			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
-			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),
+			Before:  append(slices.Clone(lines), t.describe(task, before, sim.Reply{}), fmt.Sprintf("memory %q", memory)),
+			Now:     append(lines, t.describe(task, now, sim.Reply{}), fmt.Sprintf("memory %q", shown)),
 		}
 	}
 	return nil

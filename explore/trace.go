@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quiesce/sim"
@@ -203,7 +204,7 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 		if !ok {
 			return &ScheduleError{number, "cannot be taken: " + name + " has finished"}
 		}
-		text, _ := sys.Describe(req, "")
+		text, _ := sys.Describe(req, sim.Reply{})
 		what = fmt.Sprintf("%s is blocked in %s", name, text)
 		if m.Fault.Kind != "" {
 			what = fmt.Sprintf("%s cannot strike %s in %s", m.Fault.Kind, name, text)
@@ -242,7 +243,7 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 		if !ok {
 			continue
 		}
-		text, _ := sys.Describe(req, "")
+		text, _ := sys.Describe(req, sim.Reply{})
 		taken := len(e.Trace())
 		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
@@ -350,7 +351,7 @@ func (j judge) violates(v sim.View) string {
 	}
 	rest := sim.Content{{Name: v.Monitor}} // so that no two views look alike
 	for i, req := range v.Pending {
-		rest = append(rest, sim.Item{Name: v.Results[i], Value: req.Store, Note: req.Conn}, sim.Item{Name: req.Body})
+		rest = append(rest, sim.Item{Name: v.Results[i], Value: req.Store, Note: req.Conn}, sim.Item{Name: req.Body, Value: strconv.FormatBool(req.Awaits), Note: strconv.FormatBool(req.Persists)})
 	}
 	key.WriteString(rest.Key())
 	answer, ok := j.known[key.String()]

@@ -27,7 +27,7 @@ func one(t *testing.T, tasks ...func(p *Process, ctx context.Context) error) *Pr
 	p, err := new(System).start(prog, nil)
 	for i := range tasks {
 		if _, ok := p.Pending(i); err == nil && ok && len(tasks) > 1 {
-			err = p.Deliver(i, "")
+			err = p.Deliver(i, Reply{})
 		}
 	}
 	if err != nil {

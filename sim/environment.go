@@ -23,7 +23,7 @@ func (e *Execution) die(m Move) error {
 		}
 		return ErrBlocked
 	}
-	e.trace[len(done)] = Step{m, req, Failure(Crash)}
+	e.trace[len(done)] = Step{m, req, Reply{Fault: Crash}}
 	e.env = e.env.After(Crash)
 	return e.end(ref.Program, []string{Crashed})
 }
@@ -43,22 +43,22 @@ func (e *Execution) execute(m Move, req Request) (Reply, error) {
 		}
 		content, err := store.Content()
 		if err != nil {
-			return "", fmt.Errorf("content: %w", err)
+			return Reply{}, fmt.Errorf("content: %w", err)
 		}
 		return reply, e.sys.CheckTTLs(content)
 	case kind == Outage && f.Retries(req):
-		return "", ErrBlocked
+		return Reply{}, ErrBlocked
 	case kind == LostReply:
 		if _, err := e.sys.Execute(i, req); err != nil {
-			return "", err
+			return Reply{}, err
 		}
 	}
 	if after, ok := f.Cleanup(kind, req); ok {
 		if err := environment(store, after); err != nil {
-			return "", err
+			return Reply{}, err
 		}
 	}
-	return Failure(kind), nil
+	return Reply{Fault: kind}, nil
 }
 
 // environment executes a request of the environment, which may not be blocked: as a

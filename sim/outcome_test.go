@@ -41,9 +41,9 @@ func TestOutcomes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply := Reply("x")
+		reply := Reply{Body: "x"}
 		if c.struck {
-			reply = Failure(LostRequest)
+			reply = Reply{Fault: LostRequest}
 		}
 		err = p.Deliver(0, reply)
 		switch {

@@ -185,7 +185,7 @@ func (s *System) start(prog Program, results []string) (*Process, error) {
 		}
 	}
 	if len(p.tasks) == 1 && p.tasks[0].waiting {
-		return p, p.Deliver(0, "")
+		return p, p.Deliver(0, Reply{})
 	}
 	p.endIfDone()
 	return p, nil
@@ -382,11 +382,11 @@ func (p *Process) Deliver(task int, r Reply) error {
 	if c.refused == c.pending.Store {
 		c.refused = ""
 	}
-	if kind, failed := r.Failure(); !failed {
+	if r.Fault == "" {
 		c.failed = 0
 	} else {
 		p.faulted, c.failed, c.struck = true, c.failed+1, c.struck+1
-		if kind == Outage {
+		if r.Fault == Outage {
 			c.refused = c.pending.Store
 		}
 		if c.failed > mostFailures {
@@ -491,17 +491,17 @@ func (p *Process) Call(r Request) (Reply, error) {
 	c := p.running()
 	switch {
 	case c == nil:
-		return "", p.Outside()
+		return Reply{}, p.Outside()
 	case p.over.Load():
 		c.askInVain()
-		return "", ErrAbandoned
+		return Reply{}, ErrAbandoned
 	case c.held != nil:
 		c.failHeld()
-		return "", ErrAbandoned
+		return Reply{}, ErrAbandoned
 	}
 	c.yield(r)
 	if p.over.Load() {
-		return "", ErrAbandoned
+		return Reply{}, ErrAbandoned
 	}
 	return c.reply, nil
 }

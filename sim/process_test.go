@@ -20,13 +20,13 @@ func (c *counter) Reset() error { c.n = 0; return nil }
 func (c *counter) Content() (Content, error) {
 	return Content{{Name: "n", Value: strings.Repeat("i", c.n)}}, nil
 }
-func (c *counter) Describe(r Request, p Reply) (string, string) { return r.Body, string(p) }
+func (c *counter) Describe(r Request, p Reply) (string, string) { return r.Body, p.Body }
 func (c *counter) Execute(r Request) (Reply, error) {
 	if c.blocked {
-		return "", ErrBlocked
+		return Reply{}, ErrBlocked
 	}
 	c.n++
-	return Reply(r.Body + strings.Repeat("i", c.n)), nil
+	return Reply{Body: r.Body + strings.Repeat("i", c.n)}, nil
 }
 
 // system has one task for every function; call asks the counter.
@@ -40,7 +40,7 @@ func system(tasks ...func(call func(string) string) (string, error)) *System {
 					if err != nil {
 						return err.Error()
 					}
-					return string(r)
+					return r.Body
 				})
 			}}
 		}})
@@ -278,7 +278,7 @@ func TestHold(t *testing.T) {
 				hold := func() func() { return p.Hold(unread) }
 				call := func(body string) string {
 					r, _ := p.Call(Request{Store: "counter", Body: body})
-					return string(r)
+					return r.Body
 				}
 				return []Task{func(context.Context) (string, error) {
 					call("first")
@@ -321,7 +321,7 @@ func TestServer(t *testing.T) {
 				return func(context.Context) (string, error) {
 					memory += name
 					r, err := p.Call(Request{Store: "counter", Body: name})
-					memory += string(r)
+					memory += r.Body
 					return memory, err
 				}
 			}
@@ -467,14 +467,14 @@ func TestTriesForEver(t *testing.T) {
 		p, err := sys.Process(0)
 		for range most {
 			if err == nil {
-				err = p.Deliver(0, Failure(Outage))
+				err = p.Deliver(0, Reply{Fault: Outage})
 			}
 		}
 		if errors.Is(err, errNoEnd) != want || (err != nil) != want {
 			t.Errorf("after %d failures: %v", most, err)
 		}
 		if err == nil {
-			if err := p.Deliver(0, ""); err != nil {
+			if err := p.Deliver(0, Reply{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -485,7 +485,7 @@ func TestTriesForEver(t *testing.T) {
 // Supervised work is done again if a fault has struck it, and only then. The work asks
 // for a and b, for A and B where it persists.
 func TestSupervise(t *testing.T) {
-	replies := map[string]Reply{"ok": "", "lost": Failure(LostReply), "down": Failure(Outage), "wrong": "wrong"}
+	replies := map[string]Reply{"ok": {}, "lost": {Fault: LostReply}, "down": {Fault: Outage}, "wrong": {Body: "wrong"}}
 	for _, tt := range []struct{ replies, asked, err string }{
 		{"ok ok", "ab", ""},
 		{"lost ok ok", "aab", ""},
@@ -507,8 +507,8 @@ func TestSupervise(t *testing.T) {
 						}
 						asked += what
 						reply, err := p.Call(Request{Store: "s", Body: what})
-						if err != nil || reply != "" {
-							return errors.Join(err, errors.New(string(reply)))
+						if err != nil || reply != (Reply{}) {
+							return errors.Join(err, errors.New(reply.Body))
 						}
 					}
 					return nil
@@ -540,8 +540,8 @@ func (b *booth) Content() (Content, error) { return nil, nil }
 func (b *booth) Execute(r Request) (Reply, error) {
 	b.asked = append(b.asked, r.Body)
 	if r.Body == "wait" {
-		return "", ErrBlocked
+		return Reply{}, ErrBlocked
 	}
-	return "", nil
+	return Reply{}, nil
 }
-func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, string(reply) }
+func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, reply.Body }

@@ -81,9 +81,9 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 		return req.Body, ""
 	}
 	store := s.Stores[s.Store(req.Store)]
-	if kind, failed := reply.Failure(); failed {
-		request, _ = store.Describe(req, "")
-		return request, kind.Describe()
+	if reply.Fault != "" {
+		request, _ = store.Describe(req, Reply{})
+		return request, reply.Fault.Describe()
 	}
 	return store.Describe(req, reply)
 }
@@ -259,7 +259,7 @@ func (s *System) Reset(i int) error {
 func (s *System) Execute(i int, req Request) (Reply, error) {
 	if s.Dated() {
 		if err := turnBack(s.Stores[i]); err != nil {
-			return "", err
+			return Reply{}, err
 		}
 	}
 	return s.Stores[i].Execute(req)

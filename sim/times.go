@@ -274,7 +274,7 @@ func (e *Execution) dated(m Move) error {
 
 // Executes says whether a store has executed the request of a task in this step.
 func (s Step) Executes() bool {
-	_, failed := s.Reply.Failure()
+	failed := s.Reply.Fault != ""
 	return s.Task != Environment && !s.Request.Local() && (!failed || s.Fault.Kind == LostReply || s.Fault.Kind == Crash)
 }
 

@@ -9,9 +9,6 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// awaitPrefix begins the body of a command that waits.
-const awaitPrefix = "await "
-
 type awaitKey struct{}
 
 // Await returns a context for one command: the first one with it is blocked while its
@@ -70,16 +67,15 @@ func (h awaitHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 	}
 }
 
-// awaited returns the body of a command that is to be sent, which waits if its context
-// says so.
-func (c *client) awaited(body string, v verb) string {
+// awaits says whether a command that is to be sent waits, as its context says.
+func (c *client) awaits(v verb) bool {
 	if !c.awaiting {
-		return body
+		return false
 	}
 	if c.awaiting = false; v != plain {
 		panic(misusedAwait)
 	}
-	return awaitPrefix + body
+	return true
 }
 
 // nothing says whether a reply is one for which a command that waits is blocked.
@@ -87,22 +83,22 @@ func nothing(reply string) bool {
 	return reply == "$-1\r\n" || reply == null || reply == ":0\r\n" || reply == "*0\r\n"
 }
 
-// await executes a command that waits by run. It is blocked if there is nothing for it.
-func (s *Store) await(run func() (sim.Reply, error)) (sim.Reply, error) {
+// await executes a command that waits. It is blocked if there is nothing for it.
+func (s *Store) await(req sim.Request) (sim.Reply, error) {
 	before, err := s.Content()
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
-	reply, err := run()
-	if err != nil || !nothing(string(reply)) {
+	reply, err := s.command(req)
+	if err != nil || !nothing(reply.Body) {
 		return reply, err
 	}
 	after, err := s.Content()
 	switch {
 	case err != nil:
-		return "", err
+		return sim.Reply{}, err
 	case after.Key() != before.Key():
-		return "", fmt.Errorf("quiesce: an awaited command answers %q and has changed something: await one that changes nothing while it finds nothing", reply)
+		return sim.Reply{}, fmt.Errorf("quiesce: an awaited command answers %q and has changed something: await one that changes nothing while it finds nothing", reply.Body)
 	}
-	return "", sim.ErrBlocked
+	return sim.Reply{}, sim.ErrBlocked
 }

@@ -27,7 +27,7 @@ func (s *Store) Caveats(exchanges []sim.Exchange) (all []string) {
 	}
 	left, now := map[string]bool{}, map[string]bool{}
 	for _, e := range exchanges {
-		cmds, err := commands(strings.TrimPrefix(e.Request.Body, againPrefix))
+		cmds, err := commands(e.Request.Body)
 		if err != nil {
 			continue // of the environment, or no command
 		}

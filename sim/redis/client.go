@@ -255,7 +255,7 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 		if err != nil || c.failed != nil {
 			return nil, err
 		}
-		c.put(string(reply))
+		c.put(reply.Body)
 		data = data[n:]
 	}
 	return data, nil

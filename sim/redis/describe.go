@@ -16,13 +16,12 @@ import (
 // end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
 	if req.Body == receiveBody || req.Body == closeBody || req.Body == busyBody {
-		return req.Body, describeMessages(string(reply))
+		return req.Body, describeMessages(reply.Body)
 	}
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
 	}
-	body, awaited := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix)
-	cmds, err := commands(body)
+	cmds, err := commands(req.Body)
 	if err != nil {
 		request = strconv.Quote(req.Body)
 	}
@@ -33,22 +32,22 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if err == nil {
 		request = strings.Join(lines, "; ")
 	}
-	if awaited {
-		request = awaitPrefix + request
+	if req.Awaits {
+		request = "await " + request
 	}
 	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
-		return request, describeMessages(string(reply))
+		return request, describeMessages(reply.Body)
 	}
 	if len(cmds) == 1 {
-		if text, ok := describeEntries(cmds[0][0], string(reply)); ok {
+		if text, ok := describeEntries(cmds[0][0], reply.Body); ok {
 			return request, text
 		}
 	}
 	var text strings.Builder
-	for rest, ok := string(reply), true; rest != ""; {
+	for rest, ok := reply.Body, true; rest != ""; {
 		text.Reset()
 		if rest, ok = nextReply(&text, rest); !ok {
-			return request, strconv.Quote(string(reply))
+			return request, strconv.Quote(reply.Body)
 		}
 	}
 	return request, text.String()

@@ -17,10 +17,6 @@ const (
 	leaveVerb = "leave" // those of a process that has crashed go away
 )
 
-// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed, and
-// what a supervised task asks again after an outage.
-const againPrefix = "again "
-
 var _ sim.Fallible = (*Store)(nil)
 
 // Fails says whether a fault can strike a request: it has to travel to the server,
@@ -40,7 +36,7 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 // server, and a listener can be as slow as it likes, so it is taken to try when
 // that works. What it would do on a second error in a row is not explored. So it is
 // with what supervised work asks again: see [sim.Process.Persists].
-func (s *Store) Retries(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
+func (s *Store) Retries(req sim.Request) bool { return req.Persists }
 
 // Cleanup closes the connection of the request, if that has a state: go-redis
 // never uses one again after a failure. A real server notices that late. Until then

@@ -321,8 +321,8 @@ func TestIncidents(t *testing.T) {
 		{s.Disconnect(""), "down", ""},
 		{s.Disconnect("task-1"), "leave task-1", ""},
 	} {
-		if text, _ := s.Describe(tt.req, ""); text != tt.text {
-			t.Errorf("%q is described as %s", tt.req, text)
+		if text, _ := s.Describe(tt.req, sim.Reply{}); text != tt.text {
+			t.Errorf("%v is described as %s", tt.req, text)
 		}
 		if _, err := s.Execute(tt.req); err != nil {
 			t.Fatal(err)

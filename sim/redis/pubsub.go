@@ -68,11 +68,11 @@ func (s *Store) publish(channel, payload string) (n int) {
 func (s *Store) receive(name string) (sim.Reply, error) {
 	c := s.connections[name]
 	if c == nil || len(c.queue) == 0 {
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	}
 	m := c.queue[0]
 	c.queue = c.queue[1:]
-	return sim.Reply(m.String()), nil
+	return sim.Reply{Body: m.String()}, nil
 }
 
 // appendConnections appends the items of connections, in the order of their names.

@@ -76,7 +76,7 @@ func do(t testing.TB, s *Store, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(reply)
+	return reply.Body
 }
 
 func request(args ...string) sim.Request { return sim.Request{Store: "cache", Body: encode(args...)} }
@@ -454,7 +454,7 @@ func TestDescribe(t *testing.T) {
 		{encode("PING"), "rubbish", "PING", `"rubbish"`},
 	}
 	for _, tt := range tests {
-		req, reply := s.Describe(sim.Request{Store: "cache", Body: tt.body}, sim.Reply(tt.reply))
+		req, reply := s.Describe(sim.Request{Store: "cache", Body: tt.body}, sim.Reply{Body: tt.reply})
 		if req != tt.wantReq || reply != tt.wantReply {
 			t.Errorf("got %s -> %s, want %s -> %s", req, reply, tt.wantReq, tt.wantReply)
 		}

@@ -69,7 +69,7 @@ func sameContentSameReplies(t *testing.T, lines []string, rounds, length int, se
 			before := c.Key()
 			i := rng.Intn(len(cmds))
 			reply, err := s.Execute(request(cmds[i]...))
-			got := string(reply)
+			got := reply.Body
 			if err == sim.ErrBlocked {
 				got = "blocked"
 			} else if err != nil { // miniredis answers XLEN of a wrong type twice
@@ -159,10 +159,10 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 				req = strikes[rng.Intn(len(strikes))]
 				faults++
 			}
-			name, _ := s.Describe(req, "")
+			name, _ := s.Describe(req, sim.Reply{})
 			path = append(path, req.Conn+" "+name)
 			reply, err := s.Execute(req)
-			got := string(reply)
+			got := reply.Body
 			if err == sim.ErrBlocked {
 				got = "blocked"
 			} else if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -32,6 +33,7 @@ type connState struct {
 // the confirmation. Until then the task is held, so that nobody can tell when.
 type subscribing struct {
 	body     string
+	persists bool   // see [sim.Request]
 	channels string // sorted, as one string
 	release  func()
 }
@@ -141,11 +143,9 @@ func (c *conn) drop(st *connState) {
 
 // ask has a request executed and keeps track of the state.
 func (c *conn) ask(body string, v verb) (sim.Reply, error) {
-	req := sim.Request{Store: c.client.store, Body: c.client.awaited(body, v)}
+	req := sim.Request{Store: c.client.store, Body: body, Awaits: c.client.awaits(v)}
 	p := c.client.proc.Load()
-	if p.Persists(c.client.store) {
-		req.Body = againPrefix + req.Body
-	}
+	req.Persists = p.Persists(c.client.store)
 	st := c.state.Load()
 	switch {
 	case st != nil:
@@ -158,7 +158,7 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	}
 	req.Conn = st.name
 	if st.receiving {
-		req.Body = busyBody
+		req = c.busy(st)
 	}
 	reply, err := p.Call(req)
 	if err != nil {
@@ -166,9 +166,9 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 		return reply, broken(err)
 	}
 	if c.checkFailed(reply) {
-		return "", nil
+		return sim.Reply{}, nil
 	}
-	if failed := reply != "" && reply[0] == '-'; !failed || v == exec {
+	if failed := strings.HasPrefix(reply.Body, "-"); !failed || v == exec {
 		switch v {
 		case watch:
 			st.watching = true
@@ -180,17 +180,22 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	return reply, nil
 }
 
+// busy returns the request that ends the run, since another task receives on the
+// connection.
+func (c *conn) busy(st *connState) sim.Request {
+	return sim.Request{Store: c.client.store, Body: busyBody, Conn: st.name}
+}
+
 // checkFailed says whether the reply is none, because the request has failed. The
 // client does not use the connection any more then. Whether a server that is down
 // refuses a connection or drops it depends on whether it is known to be open.
 func (c *conn) checkFailed(reply sim.Reply) bool {
-	kind, failed := reply.Failure()
-	if !failed {
+	if reply.Fault == "" {
 		return false
 	}
 	st := c.state.Load()
 	switch {
-	case kind != sim.Outage:
+	case reply.Fault != sim.Outage:
 		c.failed = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
 	case st != nil && (st.watching || st.subscribed):
 		c.failed = io.EOF
@@ -216,11 +221,11 @@ func (c *conn) subscribe(body string, args [][]byte) {
 	u := &subscribing{body: body, channels: list(channels)}
 	c.client.mu.Lock()
 	if c.client.lost[u.channels] {
-		b := []byte(againPrefix + "*" + strconv.Itoa(1+len(channels)) + "\r\n")
+		b := []byte("*" + strconv.Itoa(1+len(channels)) + "\r\n")
 		for _, s := range append([]string{"subscribe"}, channels...) {
 			b = appendBulk(b, s)
 		}
-		u.body = string(b)
+		u.body, u.persists = string(b), true
 	}
 	c.client.mu.Unlock()
 	u.release = c.client.proc.Load().Hold(errUnread)
@@ -247,9 +252,9 @@ func (c *conn) receive() error {
 	req := sim.Request{Store: c.client.store, Body: receiveBody, Conn: st.name}
 	switch {
 	case st.receiving:
-		req.Body = busyBody
+		req = c.busy(st)
 	case c.unread != nil:
-		req.Body, st.channels = c.unread.body, c.unread.channels
+		req.Body, req.Persists, st.channels = c.unread.body, c.unread.persists, c.unread.channels
 		c.unread.release()
 	}
 	st.receiving = true
@@ -273,8 +278,8 @@ func (c *conn) receive() error {
 	if failed {
 		return nil
 	}
-	st.subscribed = st.subscribed || reply[0] != '-'
-	c.put(string(reply))
+	st.subscribed = st.subscribed || !strings.HasPrefix(reply.Body, "-")
+	c.put(reply.Body)
 	c.settle(st)
 	return nil
 }
@@ -288,7 +293,7 @@ func (c *conn) hangUp() error {
 	}
 	req := sim.Request{Store: c.client.store, Body: closeBody, Conn: st.name}
 	if st.receiving {
-		req.Body = busyBody
+		req = c.busy(st)
 	}
 	_, err := c.client.proc.Load().Call(req)
 	c.drop(st)

@@ -159,37 +159,37 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 	c := s.connections[req.Conn]
 	switch {
 	case req.Body == busyBody:
-		return "", errBusy
+		return sim.Reply{}, errBusy
 	case strings.HasPrefix(req.Body, tickBody):
-		return "", s.tick(req.Body)
+		return sim.Reply{}, s.tick(req.Body)
 	case req.Body == closeBody && req.Conn != "":
 		delete(s.connections, req.Conn)
-		return "", nil
+		return sim.Reply{}, nil
 	case c != nil && c.broken:
 		delete(s.connections, req.Conn)
-		return sim.Failure(sim.Outage), nil
+		return sim.Reply{Fault: sim.Outage}, nil
 	case req.Body == receiveBody && req.Conn != "":
 		return s.receive(req.Conn)
 	}
 	if ok, err := s.environment(req); ok {
-		return "", err
+		return sim.Reply{}, err
 	}
-	if body, ok := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix); ok {
-		return s.await(func() (sim.Reply, error) { return s.command(sim.Request{Body: body, Conn: req.Conn}) })
+	if req.Awaits {
+		return s.await(req)
 	}
 	return s.command(req)
 }
 
 // command executes a request of a task that is one or more commands.
 func (s *Store) command(req sim.Request) (sim.Reply, error) {
-	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
+	cmds, err := commands(req.Body)
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
 	for i, args := range cmds {
 		if opens, closes := is(args[0], "MULTI"), is(args[0], "EXEC"); opens != (len(cmds) > 1 && i == 0) ||
 			closes != (len(cmds) > 1 && i == len(cmds)-1) || is(args[0], "DISCARD") {
-			return "", fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
+			return sim.Reply{}, fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
 	blocks := false
@@ -203,12 +203,12 @@ func (s *Store) command(req sim.Request) (sim.Reply, error) {
 		reply, err = s.run(s.peer, cmds)
 	}
 	if blocks && reply == null {
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	}
 	if err == nil && len(s.connections) > 0 {
 		err = s.probe()
 	}
-	return sim.Reply(reply), err
+	return sim.Reply{Body: reply}, err
 }
 
 // run executes commands on a connection and returns their replies.

@@ -32,7 +32,7 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 // Waits says whether the request waits for a message, for an entry of a stream, or by
 // [Await].
 func (s *Store) Waits(req sim.Request) sim.Wait {
-	if req.Body == receiveBody || strings.HasPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix) {
+	if req.Body == receiveBody || req.Awaits {
 		return sim.ForNews
 	}
 	cmds, err := commands(req.Body)

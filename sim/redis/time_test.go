@@ -201,7 +201,7 @@ func TestTTLs(t *testing.T) {
 				t.Fatalf("%s: %s: %v", name, command, err)
 			}
 			text := ""
-			if reply != "" {
+			if reply.Body != "" {
 				_, text = s.Describe(req, reply)
 			}
 			if got := shown(t, s); got != strings.TrimSpace(want) || text != strings.TrimSpace(wantReply) {
@@ -379,7 +379,7 @@ func TestTicksUntimed(t *testing.T) {
 		pass(t, s, -time.Microsecond)
 	}
 	for command, want := range map[string]string{"TTL": ":9\r\n", "PTTL": ":9000\r\n"} {
-		if got, err := s.Execute(request(command, "k")); err != nil || string(got) != want {
+		if got, err := s.Execute(request(command, "k")); err != nil || got.Body != want {
 			t.Errorf("%s answers %q, %v, want %q", command, got, err, want)
 		}
 	}

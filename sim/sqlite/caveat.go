@@ -40,7 +40,7 @@ func (s *Store) Caveats(exchanges []sim.Exchange) []string {
 		verb := shapeOf(c.sql).verb
 		switch conn := e.Request.Conn; {
 		case e.Blocked:
-			found[waits] = found[waits] || c.mode != modeAwait
+			found[waits] = found[waits] || !e.Request.Awaits
 			continue
 		case c.mode == modeBegin:
 			b, err := c.beginning()
@@ -65,7 +65,7 @@ func (s *Store) Caveats(exchanges []sim.Exchange) []string {
 
 // overtaken says whether a reply is that somebody else has committed first.
 func overtaken(reply sim.Reply) bool {
-	r := reader{rest: string(reply)}
+	r := reader{rest: reply.Body}
 	var err error
 	switch r.byte() {
 	case modeError:

@@ -128,12 +128,12 @@ type conn struct {
 }
 
 // request makes a step of the process.
-func (c *conn) request(call call) (reader, error) {
+func (c *conn) request(call call, awaits bool) (reader, error) {
 	body, err := call.encode()
 	if err != nil {
 		return reader{}, err
 	}
-	req := sim.Request{Store: c.d.store, Body: body}
+	req := sim.Request{Store: c.d.store, Body: body, Awaits: awaits}
 	if c.tx != nil {
 		req.Conn = c.tx.name
 	}
@@ -144,21 +144,21 @@ func (c *conn) request(call call) (reader, error) {
 	if err != nil {
 		return reader{}, err
 	}
-	return reader{rest: string(reply)}, nil
+	return reader{rest: reply.Body}, nil
 }
 
 // execute makes a step with a statement. The reader is behind the mode, which has
-// to be that of a reply.
-func (c *conn) execute(mode, want byte, query string, args []driver.NamedValue) (reader, error) {
+// to be that of the request.
+func (c *conn) execute(mode byte, query string, args []driver.NamedValue, awaits bool) (reader, error) {
 	if n := shapeOf(query).params; len(args) != n {
 		return reader{}, fmt.Errorf("sql: expected %d arguments, got %d", n, len(args))
 	}
-	r, err := c.request(call{mode, query, args})
+	r, err := c.request(call{mode, query, args}, awaits)
 	if err != nil {
 		return r, err
 	}
 	switch r.byte() {
-	case want:
+	case mode:
 		return r, nil
 	case modeError:
 		return r, r.error()
@@ -184,7 +184,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if awaits(ctx) {
 		panic(misusedAwait)
 	}
-	r, err := c.execute(modeExec, modeExec, query, args)
+	r, err := c.execute(modeExec, query, args, false)
 	if err != nil {
 		return nil, err
 	}
@@ -196,14 +196,11 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	mode := byte(modeQuery)
-	if awaits(ctx) {
-		if c.tx != nil || shapeOf(query).verb != "SELECT" {
-			panic(misusedAwait)
-		}
-		mode = modeAwait
+	awaits := awaits(ctx)
+	if awaits && (c.tx != nil || shapeOf(query).verb != "SELECT") {
+		panic(misusedAwait)
 	}
-	r, err := c.execute(mode, modeQuery, query, args)
+	r, err := c.execute(modeQuery, query, args, awaits)
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +230,7 @@ func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, err
 
 // bound makes a step that begins or ends a transaction.
 func (c *conn) bound(call call) error {
-	r, err := c.request(call)
+	r, err := c.request(call, false)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,6 @@ import (
 const (
 	modeExec     = 'x'
 	modeQuery    = 'q'
-	modeAwait    = 'a' // a query that is blocked while it has no row
 	modeBegin    = 'b' // without SQL text; the arguments are a beginning
 	modeCommit   = 'c'
 	modeRollback = 'r'
@@ -83,10 +82,10 @@ func decodeCall(body string) (call, error) {
 }
 
 // modes are those of requests.
-var modes = string([]byte{modeExec, modeQuery, modeAwait, modeBegin, modeCommit, modeRollback})
+var modes = string([]byte{modeExec, modeQuery, modeBegin, modeCommit, modeRollback})
 
 // done is the reply to a request that has begun or ended a transaction.
-const done sim.Reply = "d"
+var done = sim.Reply{Body: string(modeDone)}
 
 // call returns the request that begins a transaction.
 func (b beginning) call() call {

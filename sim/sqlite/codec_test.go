@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"quiesce/sim"
 )
 
 var codecValues = []driver.Value{
@@ -46,7 +48,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("x\x02\x02")
 	f.Fuzz(func(t *testing.T, body string) {
 		describeReply(body)
-		describeRequest(body)
+		describeRequest(sim.Request{Body: body})
 		c, err := decodeCall(body)
 		if err != nil {
 			return

@@ -8,15 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"quiesce/sim"
 )
 
 // describeRequest returns the SQL text of a request in one line, with its
 // arguments in the place of its parameters.
-func describeRequest(body string) string {
-	if strings.HasPrefix(body, leavePrefix) {
-		return body
+func describeRequest(req sim.Request) string {
+	if strings.HasPrefix(req.Body, leavePrefix) {
+		return req.Body
 	}
-	c, err := decodeCall(body)
+	c, err := decodeCall(req.Body)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -55,7 +57,7 @@ func describeRequest(body string) string {
 		}
 		b.WriteString(oneLine.Replace(t.text))
 	}
-	if c.mode == modeAwait {
+	if req.Awaits {
 		return "await " + b.String()
 	}
 	return b.String()

@@ -315,7 +315,7 @@ func TestNamesOfTransactions(t *testing.T) {
 		if !ok {
 			break
 		}
-		text, _ := s.Describe(req, "")
+		text, _ := s.Describe(req, sim.Reply{})
 		got = append(got, req.Conn+" "+text)
 		if err := e.Step(0); err != nil {
 			t.Fatal(err)
@@ -402,8 +402,8 @@ func TestAwait(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	body, _ := call{mode: modeAwait, sql: `SELECT 1 WHERE random() IS NULL`}.encode()
-	if _, err := s.Execute(sim.Request{Body: body}); err != noAwaitRandom {
+	body, _ := call{mode: modeQuery, sql: `SELECT 1 WHERE random() IS NULL`}.encode()
+	if _, err := s.Execute(sim.Request{Body: body, Awaits: true}); err != noAwaitRandom {
 		t.Error(err)
 	}
 }

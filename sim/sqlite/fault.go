@@ -79,11 +79,10 @@ func (s *Store) leave(process string) error {
 
 // failure returns the error of a request that a fault has struck, nil if none has.
 func failure(reply sim.Reply) error {
-	kind, failed := reply.Failure()
-	switch {
-	case !failed:
+	switch reply.Fault {
+	case "":
 		return nil
-	case kind == sim.RequestError:
+	case sim.RequestError:
 		return ErrDatabase
 	}
 	return ErrNoAnswer

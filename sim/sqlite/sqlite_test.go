@@ -568,7 +568,7 @@ func TestDescribe(t *testing.T) {
 		if request != tt.request || reply != tt.reply {
 			t.Errorf("%s\n\t-> %s\nwant\n\t%s\n\t-> %s", request, reply, tt.request, tt.reply)
 		}
-		if _, reply := s.Describe(trace[0].Request, ""); reply != "" {
+		if _, reply := s.Describe(trace[0].Request, sim.Reply{}); reply != "" {
 			t.Errorf("no reply is %q", reply)
 		}
 	}

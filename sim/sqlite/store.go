@@ -214,22 +214,22 @@ func (s *Store) undo() (err error) {
 // transaction is in the way of, and [sim.ErrBlocked] for one of [Await].
 func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
 	if process, ok := strings.CutPrefix(r.Body, leavePrefix); ok {
-		return "", s.leave(process)
+		return sim.Reply{}, s.leave(process)
 	}
 	c, err := decodeCall(r.Body)
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
 	switch c.mode {
 	case modeBegin, modeCommit, modeRollback:
 		if err := s.bound(r.Conn, c); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 		return done, nil
 	}
 	t := s.transactions[r.Conn]
 	if t == nil && r.Conn != "" {
-		return "", fmt.Errorf("sqlite: a statement on the connection %q, which has no transaction", r.Conn)
+		return sim.Reply{}, fmt.Errorf("sqlite: a statement on the connection %q, which has no transaction", r.Conn)
 	}
 	return s.execute(r, c, t)
 }
@@ -260,26 +260,26 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 
 	st, err := s.statement(conn, c.sql)
 	if s.refused != nil {
-		return "", s.refused
+		return sim.Reply{}, s.refused
 	}
 	if err != nil {
 		if err := foreign(c.sql, err); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 		if fails(err) {
-			return "", err
+			return sim.Reply{}, err
 		}
-		return sim.Reply(appendError(nil, err)), nil
+		return sim.Reply{Body: string(appendError(nil, err))}, nil
 	}
 	if n := st.NumInput(); n != len(c.args) {
-		return "", fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.args), n, c.sql)
+		return sim.Reply{}, fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.args), n, c.sql)
 	}
 	if s.timed && looksAtTime(c.sql) {
-		return "", noTime
+		return sim.Reply{}, noTime
 	}
 	if !st.reads && s.mode == SharedCache {
 		if err := s.keepCommitted(); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 
@@ -288,7 +288,7 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 	if rehearsed {
 		s.written = true
 		if rows, err = s.rehearse(conn, st, c.args); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 	s.inserted = nil
@@ -307,7 +307,7 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 	if s.refused == nil && s.mode != InMemory && err != nil {
 		if err = s.blocked(r.Conn, err); errors.Is(err, sim.ErrBlocked) {
 			s.drawn = drawn
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 	if !st.reads {
@@ -321,31 +321,31 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 		s.redefined = true
 		s.auto.forget()
 		if err := s.readSchema(); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 	switch {
 	case s.refused != nil:
-		return "", s.refused
+		return sim.Reply{}, s.refused
 	case s.drew(rehearsed, rows):
-		return "", noLastRowid
+		return sim.Reply{}, noLastRowid
 	case err != nil && !st.reads && (t != nil || s.mode == InMemory) && conn.AutoCommit():
-		return "", noRollback
+		return sim.Reply{}, noRollback
 	case fails(err):
-		return "", err
-	case c.mode == modeAwait && s.drawn != drawn:
-		return "", noAwaitRandom
-	case c.mode == modeAwait && n == 0 && err == nil:
-		return "", sim.ErrBlocked
+		return sim.Reply{}, err
+	case r.Awaits && s.drawn != drawn:
+		return sim.Reply{}, noAwaitRandom
+	case r.Awaits && n == 0 && err == nil:
+		return sim.Reply{}, sim.ErrBlocked
 	case t != nil:
 		if err := s.note(t, st, r.Body, drawn, err); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
-	return sim.Reply(reply), nil
+	return sim.Reply{Body: string(reply)}, nil
 }
 
 // Describe returns a request and its reply, each in one line.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (string, string) {
-	return describeRequest(req.Body), describeReply(string(reply))
+	return describeRequest(req), describeReply(reply.Body)
 }

@@ -359,7 +359,7 @@ func TestBusySnapshotIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := reader{rest: string(reply)}
+	r := reader{rest: reply.Body}
 	r.byte()
 	var e sqlite3.Error
 	if err := r.error(); !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || e.ExtendedCode != sqlite3.ErrBusySnapshot {
@@ -396,21 +396,22 @@ func TestRefusedBeginnings(t *testing.T) {
 
 func TestDescribeTransactions(t *testing.T) {
 	for _, tt := range []struct {
-		c    call
-		want string
+		c      call
+		awaits bool
+		want   string
 	}{
-		{beginning{}.call(), "BEGIN"},
-		{beginning{immediate: true}.call(), "BEGIN IMMEDIATE"},
-		{beginning{level: sql.LevelReadUncommitted, readOnly: true}.call(), "BEGIN ISOLATION LEVEL READ UNCOMMITTED READ ONLY"},
-		{call{mode: modeCommit}, "COMMIT"},
-		{call{mode: modeRollback}, "ROLLBACK"},
-		{call{mode: modeAwait, sql: "\n SELECT  1"}, "await SELECT 1"},
+		{beginning{}.call(), false, "BEGIN"},
+		{beginning{immediate: true}.call(), false, "BEGIN IMMEDIATE"},
+		{beginning{level: sql.LevelReadUncommitted, readOnly: true}.call(), false, "BEGIN ISOLATION LEVEL READ UNCOMMITTED READ ONLY"},
+		{call{mode: modeCommit}, false, "COMMIT"},
+		{call{mode: modeRollback}, false, "ROLLBACK"},
+		{call{mode: modeQuery, sql: "\n SELECT  1"}, true, "await SELECT 1"},
 	} {
 		body, err := tt.c.encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := describeRequest(body); got != tt.want {
+		if got := describeRequest(sim.Request{Body: body, Awaits: tt.awaits}); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}
