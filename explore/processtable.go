@@ -107,7 +107,7 @@ func (t *processTable) alone() bool  { return t.specs[0].Alone }
 func (t *processTable) folded() bool { return t.specs[0].Folded }
 
 // record adds the history that p has come to by a delivery.
-func (t *processTable) record(p *sim.Process, last delivery) uint32 {
+func (t *processTable) record(p sim.Machine, last delivery) uint32 {
 	id := uint32(len(t.histories))
 	h := history{wants: make([]want, len(t.specs)), memory: p.Memory(), last: last}
 	h.key = h.memory.Key()
@@ -121,11 +121,12 @@ func (t *processTable) record(p *sim.Process, last delivery) uint32 {
 	return id
 }
 
-func (t *processTable) wants(p *sim.Process, task int) want {
-	req, ok := p.Pending(task)
+func (t *processTable) wants(p sim.Machine, task int) want {
+	req, ok := p.Pending().At(sim.Place{Task: task})
 	switch {
 	case !ok:
-		return want{store: finished, result: p.Result(task)}
+		result, _ := p.Result(task)
+		return want{store: finished, result: result}
 	case req == sim.Yield:
 		return yields
 	case req.Local():
@@ -321,9 +322,9 @@ func (t *processTable) tick(node uint32, blocked uint32) (next uint32, ok bool, 
 }
 
 // begin starts a process: from the start, or after a crash.
-func (t *processTable) begin(d delivery) (*sim.Process, error) {
+func (t *processTable) begin(d delivery) (sim.Machine, error) {
 	t.runs++
-	var p *sim.Process
+	var p sim.Machine
 	var err error
 	if d.task == crashed {
 		p, err = t.sys.Restart(t.program, t.ends[d.reply])
@@ -346,7 +347,7 @@ func (t *processTable) deliver(d delivery) (uint32, error) {
 		return 0, err
 	}
 	defer p.Stop()
-	if err := p.Deliver(d.task, t.reply(d)); err != nil {
+	if err := p.Deliver(sim.Place{Task: d.task}, t.reply(d)); err != nil {
 		return 0, err
 	}
 	h := t.record(p, d)
@@ -368,7 +369,7 @@ func (t *processTable) reply(d delivery) sim.Reply {
 
 // replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
-func (t *processTable) replay(h uint32) (*sim.Process, error) {
+func (t *processTable) replay(h uint32) (sim.Machine, error) {
 	var path []delivery
 	at := h
 	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
@@ -382,7 +383,7 @@ func (t *processTable) replay(h uint32) (*sim.Process, error) {
 	err = t.same(p, at, nil)
 	for i, d := range path {
 		if err == nil {
-			err = p.Deliver(d.task, t.reply(d))
+			err = p.Deliver(sim.Place{Task: d.task}, t.reply(d))
 		}
 		if err == nil {
 			err = t.same(p, t.delivered[d], path[:i+1])
@@ -397,7 +398,7 @@ func (t *processTable) replay(h uint32) (*sim.Process, error) {
 
 // same returns an error unless p, which has come along a path to a history, wants
 // what was wanted there before.
-func (t *processTable) same(p *sim.Process, h uint32, path []delivery) error {
+func (t *processTable) same(p sim.Machine, h uint32, path []delivery) error {
 	memory, shown := t.histories[h].key, p.Memory().Key()
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)

@@ -41,6 +41,6 @@
 // outputs. Nothing in this package decides an order; package explore does.
 //
 // A task that is not needed any more is abandoned: its clients fail and its context is
-// canceled, so that it ends by its own paths. See [Process.Stop]. A task that hangs ends
+// canceled, so that it ends by its own paths. See [Machine]. A task that hangs ends
 // the run with an error. See [System.Guard].
 package sim

@@ -189,7 +189,7 @@ func (e *Execution) crash(name string) error {
 		if t.Program != program {
 			continue
 		}
-		result := e.procs[program].Result(t.Index)
+		result, _ := e.procs[program].Result(t.Index)
 		if _, ok := e.Pending(i); ok {
 			result = Crashed
 		}

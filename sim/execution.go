@@ -19,7 +19,7 @@ type Step struct {
 type Execution struct {
 	sys     *System
 	tasks   []TaskRef
-	procs   []*Process
+	procs   []Machine
 	arrives []arrival // by task
 	ages    []Age     // by task
 	fresh   []bool    // by task: it is alone in its process and has not done anything
@@ -51,7 +51,7 @@ func (s *System) Start() (*Execution, error) {
 			return nil, err
 		}
 	}
-	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]*Process, 0, len(s.Programs)), env: env, lookups: s.Lookups()}
+	e := &Execution{sys: s, tasks: s.Tasks(), procs: make([]Machine, 0, len(s.Programs)), env: env, lookups: s.Lookups()}
 	e.arrives = make([]arrival, len(e.tasks))
 	e.ages, e.fresh = make([]Age, len(e.tasks)), make([]bool, len(e.tasks))
 	for i, t := range e.tasks {
@@ -121,7 +121,7 @@ func (e *Execution) Pending(task int) (Request, bool) {
 	if e.arrives[task].is {
 		return Arrive, true
 	}
-	return e.procs[e.tasks[task].Program].Pending(e.tasks[task].Index)
+	return e.procs[e.tasks[task].Program].Pending().At(Place{Task: e.tasks[task].Index})
 }
 
 // Moves returns what can happen next: first the moves without a fault, of which
@@ -352,7 +352,7 @@ func (e *Execution) take(m Move) error {
 		reply := e.arrives[m.Task].reply
 		e.arrives[m.Task], e.ages[m.Task], e.fresh[m.Task] = arrival{}, Age{}, false
 		e.trace = append(e.trace, Step{m, req, reply})
-		return p.Deliver(ref.Index, reply)
+		return p.Deliver(Place{Task: ref.Index}, reply)
 	}
 	reply, err := e.execute(m, req)
 	if errors.Is(err, ErrBlocked) {
@@ -366,7 +366,7 @@ func (e *Execution) take(m Move) error {
 	e.fresh[m.Task] = false
 	if ref.Folded {
 		e.ages[m.Task] = Age{}
-		return p.Deliver(ref.Index, reply)
+		return p.Deliver(Place{Task: ref.Index}, reply)
 	}
 	e.arrives[m.Task] = arrival{reply, true}
 	if e.sys.Rests(req) {
@@ -396,8 +396,8 @@ func (e *Execution) View() (View, error) {
 	}
 	v.Pending = make([]Request, len(e.tasks))
 	for i, t := range e.tasks {
-		v.Results[i] = e.procs[t.Program].Result(t.Index)
-		if req, ok := e.procs[t.Program].Pending(t.Index); ok && req != Start {
+		v.Results[i], _ = e.procs[t.Program].Result(t.Index)
+		if req, ok := e.procs[t.Program].Pending().At(Place{Task: t.Index}); ok && req != Start {
 			v.Pending[i] = req
 		}
 	}
@@ -406,7 +406,7 @@ func (e *Execution) View() (View, error) {
 }
 
 // Stop ends the execution; tasks that have not finished are abandoned: see
-// [Process.Stop]. It is safe to call more than once.
+// [Machine]. It is safe to call more than once.
 func (e *Execution) Stop() {
 	for _, p := range e.procs {
 		p.Stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -467,14 +468,14 @@ func TestTriesForEver(t *testing.T) {
 		p, err := sys.Process(0)
 		for range most {
 			if err == nil {
-				err = p.Deliver(0, Reply{Fault: Outage})
+				err = p.Deliver(Place{}, Reply{Fault: Outage})
 			}
 		}
 		if errors.Is(err, errNoEnd) != want || (err != nil) != want {
 			t.Errorf("after %d failures: %v", most, err)
 		}
 		if err == nil {
-			if err := p.Deliver(0, Reply{}); err != nil {
+			if err := p.Deliver(Place{}, Reply{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -517,14 +518,14 @@ func TestSupervise(t *testing.T) {
 		}}, nil)
 		for _, r := range strings.Fields(tt.replies) {
 			if err == nil {
-				err = p.Deliver(0, replies[r])
+				err = p.Deliver(Place{}, replies[r])
 			}
 		}
 		got := ""
 		if err != nil {
 			got = err.Error()
 		}
-		if _, waits := p.Pending(0); waits || asked != tt.asked || got != tt.err {
+		if _, waits := p.Pending().At(Place{}); waits || asked != tt.asked || got != tt.err {
 			t.Errorf("%s: asked %s, error %q, want %s, %q", tt.replies, asked, got, tt.asked, tt.err)
 		}
 		p.Stop()
@@ -545,3 +546,56 @@ func (b *booth) Execute(r Request) (Reply, error) {
 	return Reply{}, nil
 }
 func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, reply.Body }
+
+// What a process of coroutines waits for are its tasks, until they have finished.
+func TestPlaces(t *testing.T) {
+	prog := Program{Name: "server", Tasks: []TaskSpec{{Name: "a"}, {Name: "b"}}, New: func(p *Process) []Task {
+		ask := func(context.Context) (string, error) {
+			_, err := p.Call(Request{Store: "s", Body: "x"})
+			return "done", err
+		}
+		return []Task{ask, func(context.Context) (string, error) { return "at once", nil }}
+	}}
+	m, err := new(System).start(prog, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop()
+	a, b := Place{Task: 0}, Place{Task: 1}
+	for _, tt := range []struct {
+		to   Place // what is pending there gets an empty reply
+		want Pending
+	}{
+		{b, Pending{{a, Start}}},
+		{a, Pending{{a, Request{Store: "s", Body: "x"}}}},
+		{a, nil},
+	} {
+		if _, ok := m.Pending().At(tt.to); !ok {
+			t.Fatalf("nothing is pending at %v", tt.to)
+		}
+		if _, finished := m.Result(tt.to.Task); finished {
+			t.Fatalf("task %d has finished", tt.to.Task)
+		}
+		if err := m.Deliver(tt.to, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Pending(); !slices.Equal(got, tt.want) {
+			t.Errorf("after %v: %v is pending, want %v", tt.to, got, tt.want)
+		}
+	}
+	for task, want := range []string{"done", "at once"} {
+		if got, finished := m.Result(task); got != want || !finished {
+			t.Errorf("task %d: %q, finished: %v", task, got, finished)
+		}
+	}
+	for _, at := range []Place{a, {Task: 0, Path: "1"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("a reply was delivered to %v", at)
+				}
+			}()
+			_ = m.Deliver(at, Reply{})
+		}()
+	}
+}

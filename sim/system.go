@@ -89,12 +89,12 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (*Process, error) { return s.start(s.Programs[i], nil) }
+func (s *System) Process(i int) (Machine, error) { return s.start(s.Programs[i], nil) }
 
 // Restart starts the i-th process again after a crash: with fresh memory and the
 // background tasks alone. results are those of all its tasks; of the background
 // tasks they do not matter.
-func (s *System) Restart(i int, results []string) (*Process, error) {
+func (s *System) Restart(i int, results []string) (Machine, error) {
 	return s.start(s.Programs[i], results)
 }
 

@@ -583,7 +583,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 	}
 	var trace []sim.Step
 	for {
-		req, ok := p.Pending(0)
+		req, ok := p.Pending().At(sim.Place{})
 		if !ok {
 			return trace
 		}
@@ -592,7 +592,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 			t.Fatal(err)
 		}
 		trace = append(trace, sim.Step{Request: req, Reply: reply})
-		if err := p.Deliver(0, reply); err != nil {
+		if err := p.Deliver(sim.Place{}, reply); err != nil {
 			t.Fatal(err)
 		}
 	}
