@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // Describe returns a request as it is typed in redis-cli, and the reply: that
@@ -15,13 +16,13 @@ import (
 // "-- name" that it starts with. The wait for a message is called receive, and the
 // end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
-	if req.Body == receiveBody || req.Body == closeBody || req.Body == busyBody {
+	if req.Body == redisclient.Receive || req.Body == redisclient.Close || req.Body == redisclient.Busy {
 		return req.Body, describeMessages(reply.Body)
 	}
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
 	}
-	cmds, err := commands(req.Body)
+	cmds, err := redisclient.Commands(req.Body)
 	if err != nil {
 		request = strconv.Quote(req.Body)
 	}
@@ -35,7 +36,7 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if req.Awaits {
 		request = "await " + request
 	}
-	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
+	if err == nil && redisclient.VerbOf(cmds[0][0]) == redisclient.Subscribe {
 		return request, describeMessages(reply.Body)
 	}
 	if len(cmds) == 1 {
@@ -68,7 +69,7 @@ func describeMessages(reply string) string {
 }
 
 func describeCommand(args []string, scripts map[string]string) string {
-	if is(args[0], "XREADGROUP") {
+	if redisclient.Is(args[0], "XREADGROUP") {
 		args = describeReadGroup(args)
 	}
 	words := append(make([]string, 0, len(args)), strings.ToUpper(quote(args[0])))
@@ -85,7 +86,7 @@ func describeCommand(args []string, scripts map[string]string) string {
 					continue
 				}
 			}
-		} else if i == 2 && is(args[0], "SCRIPT") && is(args[1], "LOAD") {
+		} else if i == 2 && redisclient.Is(args[0], "SCRIPT") && redisclient.Is(args[1], "LOAD") {
 			script, isScript = arg, true
 		}
 		if isScript {

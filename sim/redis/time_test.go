@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -351,13 +352,13 @@ func TestWaits(t *testing.T) {
 		req  sim.Request
 		want sim.Wait
 	}{
-		{sim.Request{Store: "cache", Body: receiveBody, Conn: "task-1#0"}, sim.ForNews},
+		{sim.Request{Store: "cache", Body: redisclient.Receive, Conn: "task-1#0"}, sim.ForNews},
 		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), sim.ForNews},
 		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), sim.ForNews},
 		{request("XREAD", "STREAMS", "s", "0"), sim.NoWait},
 		{request("GET", "k"), sim.NoWait},
 		{request("SET", "k", "v", "NX", "PX", "1000"), sim.NoWait},
-		{sim.Request{Store: "cache", Body: closeBody, Conn: "task-1#0"}, sim.NoWait},
+		{sim.Request{Store: "cache", Body: redisclient.Close, Conn: "task-1#0"}, sim.NoWait},
 	} {
 		if got := s.Waits(tt.req); got != tt.want {
 			t.Errorf("%q: %v", tt.req.Body, got)
