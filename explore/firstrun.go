@@ -21,9 +21,9 @@ type firstRun struct {
 	sys     *sim.System
 	tasks   []sim.TaskRef
 	procs   []sim.Machine // by program; nil if it has failed
-	courses []course       // by program
-	replies []*sim.Reply   // by task: to a request that has changed something, yet to be delivered
-	left    []int          // by task: how many words it may still be told
+	courses []course      // by program
+	replies []*sim.Reply  // by task: to a request that has changed something, yet to be delivered
+	left    []int         // by task: how many words it may still be told
 }
 
 // firstCourses runs a system for the first time, and returns what its processes went

@@ -99,10 +99,10 @@ type Clock struct{}
 
 // For returns the clock of a process, which has the methods of clocks in
 // production, such as those of github.com/jonboulle/clockwork.
-func (Clock) For(p Host) ProcessClock { return ProcessClock{p} }
+func (Clock) For(p *Process) ProcessClock { return ProcessClock{p} }
 
 // A ProcessClock is the clock of a process.
-type ProcessClock struct{ process Host }
+type ProcessClock struct{ process *Process }
 
 // Sleep pauses the task that calls it. A duration of 0 or less is no pause.
 func (c ProcessClock) Sleep(d time.Duration) {

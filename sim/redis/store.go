@@ -123,7 +123,7 @@ func (s *Store) prepare(args []string) (reply string, err error) {
 func (s *Store) Name() string { return s.name }
 
 // Client returns a client of the store for the tasks of a process: see [redisclient.Clients].
-func (s *Store) Client(p sim.Host) *redis.Client { return s.clients.For(p) }
+func (s *Store) Client(p *sim.Process) *redis.Client { return s.clients.For(p) }
 
 // Close frees the clients that are kept for later processes and ends the
 // server. The store must not be used afterwards, except by clients.

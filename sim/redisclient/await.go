@@ -25,7 +25,7 @@ func Await(ctx context.Context) context.Context {
 	return context.WithValue(ctx, awaitKey{}, new(bool))
 }
 
-const misusedAwait = "redis: a context of Await is first used for a single command"
+const misusedAwait = "quiesce: a context of Await is first used for a single command"
 
 // awaitHook marks the command that a context of Await is used for.
 type awaitHook struct{ client *client }

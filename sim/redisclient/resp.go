@@ -11,11 +11,11 @@ import (
 type Verb int
 
 const (
-	Plain Verb = iota // nothing
-	Exec              // a block MULTI ... EXEC
-	Watch
-	Unwatch
-	Subscribe
+	Plain     Verb = iota // nothing
+	Exec                  // a block MULTI ... EXEC: it watches nothing any more
+	Watch                 // it watches keys
+	Unwatch               // it watches nothing any more
+	Subscribe             // it is sent messages
 )
 
 // VerbOf returns the verb of a command by its name. The block MULTI ... EXEC has none.
