@@ -355,6 +355,8 @@ func TestWaits(t *testing.T) {
 		{sim.Request{Store: "cache", Body: redisclient.Receive, Conn: "task-1#0"}, sim.ForNews},
 		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), sim.ForNews},
 		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), sim.ForNews},
+		{sim.Request{Store: "cache", Body: request("XREAD", "BLOCK", "0", "STREAMS", "s", "0").Body, Persists: true}, sim.ForNews},
+		{sim.Request{Store: "cache", Body: request("GET", "k").Body, Awaits: true}, sim.ForNews},
 		{request("XREAD", "STREAMS", "s", "0"), sim.NoWait},
 		{request("GET", "k"), sim.NoWait},
 		{request("SET", "k", "v", "NX", "PX", "1000"), sim.NoWait},
