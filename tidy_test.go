@@ -16,12 +16,15 @@ import (
 // forbidden says which packages the non-test files of a directory, and of those
 // below it, must not import.
 var forbidden = map[string][]string{
-	"sim":           {"quiesce/model", "quiesce/explore"},
-	"sim/redis":     {"quiesce/sim/sqlite"},
-	"sim/sqlite":    {"quiesce/sim/redis"},
-	"model":         {"quiesce/explore"},
-	"explore":       {"quiesce/model", "quiesce/sim/redis", "quiesce/sim/sqlite"}, // and so explore/report
-	"explore/learn": {"quiesce/explore"},
+	"sim":             {"quiesce/model", "quiesce/explore"},
+	"sim/redis":       {"quiesce/sim/sqlite", "quiesce/sim/sqlclient"},
+	"sim/sqlite":      {"quiesce/sim/redis", "quiesce/sim/redisclient"},
+	"sim/redisclient": {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/sqlclient", "github.com/alicebob/miniredis"},
+	"sim/sqlclient":   {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "github.com/mattn/go-sqlite3"},
+	"sim/sqltext":     {"quiesce"},
+	"model":           {"quiesce/explore"},
+	"explore":         {"quiesce/model", "quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient"}, // and so explore/report
+	"explore/learn":   {"quiesce/explore"},
 }
 
 // deterministic are the directories in which nothing may depend on the wall

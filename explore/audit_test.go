@@ -364,7 +364,7 @@ func TestLeftBehind(t *testing.T) {
 					sys.Programs = append(sys.Programs, sim.Program{Name: "a", New: func(p *sim.Process) []sim.Task {
 						do := func(body string) string {
 							reply, _ := p.Call(sim.Request{Store: "register", Body: body})
-							return string(reply)
+							return reply.Body
 						}
 						return []sim.Task{func(context.Context) (string, error) { return tt.task(do, func() { do("put late") }), nil }}
 					}})

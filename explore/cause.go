@@ -148,7 +148,7 @@ func (g *graph) operations(t *learn.Process) []operation {
 			case req.Local():
 				all = append(all, newOperation("", req.Body))
 			default:
-				text, _ := g.sys.Describe(req, "")
+				text, _ := g.sys.Describe(req, sim.Reply{})
 				all = append(all, newOperation(req.Store, text))
 			}
 		}

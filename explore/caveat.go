@@ -89,7 +89,7 @@ func (a *account) took(s sim.Step) {
 	if s.Task == sim.Environment || s.Request.Local() {
 		return
 	}
-	if _, failed := s.Reply.Failure(); !failed {
+	if s.Reply.Fault == "" {
 		all, e := a.exchanges[a.sys.Store(s.Request.Store)], sim.Exchange{Request: s.Request, Reply: s.Reply}
 		if !all[e] {
 			all[e], a.news = true, true

@@ -428,7 +428,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 	if task := before[i].Task; len(e.Trace()) <= i && task != sim.Environment {
 		now := "has finished"
 		if req, ok := e.Pending(task); ok {
-			now, _ = d.sys.Describe(req, "")
+			now, _ = d.sys.Describe(req, sim.Reply{})
 		}
 		err.Now = append(err.Now, d.tasks[task].Name+": "+now)
 	}

@@ -19,7 +19,7 @@ var errLocked = errors.New("database is locked")
 func book(p *sim.Process) sim.Task {
 	return func(context.Context) (string, error) {
 		r, err := p.Call(sim.Request{Store: "register", Body: "get"})
-		if err == nil && r == "taken" {
+		if err == nil && r.Body == "taken" {
 			err = errLocked
 		}
 		if err == nil {
@@ -155,7 +155,7 @@ type leaving struct{ sim.Fallible }
 
 func (l leaving) Execute(r sim.Request) (sim.Reply, error) {
 	if r.Body == "leave" {
-		return "", errors.New("cannot leave")
+		return sim.Reply{}, errors.New("cannot leave")
 	}
 	return l.Fallible.Execute(r)
 }
@@ -164,7 +164,7 @@ type refusing struct{ *register }
 
 func (r refusing) Execute(req sim.Request) (sim.Reply, error) {
 	if req.Body == "refuse" {
-		return "", errors.New("refused")
+		return sim.Reply{}, errors.New("refused")
 	}
 	return r.register.Execute(req)
 }

@@ -47,7 +47,7 @@ func enumerate(t *testing.T, sys *sim.System) (all []enumerated) {
 			}
 			told := toldOperation{name: fmt.Sprint(s.Task, s.Fault), task: fmt.Sprint(s.Task), place: s.Request.Store}
 			if s.Task != sim.Environment {
-				text, _ := sys.Describe(s.Request, "")
+				text, _ := sys.Describe(s.Request, sim.Reply{})
 				told.name += fmt.Sprintf(" %s %s", s.Request.Store, strings.Fields(text)[0])
 			}
 			run.steps = append(run.steps, told)

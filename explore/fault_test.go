@@ -43,7 +43,7 @@ func (f *frail) Execute(r sim.Request) (sim.Reply, error) {
 	default:
 		f.lost[sim.FaultKind(r.Body)] = true
 	}
-	return "", nil
+	return sim.Reply{}, nil
 }
 
 func (f *frail) Content() (sim.Content, error) {
@@ -57,7 +57,7 @@ func (f *frail) Content() (sim.Content, error) {
 }
 
 func (f *frail) Describe(r sim.Request, reply sim.Reply) (string, string) {
-	return r.Body, string(reply)
+	return r.Body, reply.Body
 }
 
 // frailSystem is one task that adds 1 and returns what it is told.
@@ -68,8 +68,8 @@ func frailSystem(faults sim.Faults) *sim.System {
 		Programs: []sim.Program{{Name: "task", New: func(p *sim.Process) []sim.Task {
 			return []sim.Task{func(context.Context) (string, error) {
 				reply, err := p.Call(sim.Request{Store: "frail", Body: "add"})
-				if kind, failed := reply.Failure(); failed {
-					return kind.Describe(), err
+				if reply.Fault != "" {
+					return reply.Fault.Describe(), err
 				}
 				return "ok", err
 			}}

@@ -35,7 +35,7 @@ func TestEndlessTask(t *testing.T) {
 					for _, ask := range c.ask {
 						if ask == "sleep" {
 							sim.Clock{}.For(p).Sleep(time.Second)
-						} else if r, err := p.Call(sim.Request{Store: "register", Body: ask}); err != nil || r == "free" {
+						} else if r, err := p.Call(sim.Request{Store: "register", Body: ask}); err != nil || r.Body == "free" {
 							return "", err
 						}
 					}

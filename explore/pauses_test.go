@@ -59,7 +59,7 @@ func (l *locker) Execute(r sim.Request) (sim.Reply, error) {
 	case "set":
 		for _, k := range strings.Split(f[1], ",") {
 			if _, ok := l.left[k]; ok {
-				return "taken", nil
+				return sim.Reply{Body: "taken"}, nil
 			}
 			name, ttl, _ := strings.Cut(k, "=")
 			l.left[name], _ = time.ParseDuration(ttl)
@@ -76,7 +76,7 @@ func (l *locker) Execute(r sim.Request) (sim.Reply, error) {
 			}
 		}
 	}
-	return sim.Reply(fmt.Sprint(l.keys())), nil
+	return sim.Reply{Body: fmt.Sprint(l.keys())}, nil
 }
 
 func (l *locker) Content() (c sim.Content, _ error) {
@@ -87,7 +87,7 @@ func (l *locker) Content() (c sim.Content, _ error) {
 }
 
 func (l *locker) Describe(r sim.Request, reply sim.Reply) (string, string) {
-	return r.Body, string(reply)
+	return r.Body, reply.Body
 }
 
 // lockSystem is one task that makes these requests, and says at its end what keys
@@ -102,7 +102,7 @@ func lockSystem(bad string, requests ...string) *sim.System {
 				for _, r := range requests {
 					last, _ = p.Call(sim.Request{Store: "locker", Body: r})
 				}
-				return string(last), nil
+				return last.Body, nil
 			}}
 		}}},
 		Property: sim.Property{Name: "lock", Violation: func(v sim.View) string {

@@ -29,7 +29,7 @@ func (r *register) Content() (sim.Content, error) {
 	return sim.Content{{Name: "value", Value: r.value}}, nil
 }
 func (r *register) Describe(req sim.Request, reply sim.Reply) (string, string) {
-	return req.Body, string(reply)
+	return req.Body, reply.Body
 }
 func (r *register) Execute(req sim.Request) (sim.Reply, error) {
 	r.executed++
@@ -44,10 +44,10 @@ func (r *register) Execute(req sim.Request) (sim.Reply, error) {
 		r.value = arg
 	case "wait":
 		if r.value != arg {
-			return "", sim.ErrBlocked
+			return sim.Reply{}, sim.ErrBlocked
 		}
 	}
-	return sim.Reply(r.value), nil
+	return sim.Reply{Body: r.value}, nil
 }
 
 // tasks returns a system of one register and a task for each function, which
@@ -68,7 +68,7 @@ func tasks(property sim.Property, code map[string]func(do func(string) string) s
 					if err != nil {
 						return err.Error()
 					}
-					return string(reply)
+					return reply.Body
 				}), nil
 			}}
 		}})
@@ -146,7 +146,7 @@ func TestNondeterminism(t *testing.T) {
 		"a store that counts": func() *sim.System {
 			sys := tasks(anything, code)
 			sys.Stores[0].(*register).lie = func(executed int, body string) (sim.Reply, bool) {
-				return sim.Reply(strconv.Itoa(executed)), true
+				return sim.Reply{Body: strconv.Itoa(executed)}, true
 			}
 			return sys
 		},
@@ -249,7 +249,7 @@ func TestInterruptedAudit(t *testing.T) {
 		if audited++; audited > 1000 {
 			cancel()
 		}
-		return "", false
+		return sim.Reply{}, false
 	}
 	r, err := Product(ctx, sys, ProductOptions{Audit: 1 << 30})
 	if err != nil || r.Verdict != Incomplete || r.Reason != "interrupted during the audit" || r.Audited == 0 {

@@ -17,7 +17,7 @@ func server(name string, specs []sim.TaskSpec, build func(do func(string) string
 			if err != nil {
 				panic(err)
 			}
-			return string(reply)
+			return reply.Body
 		}
 		for _, task := range build(do) {
 			tasks = append(tasks, func(context.Context) (string, error) { return task(), nil })
@@ -133,7 +133,7 @@ func TestShownMemory(t *testing.T) {
 		})
 		return []sim.Task{func(context.Context) (string, error) {
 			reply, err := p.Call(sim.Request{Store: "register", Body: "get"})
-			value = string(reply)
+			value = reply.Body
 			return "", err
 		}}
 	}}}, sys.Programs...)

@@ -369,10 +369,10 @@ func (t *toy) system() *sim.System {
 							if err != nil {
 								return "", err
 							}
-							if _, failed := reply.Failure(); failed && task.frail {
+							if reply.Fault != "" && task.frail {
 								return "", errors.New("a fault")
 							}
-							n, _ := strconv.Atoi(string(reply)) // 0 for a failure
+							n, _ := strconv.Atoi(reply.Body) // 0 for a failure
 							local, memory = task.arrive(local, n, memory)
 						}
 						return task.result(memory), nil
@@ -438,7 +438,7 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 				delete(m.entries, i)
 			}
 		}
-		return "", nil
+		return sim.Reply{}, nil
 	}
 	if kind, i, ok := strings.Cut(r.Body, " "); ok {
 		n, _ := strconv.Atoi(i)
@@ -456,12 +456,12 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 		default:
 			m.state = here.suffers[sim.FaultKind(kind)][n]
 		}
-		return "", nil
+		return sim.Reply{}, nil
 	}
 	in, _ := strconv.Atoi(r.Body)
 	to := here.inputs[in]
 	if to.blocked {
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	}
 	reply := (to.reply + len(m.entries)) % toyReplies
 	m.state = to.state
@@ -471,7 +471,7 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	case to.ttl < 0:
 		delete(m.entries, to.entry)
 	}
-	return sim.Reply(strconv.Itoa(reply)), nil
+	return sim.Reply{Body: strconv.Itoa(reply)}, nil
 }
 
 func (m *toyMachine) Content() (sim.Content, error) {
@@ -544,5 +544,5 @@ func (m *toyMachine) Caveats(exchanges []sim.Exchange) (all []string) {
 }
 
 func (m *toyMachine) Describe(r sim.Request, reply sim.Reply) (string, string) {
-	return r.Body, string(reply)
+	return r.Body, reply.Body
 }

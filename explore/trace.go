@@ -8,6 +8,7 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quiesce/explore/learn"
@@ -232,7 +233,7 @@ func misfit(sys *sim.System, e *sim.Execution, m sim.Move) error {
 	if m.Task != sim.Environment {
 		name := sys.Tasks()[m.Task].Name
 		req, ok := e.Pending(m.Task)
-		text, _ := sys.Describe(req, "")
+		text, _ := sys.Describe(req, sim.Reply{})
 		switch {
 		case !ok:
 			what = name + " has finished"
@@ -277,7 +278,7 @@ func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error)
 		if !ok {
 			continue
 		}
-		text, _ := sys.Describe(req, "")
+		text, _ := sys.Describe(req, sim.Reply{})
 		if err := e.Step(i); err == nil {
 			return nil, &ScheduleError{len(e.Trace()), fmt.Sprintf("is missing: %s still wants %s", task.Name, text)}
 		} else if !errors.Is(err, sim.ErrBlocked) {
@@ -384,7 +385,7 @@ func (j judge) violates(v sim.View) string {
 	}
 	rest := sim.Content{{Name: v.Monitor}} // so that no two views look alike
 	for i, req := range v.Pending {
-		rest = append(rest, sim.Item{Name: v.Results[i], Value: req.Store, Note: req.Conn}, sim.Item{Name: req.Body})
+		rest = append(rest, sim.Item{Name: v.Results[i], Value: req.Store, Note: req.Conn}, sim.Item{Name: req.Body, Value: strconv.FormatBool(req.Awaits), Note: strconv.FormatBool(req.Persists)})
 	}
 	key.WriteString(rest.Key())
 	answer, ok := j.known[key.String()]

@@ -1,6 +1,8 @@
 package explore
 
 import (
+	"fmt"
+	"reflect"
 	"testing"
 
 	"quiesce/sim"
@@ -41,5 +43,27 @@ func TestFatal(t *testing.T) {
 		if trace.Fatal != c.fatal {
 			t.Errorf("%s: step %d, want %d (%s)", c.name, trace.Fatal, c.fatal, trace.Violation)
 		}
+	}
+}
+
+// A judge that has seen a view takes none for it in which a request differs in any field.
+func TestJudgeTellsRequestsApart(t *testing.T) {
+	p := sim.Property{Name: "pending", Violation: func(v sim.View) string { return fmt.Sprintf("%+v", v.Pending[0]) }}
+	sys := tasks(p, map[string]func(func(string) string) string{"a": puts("x")})
+	j := newJudge(sys)
+	request := reflect.ValueOf(&sim.Request{}).Elem()
+	seen := map[string]bool{}
+	for i := -1; i < request.NumField(); i++ {
+		request.SetZero()
+		if i >= 0 && request.Field(i).Kind() == reflect.Bool {
+			request.Field(i).SetBool(true)
+		} else if i >= 0 {
+			request.Field(i).SetString("x")
+		}
+		text := j.violates(sim.View{Contents: []sim.Content{nil}, Results: []string{""}, Pending: []sim.Request{request.Interface().(sim.Request)}})
+		if seen[text] {
+			t.Errorf("with another field %d: still %q", i, text)
+		}
+		seen[text] = true
 	}
 }

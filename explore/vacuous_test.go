@@ -32,7 +32,7 @@ func (s *shelf) Content() (c sim.Content, err error) {
 	return c, nil
 }
 func (s *shelf) Describe(req sim.Request, reply sim.Reply) (string, string) {
-	return req.Body, string(reply)
+	return req.Body, reply.Body
 }
 func (s *shelf) Execute(req sim.Request) (sim.Reply, error) {
 	verb, name, _ := strings.Cut(req.Body, " ")
@@ -40,11 +40,11 @@ func (s *shelf) Execute(req sim.Request) (sim.Reply, error) {
 	case verb == "put":
 		s.things[name] = true
 	case !s.things[name]:
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	default:
 		delete(s.things, name)
 	}
-	return "", nil
+	return sim.Reply{}, nil
 }
 
 // Caveats returns how many different exchanges there were, and how many of them had to wait.

@@ -27,11 +27,11 @@ func (m *mutexStore) Execute(r sim.Request) (sim.Reply, error) {
 		m.owner = ""
 	case r.Body == "look":
 	case m.owner != "":
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	default:
 		m.owner = r.Conn
 	}
-	return "", nil
+	return sim.Reply{}, nil
 }
 
 // waiting is a task that takes the lock, sleeps for 2 s and gives it back, beside one that

@@ -32,7 +32,7 @@ func generations(gap bool) *sim.System {
 			})
 			do := func(body string) (string, error) {
 				reply, err := p.Call(sim.Request{Store: "register", Body: body})
-				return string(reply), err
+				return reply.Body, err
 			}
 			return []sim.Task{
 				func(context.Context) (string, error) {

@@ -33,7 +33,7 @@ func Measures(sys *sim.System) []Measure {
 		if !reads(s, "cache") {
 			return ""
 		}
-		return cachedProduct.FindString(string(s.Reply))
+		return cachedProduct.FindString(s.Reply.Body)
 	}
 	one := func(is bool) int {
 		if is {

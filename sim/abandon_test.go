@@ -12,7 +12,7 @@ import (
 
 // one starts a process by itself whose tasks are those; the last argument is nil unless
 // something is to be done in the constructor.
-func one(t *testing.T, tasks ...func(p *Process, ctx context.Context) error) *Process {
+func one(t *testing.T, tasks ...func(p *Process, ctx context.Context) error) *coroutines {
 	t.Helper()
 	prog := Program{Name: "p", New: func(p *Process) []Task {
 		var all []Task
@@ -26,14 +26,14 @@ func one(t *testing.T, tasks ...func(p *Process, ctx context.Context) error) *Pr
 	}
 	p, err := new(System).start(prog, nil)
 	for i := range tasks {
-		if _, ok := p.Pending(i); err == nil && ok && len(tasks) > 1 {
-			err = p.Deliver(i, "")
+		if _, ok := p.Pending().At(Place{Task: i}); err == nil && ok && len(tasks) > 1 {
+			err = p.Deliver(Place{Task: i}, Reply{})
 		}
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return p.(*coroutines)
 }
 
 // ask asks for anything.
@@ -73,8 +73,8 @@ func TestAbandoned(t *testing.T) {
 			t.Errorf("%d: %v, want %v", i, err, want)
 		}
 	}
-	if p.Result(0) != "" || p.tasks[0].err != nil {
-		t.Errorf("result %q, error %v of an abandoned task", p.Result(0), p.tasks[0].err)
+	if result, _ := p.Result(0); result != "" || p.tasks[0].err != nil {
+		t.Errorf("result %q, error %v of an abandoned task", result, p.tasks[0].err)
 	}
 }
 
@@ -160,9 +160,9 @@ func TestAskingForEver(t *testing.T) {
 		ends := 0
 		var err error
 		for n := 0; err == nil; n++ {
-			var p *Process
+			var p Machine
 			if p, err = s.Process(0); err == nil {
-				p.AtEnd(func(bool) { ends++ })
+				p.(*coroutines).AtEnd(func(bool) { ends++ })
 				p.Stop()
 			} else if n != int(mostLeft)+1 || ends != n {
 				t.Errorf("%s: %d processes could be started, and %d have ended", name, n, ends)

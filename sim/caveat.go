@@ -3,7 +3,7 @@ package sim
 // An Exchange is a request that a task has made in some state, and what came of it.
 type Exchange struct {
 	Request Request
-	Reply   Reply // "" if it was blocked
+	Reply   Reply // the zero value if it was blocked
 	Blocked bool  // it had to wait
 }
 

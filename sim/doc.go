@@ -5,6 +5,7 @@
 //
 //   - task: one coroutine of client code, a reader or a writer.
 //   - process: the memory of one application server and the tasks that run in it.
+//   - place: where in a process somebody waits for a reply. A task is one.
 //   - store: a machine that executes requests one at a time (Redis, the database).
 //   - request, reply: all that a task and a store ever say to each other.
 //   - step: one request executed by a store. Redis serialises single requests,
@@ -38,9 +39,10 @@
 //   - strategy: the cache protocol that is explored, never the search.
 //
 // A machine is deterministic: the same inputs in the same order give the same
-// outputs. Nothing in this package decides an order; package explore does.
+// outputs. A process has two faces: [Machine] is what an engine drives, and [Host] what
+// the client of a store sees; a task sees a [Process]. Nothing in this package decides an order; package explore does.
 //
 // A task that is not needed any more is abandoned: its clients fail and its context is
-// canceled, so that it ends by its own paths. See [Process.Stop]. A task that hangs ends
+// canceled, so that it ends by its own paths. See [Machine]. A task that hangs ends
 // the run with an error. See [System.Guard].
 package sim

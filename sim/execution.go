@@ -171,8 +171,8 @@ func (e *Execution) View() (View, error) {
 	v.Pending = make([]Request, len(e.machines.tasks))
 	for i, t := range e.machines.tasks {
 		p := e.machines.procs[t.Program]
-		v.Results[i] = p.Result(t.Index)
-		if req, ok := p.Pending(t.Index); ok && req != Start {
+		v.Results[i], _ = p.Result(t.Index)
+		if req, ok := p.Pending().At(Place{Task: t.Index}); ok && req != Start {
 			v.Pending[i] = req
 		}
 	}
@@ -209,7 +209,7 @@ func (e *Execution) rewind(trace []Step) error {
 
 // Executes says whether a store has executed the request of a task in this step.
 func (s Step) Executes() bool {
-	_, failed := s.Reply.Failure()
+	failed := s.Reply.Fault != ""
 	return s.Task != Environment && !s.Request.Local() && (!failed || s.Fault.Kind == LostReply || s.Fault.Kind == Crash)
 }
 

@@ -257,19 +257,6 @@ var struck = []FaultKind{RequestError, LostReply, LostRequest}
 // incidents are the kinds of what happens in the content of a store.
 var incidents = []FaultKind{DropMessage, Evict, Expire, Lapse}
 
-const failurePrefix = "\x00failure "
-
-// Failure returns the reply that stands for none: the client of the store returns
-// an error to its task, as the real one would.
-func Failure(kind FaultKind) Reply { return Reply(failurePrefix + string(kind)) }
-
-// Failure returns what kind of fault a client learns of by this reply, and false
-// if it is the reply of a store.
-func (r Reply) Failure() (FaultKind, bool) {
-	kind, ok := strings.CutPrefix(string(r), failurePrefix)
-	return FaultKind(kind), ok
-}
-
 // Describe returns the failure as it is shown in a trace.
 func (k FaultKind) Describe() string {
 	switch k {

@@ -12,7 +12,7 @@ type machines struct {
 	execution *Execution
 	sys       *System
 	tasks     []TaskRef
-	procs     []*Process
+	procs     []Machine
 	arrives   []arrival // by task
 	ages      []Age     // by task
 	fresh     []bool    // by task: it is alone in its process and has not done anything
@@ -38,7 +38,7 @@ func (e *Execution) begin(env EnvironmentState) (*machines, error) {
 		}
 	}
 	tasks := e.relation.tasks
-	w := &machines{execution: e, sys: e.sys, tasks: tasks, procs: make([]*Process, 0, len(e.sys.Programs)),
+	w := &machines{execution: e, sys: e.sys, tasks: tasks, procs: make([]Machine, 0, len(e.sys.Programs)),
 		arrives: make([]arrival, len(tasks)), ages: make([]Age, len(tasks)), fresh: make([]bool, len(tasks)), env: env}
 	for i, t := range tasks {
 		w.fresh[i] = t.Alone
@@ -64,17 +64,17 @@ func (w *machines) stop() {
 	}
 }
 
-func (w *machines) process(task int) (*Process, int) {
+func (w *machines) process(task int) (Machine, Place) {
 	t := &w.tasks[task]
-	return w.procs[t.Program], t.Index
+	return w.procs[t.Program], Place{Task: t.Index}
 }
 
 func (w *machines) Pending(task int) (Request, bool) {
 	if w.arrives[task].is {
 		return Arrive, true
 	}
-	p, i := w.process(task)
-	return p.Pending(i)
+	p, at := w.process(task)
+	return p.Pending().At(at)
 }
 
 func (w *machines) Arriving(task int) Reply { return w.arrives[task].reply }
@@ -82,8 +82,8 @@ func (w *machines) Arriving(task int) Reply { return w.arrives[task].reply }
 func (w *machines) Waited(task int) (Age, bool) { return w.ages[task], w.fresh[task] }
 
 func (w *machines) Execute(task int) (Reply, error) {
-	p, k := w.process(task)
-	req, _ := p.Pending(k)
+	p, at := w.process(task)
+	req, _ := p.Pending().At(at)
 	i := w.sys.Store(req.Store)
 	reply, err := w.sys.Execute(i, req)
 	if err != nil || w.sys.Timing == nil {
@@ -99,8 +99,8 @@ func (w *machines) Execute(task int) (Reply, error) {
 // Blocked is a function of the content of the store, and tried once for each: afterwards
 // the execution is run once more up to where it was.
 func (w *machines) Blocked(task int) (bool, error) {
-	p, k := w.process(task)
-	req, _ := p.Pending(k)
+	p, at := w.process(task)
+	req, _ := p.Pending().At(at)
 	content, err := w.Content(w.sys.Store(req.Store))
 	if err != nil {
 		return false, err
@@ -130,12 +130,12 @@ func (w *machines) Blocked(task int) (bool, error) {
 
 func (w *machines) Answer(task int, r Reply) error {
 	w.fresh[task] = false
-	p, i := w.process(task)
+	p, at := w.process(task)
 	if w.tasks[task].Folded {
 		w.ages[task] = Age{}
-		return p.Deliver(i, r)
+		return p.Deliver(at, r)
 	}
-	req, _ := p.Pending(i)
+	req, _ := p.Pending().At(at)
 	w.arrives[task] = arrival{r, true}
 	if w.sys.Rests(req) {
 		w.ages[task] = Age{}
@@ -146,8 +146,8 @@ func (w *machines) Answer(task int, r Reply) error {
 func (w *machines) Resume(task int) error {
 	reply := w.arrives[task].reply
 	w.arrives[task], w.ages[task], w.fresh[task] = arrival{}, Age{}, false
-	p, i := w.process(task)
-	return p.Deliver(i, reply)
+	p, at := w.process(task)
+	return p.Deliver(at, reply)
 }
 
 func (w *machines) Crash(program int) error {
@@ -156,7 +156,7 @@ func (w *machines) Crash(program int) error {
 		if t.Program != program {
 			continue
 		}
-		result := w.procs[program].Result(t.Index)
+		result, _ := w.procs[program].Result(t.Index)
 		if _, ok := w.Pending(task); ok {
 			result = Crashed
 		}

@@ -41,16 +41,17 @@ func TestOutcomes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply := Reply("x")
+		reply := Reply{Body: "x"}
 		if c.struck {
-			reply = Failure(LostRequest)
+			reply = Reply{Fault: LostRequest}
 		}
-		err = p.Deliver(0, reply)
+		err = p.Deliver(Place{}, reply)
+		result, finished := p.Result(0)
 		switch {
 		case c.want == "" && (!errors.Is(err, c.err) || returned > 0):
 			t.Errorf("%s: error %v, want %v", c.name, err, c.err)
-		case c.want != "" && (err != nil || p.Result(0) != c.want || returned != 1):
-			t.Errorf("%s: %q, %v, want %q", c.name, p.Result(0), err, c.want)
+		case c.want != "" && (err != nil || result != c.want || !finished || returned != 1):
+			t.Errorf("%s: %q, %v, want %q", c.name, result, err, c.want)
 		}
 		p.Stop()
 	}

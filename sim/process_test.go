@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,13 +21,13 @@ func (c *counter) Reset() error { c.n = 0; return nil }
 func (c *counter) Content() (Content, error) {
 	return Content{{Name: "n", Value: strings.Repeat("i", c.n)}}, nil
 }
-func (c *counter) Describe(r Request, p Reply) (string, string) { return r.Body, string(p) }
+func (c *counter) Describe(r Request, p Reply) (string, string) { return r.Body, p.Body }
 func (c *counter) Execute(r Request) (Reply, error) {
 	if c.blocked {
-		return "", ErrBlocked
+		return Reply{}, ErrBlocked
 	}
 	c.n++
-	return Reply(r.Body + strings.Repeat("i", c.n)), nil
+	return Reply{Body: r.Body + strings.Repeat("i", c.n)}, nil
 }
 
 // system has one task for every function; call asks the counter.
@@ -40,7 +41,7 @@ func system(tasks ...func(call func(string) string) (string, error)) *System {
 					if err != nil {
 						return err.Error()
 					}
-					return string(r)
+					return r.Body
 				})
 			}}
 		}})
@@ -278,7 +279,7 @@ func TestHold(t *testing.T) {
 				hold := func() func() { return p.Hold(unread) }
 				call := func(body string) string {
 					r, _ := p.Call(Request{Store: "counter", Body: body})
-					return string(r)
+					return r.Body
 				}
 				return []Task{func(context.Context) (string, error) {
 					call("first")
@@ -321,7 +322,7 @@ func TestServer(t *testing.T) {
 				return func(context.Context) (string, error) {
 					memory += name
 					r, err := p.Call(Request{Store: "counter", Body: name})
-					memory += string(r)
+					memory += r.Body
 					return memory, err
 				}
 			}
@@ -467,14 +468,14 @@ func TestTriesForEver(t *testing.T) {
 		p, err := sys.Process(0)
 		for range most {
 			if err == nil {
-				err = p.Deliver(0, Failure(Outage))
+				err = p.Deliver(Place{}, Reply{Fault: Outage})
 			}
 		}
 		if errors.Is(err, errNoEnd) != want || (err != nil) != want {
 			t.Errorf("after %d failures: %v", most, err)
 		}
 		if err == nil {
-			if err := p.Deliver(0, ""); err != nil {
+			if err := p.Deliver(Place{}, Reply{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -485,7 +486,7 @@ func TestTriesForEver(t *testing.T) {
 // Supervised work is done again if a fault has struck it, and only then. The work asks
 // for a and b, for A and B where it persists.
 func TestSupervise(t *testing.T) {
-	replies := map[string]Reply{"ok": "", "lost": Failure(LostReply), "down": Failure(Outage), "wrong": "wrong"}
+	replies := map[string]Reply{"ok": {}, "lost": {Fault: LostReply}, "down": {Fault: Outage}, "wrong": {Body: "wrong"}}
 	for _, tt := range []struct{ replies, asked, err string }{
 		{"ok ok", "ab", ""},
 		{"lost ok ok", "aab", ""},
@@ -507,8 +508,8 @@ func TestSupervise(t *testing.T) {
 						}
 						asked += what
 						reply, err := p.Call(Request{Store: "s", Body: what})
-						if err != nil || reply != "" {
-							return errors.Join(err, errors.New(string(reply)))
+						if err != nil || reply != (Reply{}) {
+							return errors.Join(err, errors.New(reply.Body))
 						}
 					}
 					return nil
@@ -517,14 +518,14 @@ func TestSupervise(t *testing.T) {
 		}}, nil)
 		for _, r := range strings.Fields(tt.replies) {
 			if err == nil {
-				err = p.Deliver(0, replies[r])
+				err = p.Deliver(Place{}, replies[r])
 			}
 		}
 		got := ""
 		if err != nil {
 			got = err.Error()
 		}
-		if _, waits := p.Pending(0); waits || asked != tt.asked || got != tt.err {
+		if _, waits := p.Pending().At(Place{}); waits || asked != tt.asked || got != tt.err {
 			t.Errorf("%s: asked %s, error %q, want %s, %q", tt.replies, asked, got, tt.asked, tt.err)
 		}
 		p.Stop()
@@ -540,8 +541,61 @@ func (b *booth) Content() (Content, error) { return nil, nil }
 func (b *booth) Execute(r Request) (Reply, error) {
 	b.asked = append(b.asked, r.Body)
 	if r.Body == "wait" {
-		return "", ErrBlocked
+		return Reply{}, ErrBlocked
 	}
-	return "", nil
+	return Reply{}, nil
 }
-func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, string(reply) }
+func (b *booth) Describe(r Request, reply Reply) (string, string) { return r.Body, reply.Body }
+
+// What a process of coroutines waits for are its tasks, until they have finished.
+func TestPlaces(t *testing.T) {
+	prog := Program{Name: "server", Tasks: []TaskSpec{{Name: "a"}, {Name: "b"}}, New: func(p *Process) []Task {
+		ask := func(context.Context) (string, error) {
+			_, err := p.Call(Request{Store: "s", Body: "x"})
+			return "done", err
+		}
+		return []Task{ask, func(context.Context) (string, error) { return "at once", nil }}
+	}}
+	m, err := new(System).start(prog, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Stop()
+	a, b := Place{Task: 0}, Place{Task: 1}
+	for _, tt := range []struct {
+		to   Place // what is pending there gets an empty reply
+		want Pending
+	}{
+		{b, Pending{{a, Start}}},
+		{a, Pending{{a, Request{Store: "s", Body: "x"}}}},
+		{a, nil},
+	} {
+		if _, ok := m.Pending().At(tt.to); !ok {
+			t.Fatalf("nothing is pending at %v", tt.to)
+		}
+		if _, finished := m.Result(tt.to.Task); finished {
+			t.Fatalf("task %d has finished", tt.to.Task)
+		}
+		if err := m.Deliver(tt.to, Reply{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Pending(); !slices.Equal(got, tt.want) {
+			t.Errorf("after %v: %v is pending, want %v", tt.to, got, tt.want)
+		}
+	}
+	for task, want := range []string{"done", "at once"} {
+		if got, finished := m.Result(task); got != want || !finished {
+			t.Errorf("task %d: %q, finished: %v", task, got, finished)
+		}
+	}
+	for _, at := range []Place{a, {Task: 0, Path: "1"}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("a reply was delivered to %v", at)
+				}
+			}()
+			_ = m.Deliver(at, Reply{})
+		}()
+	}
+}

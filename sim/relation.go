@@ -372,22 +372,22 @@ func (r *Relation) execute(w World, m Move, req Request) (Reply, error) {
 	case kind == "" && !refused:
 		return w.Execute(m.Task)
 	case kind == "" && f.Retries(req):
-		return Reply(""), ErrBlocked
+		return Reply{}, ErrBlocked
 	case kind == "":
 		kind = Outage
 	case !slices.Contains(r.sys.Struck(env, r.tasks[m.Task], req), kind):
-		return Reply(""), ErrBlocked
+		return Reply{}, ErrBlocked
 	case kind == LostReply:
 		if _, err := w.Execute(m.Task); err != nil {
-			return Reply(""), err
+			return Reply{}, err
 		}
 	}
 	if after, ok := f.Cleanup(kind, req); ok {
 		if err := w.Impose(i, after); err != nil {
-			return Reply(""), err
+			return Reply{}, err
 		}
 	}
-	return Failure(kind), nil
+	return Reply{Fault: kind}, nil
 }
 
 // die takes the last step of a task, whose process crashes before the reply is there.
@@ -410,7 +410,7 @@ func (r *Relation) die(w World, m Move) (Step, error) {
 	if _, err := w.Execute(m.Task); err != nil {
 		return Step{}, r.of(m.Task, req, err)
 	}
-	return Step{m, req, Failure(Crash)}, r.end(w, r.tasks[m.Task].Program)
+	return Step{m, req, Reply{Fault: Crash}}, r.end(w, r.tasks[m.Task].Program)
 }
 
 // strike makes a move of the environment.
@@ -440,7 +440,7 @@ func (r *Relation) strike(w World, m Move) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	return Step{m, req, Reply("")}, nil
+	return Step{m, req, Reply{}}, nil
 }
 
 // happen lets something happen to the content of a store, and returns the request by

@@ -18,6 +18,15 @@ type Request struct {
 	// It is the name of the process, '#' and a number, as in server-1#0. Such
 	// processes are told apart. "" is any connection.
 	Conn string
+
+	// Awaits says that the request is blocked while there is nothing to answer, such as
+	// a lock that is not free, or no row: as a client would ask again, with any period,
+	// until there is.
+	Awaits bool
+
+	// Persists says that whoever asks does so again until the store is up, so that it
+	// may be blocked while that is down: see [Fallible.Retries].
+	Persists bool
 }
 
 // Start and Arrive stand for what happens inside a process of several tasks and
@@ -33,10 +42,19 @@ var (
 // executes.
 func (r Request) Local() bool { return r.Store == "" }
 
-// A Reply is what a store answers, in the encoding of that store. An error
-// that a real server would send (a syntax error, a violated constraint) is a
-// reply like any other.
-type Reply string
+// A Reply is what a task gets for a request: what the store answers or, if a fault
+// has struck the request, that it gets no answer. It is a plain comparable value.
+type Reply struct {
+	// Body is in the encoding of the store. An error that a real server would send (a
+	// syntax error, a violated constraint) is a body like any other.
+	Body string
+
+	// Fault is the kind of fault that has struck the request: LostRequest, LostReply,
+	// RequestError or Outage. The client of the store returns an error to its task then,
+	// as the real one would, and the body is "". The zero value says that the store has
+	// answered. In a trace it is [Crash] where nobody was left to get a reply.
+	Fault FaultKind
+}
 
 // ErrBlocked is returned by [Store.Execute] for a request that cannot be
 // executed now and can be tried again after another step. The content of the

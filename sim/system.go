@@ -81,20 +81,20 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 		return req.Body, ""
 	}
 	store := s.Stores[s.Store(req.Store)]
-	if kind, failed := reply.Failure(); failed {
-		request, _ = store.Describe(req, "")
-		return request, kind.Describe()
+	if reply.Fault != "" {
+		request, _ = store.Describe(req, Reply{})
+		return request, reply.Fault.Describe()
 	}
 	return store.Describe(req, reply)
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (*Process, error) { return s.start(s.Programs[i], nil) }
+func (s *System) Process(i int) (Machine, error) { return s.start(s.Programs[i], nil) }
 
 // Restart starts the i-th process again after a crash: with fresh memory and the
 // background tasks alone. results are those of all its tasks; of the background
 // tasks they do not matter.
-func (s *System) Restart(i int, results []string) (*Process, error) {
+func (s *System) Restart(i int, results []string) (Machine, error) {
 	return s.start(s.Programs[i], results)
 }
 
@@ -259,7 +259,7 @@ func (s *System) Reset(i int) error {
 func (s *System) Execute(i int, req Request) (Reply, error) {
 	if s.Dated() {
 		if err := turnBack(s.Stores[i]); err != nil {
-			return "", err
+			return Reply{}, err
 		}
 	}
 	return s.Stores[i].Execute(req)

@@ -135,9 +135,9 @@ func (Clock) Content() (Content, error) { return nil, nil }
 // Execute answers a sleep that is over. Any other request is an error.
 func (Clock) Execute(r Request) (Reply, error) {
 	if _, ok := r.Sleeps(); !ok {
-		return "", errors.New("sim: a clock can only be asked to sleep")
+		return Reply{}, errors.New("sim: a clock can only be asked to sleep")
 	}
-	return "", nil
+	return Reply{}, nil
 }
 
 // Describe returns a sleep with its duration.

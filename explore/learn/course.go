@@ -47,13 +47,13 @@ type moment struct {
 	failed  string        // what went wrong
 }
 
-func momentOf(p *sim.Process, tasks int) moment {
+func momentOf(p sim.Machine, tasks int) moment {
 	m := moment{pending: make([]sim.Request, tasks), results: make([]string, tasks), memory: p.Memory().Key()}
 	for i := range tasks {
-		if req, ok := p.Pending(i); ok {
+		if req, ok := p.Pending().At(sim.Place{Task: i}); ok {
 			m.pending[i] = req
 		} else {
-			m.results[i] = p.Result(i)
+			m.results[i], _ = p.Result(i)
 		}
 	}
 	return m
@@ -73,7 +73,7 @@ func tasksOf(sys *sim.System, program int) []sim.TaskRef {
 // from outside its task.
 func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
 	tasks := len(c.moments[0].pending)
-	var p *sim.Process
+	var p sim.Machine
 	err := sys.Usable()
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
 		if i == len(c.told) || !seen[i].equal(c.moments[i]) {
 			return seen, nil
 		}
-		err = p.Deliver(c.told[i].task, c.told[i].reply)
+		err = p.Deliver(sim.Place{Task: c.told[i].task}, c.told[i].reply)
 	}
 }
 
@@ -152,7 +152,7 @@ func (c *Course) lines(sys *sim.System, m, other moment) (lines []string) {
 			}
 			lines = append(lines, line)
 		default:
-			lines = append(lines, c.line(sys, task, req, ""))
+			lines = append(lines, c.line(sys, task, req, sim.Reply{}))
 		}
 	}
 	if m.memory != other.memory {

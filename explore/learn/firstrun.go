@@ -20,10 +20,10 @@ const maxFirst = 100
 type firstRun struct {
 	sys     *sim.System
 	tasks   []sim.TaskRef
-	procs   []*sim.Process // by program; nil if it has failed
-	courses []Course       // by program
-	replies []*sim.Reply   // by task: to a request that has changed something, yet to be delivered
-	left    []int          // by task: how many words it may still be told
+	procs   []sim.Machine // by program; nil if it has failed
+	courses []Course      // by program
+	replies []*sim.Reply  // by task: to a request that has changed something, yet to be delivered
+	left    []int         // by task: how many words it may still be told
 }
 
 // FirstCourses runs a system for the first time, and returns what its processes went
@@ -31,7 +31,7 @@ type firstRun struct {
 func FirstCourses(sys *sim.System) []Course {
 	r := &firstRun{sys: sys, tasks: sys.Tasks()}
 	n := len(sys.Programs)
-	r.procs, r.courses = make([]*sim.Process, n), make([]Course, n)
+	r.procs, r.courses = make([]sim.Machine, n), make([]Course, n)
 	r.replies, r.left = make([]*sim.Reply, len(r.tasks)), make([]int, len(r.tasks))
 	for i := range sys.Stores {
 		if sys.Reset(i) != nil {
@@ -75,7 +75,7 @@ func (r *firstRun) step(task int) bool {
 	if p == nil || r.left[task] == 0 {
 		return false
 	}
-	req, ok := p.Pending(ref.Index)
+	req, ok := p.Pending().At(sim.Place{Task: ref.Index})
 	if !ok {
 		return false
 	}
@@ -100,11 +100,11 @@ func (r *firstRun) execute(req sim.Request) (reply sim.Reply, changed bool, err 
 	store := r.sys.Stores[r.sys.Store(req.Store)]
 	before, err := store.Content()
 	if err != nil {
-		return "", false, err
+		return sim.Reply{}, false, err
 	}
 	key := before.Key()
 	if reply, err = store.Execute(req); err != nil {
-		return "", false, err
+		return sim.Reply{}, false, err
 	}
 	after, err := store.Content()
 	return reply, after.Key() != key, err
@@ -122,7 +122,7 @@ func (r *firstRun) arrive(task int) bool {
 	if p == nil {
 		return true
 	}
-	if err := p.Deliver(ref.Index, reply); err != nil {
+	if err := p.Deliver(sim.Place{Task: ref.Index}, reply); err != nil {
 		r.procs[ref.Program] = nil
 		return true
 	}

@@ -114,7 +114,7 @@ func (t *Process) alone() bool  { return t.Tasks[0].Alone }
 func (t *Process) folded() bool { return t.Tasks[0].Folded }
 
 // record adds the history that p has come to by a delivery.
-func (t *Process) record(p *sim.Process, last delivery) uint32 {
+func (t *Process) record(p sim.Machine, last delivery) uint32 {
 	id := uint32(len(t.histories))
 	h := history{wants: make([]Want, len(t.Tasks)), memory: p.Memory(), last: last}
 	h.key = h.memory.Key()
@@ -128,11 +128,12 @@ func (t *Process) record(p *sim.Process, last delivery) uint32 {
 	return id
 }
 
-func (t *Process) wants(p *sim.Process, task int) Want {
-	req, ok := p.Pending(task)
+func (t *Process) wants(p sim.Machine, task int) Want {
+	req, ok := p.Pending().At(sim.Place{Task: task})
 	switch {
 	case !ok:
-		return Want{Store: Finished, Result: p.Result(task)}
+		result, _ := p.Result(task)
+		return Want{Store: Finished, Result: result}
 	case req == sim.Yield:
 		return Yields
 	case req.Local():
@@ -393,9 +394,9 @@ func (t *Process) Tick(node uint32, blocked uint64) (uint32, error) {
 }
 
 // begin starts a process: from the start, or after a crash.
-func (t *Process) begin(d delivery) (*sim.Process, error) {
+func (t *Process) begin(d delivery) (sim.Machine, error) {
 	t.Runs++
-	var p *sim.Process
+	var p sim.Machine
 	var err error
 	if d.task == crashed {
 		p, err = t.sys.Restart(t.Program, t.ends[d.reply])
@@ -418,7 +419,7 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 		return 0, err
 	}
 	defer p.Stop()
-	if err := p.Deliver(d.task, t.reply(d)); err != nil {
+	if err := p.Deliver(sim.Place{Task: d.task}, t.reply(d)); err != nil {
 		return 0, err
 	}
 	h := t.record(p, d)
@@ -433,14 +434,14 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 func (t *Process) reply(d delivery) sim.Reply {
 	w := t.histories[d.before].wants[d.task]
 	if w.Store == Local {
-		return ""
+		return sim.Reply{}
 	}
 	return t.stores[w.Store].Replies.All[d.reply]
 }
 
 // replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
-func (t *Process) replay(h uint32) (*sim.Process, error) {
+func (t *Process) replay(h uint32) (sim.Machine, error) {
 	var path []delivery
 	at := h
 	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
@@ -454,7 +455,7 @@ func (t *Process) replay(h uint32) (*sim.Process, error) {
 	err = t.same(p, at, nil)
 	for i, d := range path {
 		if err == nil {
-			err = p.Deliver(d.task, t.reply(d))
+			err = p.Deliver(sim.Place{Task: d.task}, t.reply(d))
 		}
 		if err == nil {
 			err = t.same(p, t.delivered[d], path[:i+1])
@@ -469,7 +470,7 @@ func (t *Process) replay(h uint32) (*sim.Process, error) {
 
 // same returns an error unless p, which has come along a path to a history, wants
 // what was wanted there before.
-func (t *Process) same(p *sim.Process, h uint32, path []delivery) error {
+func (t *Process) same(p sim.Machine, h uint32, path []delivery) error {
 	memory, shown := t.histories[h].key, p.Memory().Key()
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
@@ -484,8 +485,8 @@ func (t *Process) same(p *sim.Process, h uint32, path []delivery) error {
 		return &NondeterminismError{
 			Cause:   course.cause(t.sys, t.Program),
 			Machine: "task " + t.Tasks[task].Name,
-			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
-			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),
+			Before:  append(slices.Clone(lines), t.describe(task, before, sim.Reply{}), fmt.Sprintf("memory %q", memory)),
+			Now:     append(lines, t.describe(task, now, sim.Reply{}), fmt.Sprintf("memory %q", shown)),
 		}
 	}
 	return nil

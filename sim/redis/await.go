@@ -5,104 +5,33 @@ import (
 	"fmt"
 
 	"quiesce/sim"
-
-	"github.com/redis/go-redis/v9"
+	"quiesce/sim/redisclient"
 )
 
-// awaitPrefix begins the body of a command that waits.
-const awaitPrefix = "await "
-
-type awaitKey struct{}
-
-// Await returns a context for one command: the first one with it is blocked while its
-// reply is nil, 0 or an empty list, and whatever follows is as without it. So a lock is
-// waited for by a SET with NX, a key by GET or EXISTS, and anything by a script:
-//
-//	ok, err := client.SetNX(redis.Await(ctx), "lock", token, ttl).Result()
-//
-// It stands for a loop that tries again with any period until it works. A try that
-// finds nothing changes nothing, or the run ends with an error, and it tells its task
-// nothing, so to leave it out loses no state; and the one that works can be at any later
-// time. What the loop does around a try in vain is not run, and that it gives up at last
-// is not explored.
-//
-// It panics if the first use of the context is a pipeline, or WATCH.
-func Await(ctx context.Context) context.Context {
-	return context.WithValue(ctx, awaitKey{}, new(bool))
-}
-
-const misusedAwait = "redis: a context of Await is first used for a single command"
-
-// awaitHook marks the command that a context of Await is used for.
-type awaitHook struct{ client *client }
-
-func (h awaitHook) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h awaitHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		used, ok := h.first(ctx)
-		if !ok {
-			return next(ctx, cmd)
-		}
-		h.client.awaiting = true
-		defer func() { h.client.awaiting = false }()
-		err := next(ctx, cmd)
-		// Whoever runs a script that the server does not know sends it once more.
-		*used = !redis.HasErrorPrefix(err, "NOSCRIPT")
-		return err
-	}
-}
-
-// first says whether it is called for the first use of a context of Await, and returns
-// what says that it was used. The handshake of a new connection comes with the context
-// of the command that needs one, and is none.
-func (h awaitHook) first(ctx context.Context) (used *bool, ok bool) {
-	used, ok = ctx.Value(awaitKey{}).(*bool)
-	return used, ok && !*used && !h.client.awaiting
-}
-
-func (h awaitHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if _, ok := h.first(ctx); ok {
-			panic(misusedAwait)
-		}
-		return next(ctx, cmds)
-	}
-}
-
-// awaited returns the body of a command that is to be sent, which waits if its context
-// says so.
-func (c *client) awaited(body string, v verb) string {
-	if !c.awaiting {
-		return body
-	}
-	if c.awaiting = false; v != plain {
-		panic(misusedAwait)
-	}
-	return awaitPrefix + body
-}
+// Await returns a context for one command: see [redisclient.Await].
+func Await(ctx context.Context) context.Context { return redisclient.Await(ctx) }
 
 // nothing says whether a reply is one for which a command that waits is blocked.
 func nothing(reply string) bool {
 	return reply == "$-1\r\n" || reply == null || reply == ":0\r\n" || reply == "*0\r\n"
 }
 
-// await executes a command that waits by run. It is blocked if there is nothing for it.
-func (s *Store) await(run func() (sim.Reply, error)) (sim.Reply, error) {
+// await executes a command that waits. It is blocked if there is nothing for it.
+func (s *Store) await(req sim.Request) (sim.Reply, error) {
 	before, err := s.Content()
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
-	reply, err := run()
-	if err != nil || !nothing(string(reply)) {
+	reply, err := s.command(req)
+	if err != nil || !nothing(reply.Body) {
 		return reply, err
 	}
 	after, err := s.Content()
 	switch {
 	case err != nil:
-		return "", err
+		return sim.Reply{}, err
 	case after.Key() != before.Key():
-		return "", fmt.Errorf("quiesce: an awaited command answers %q and has changed something: await one that changes nothing while it finds nothing", reply)
+		return sim.Reply{}, fmt.Errorf("quiesce: an awaited command answers %q and has changed something: await one that changes nothing while it finds nothing", reply.Body)
 	}
-	return "", sim.ErrBlocked
+	return sim.Reply{}, sim.ErrBlocked
 }

@@ -150,7 +150,7 @@ func TestAwaitRefused(t *testing.T) {
 			_, err := c.Pipelined(redis.Await(ctx), func(p goredis.Pipeliner) error { return p.SetNX(ctx, "lock", "x", 0).Err() })
 			return err
 		},
-		"panic: redis: a context of Await": func(ctx context.Context, c *goredis.Client) error {
+		"panic: quiesce: a context of Await": func(ctx context.Context, c *goredis.Client) error {
 			return c.Watch(redis.Await(ctx), func(tx *goredis.Tx) error { return nil }, "lock")
 		},
 	} {

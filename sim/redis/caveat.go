@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 var _ sim.Candid = (*Store)(nil)
@@ -27,7 +28,7 @@ func (s *Store) Caveats(exchanges []sim.Exchange) (all []string) {
 	}
 	left, now := map[string]bool{}, map[string]bool{}
 	for _, e := range exchanges {
-		cmds, err := commands(strings.TrimPrefix(e.Request.Body, againPrefix))
+		cmds, err := redisclient.Commands(e.Request.Body)
 		if err != nil {
 			continue // of the environment, or no command
 		}
@@ -61,7 +62,7 @@ func (s *Store) timely(args []string) (names []string) {
 	switch {
 	case asksLeft[name] || clocked[name]:
 		return []string{name}
-	case (name == "EXPIRE" || name == "PEXPIRE") && len(args) == 4 && is(args[3], "GT"):
+	case (name == "EXPIRE" || name == "PEXPIRE") && len(args) == 4 && redisclient.Is(args[3], "GT"):
 		return []string{"EXPIRE GT"}
 	}
 	script := ""

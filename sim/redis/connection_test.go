@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -223,8 +224,8 @@ func TestWatchAgain(t *testing.T) {
 				t.Errorf("%s: %q, %v, want %q", name, results, err, tt.want)
 			}
 			wantConnections(t, s)
-			if len(s.free) != 1 || len(s.names.used) != 0 {
-				t.Errorf("%s: %d free clients, names %v", name, len(s.free), s.names.used)
+			if s.clients.Stats().Free != 1 || s.clients.Stats().Named != 0 {
+				t.Errorf("%s: %d free clients, %d processes with names", name, s.clients.Stats().Free, s.clients.Stats().Named)
 			}
 		}
 	}
@@ -368,8 +369,8 @@ func TestPubSub(t *testing.T) {
 		t.Errorf("results %q, %v, want %q", v.Results, err, want)
 	}
 	wantConnections(t, s)
-	if len(s.free) != 1 || len(s.names.used) != 0 {
-		t.Errorf("%d free clients, want that of the publisher; names %v", len(s.free), s.names.used)
+	if s.clients.Stats().Free != 1 || s.clients.Stats().Named != 0 {
+		t.Errorf("%d free clients, want that of the publisher; %d processes with names", s.clients.Stats().Free, s.clients.Stats().Named)
 	}
 
 	steps(t, sys, 2, 3, 1, 3, 3)
@@ -460,7 +461,7 @@ func TestUnconfirmed(t *testing.T) {
 		}, true},
 		"another client": {func(ctx context.Context, c *redis.Client) (string, error) {
 			c.Subscribe(ctx, "a")
-			return "", c.WithTimeout(noTimeout).Set(ctx, "k", "w", 0).Err()
+			return "", c.WithTimeout(time.Duration(-1)).Set(ctx, "k", "w", 0).Err()
 		}, true},
 		"a pipeline": {func(ctx context.Context, c *redis.Client) (string, error) {
 			c.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -485,7 +486,7 @@ func TestUnconfirmed(t *testing.T) {
 	} {
 		s := newStore(t, []string{"SET", "k", "v"})
 		_, _, err := run(s, tt.task)
-		want := "task-1: " + errUnread.Error()
+		want := "task-1: " + redisclient.ErrUnread.Error()
 		if tt.want && (err == nil || err.Error() != want) || !tt.want && err != nil {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -510,7 +511,7 @@ func TestUnconfirmedElsewhere(t *testing.T) {
 			return "", d.Set(ctx, "k", "v", 0).Err()
 		}}
 	}}}}
-	if _, err := sys.Start(); !errors.Is(err, errUnread) {
+	if _, err := sys.Start(); !errors.Is(err, redisclient.ErrUnread) {
 		t.Errorf("got %v", err)
 	}
 	if c := content(t, other); len(c) != 0 {
@@ -523,7 +524,7 @@ func TestLateSubscription(t *testing.T) {
 	s := newStore(t)
 	got, e := steps(t, system(s, subscriber(1, "a"), publisher("a 1", "a 2")), 2, 1, 2, 1)
 	wantTrace(t, got, "2: PUBLISH a 1 -> 0", "1: SUBSCRIBE a -> subscribe a 1", "2: PUBLISH a 2 -> 1", "1: receive -> message a 2")
-	if req, ok := e.Pending(0); !ok || req.Body != closeBody {
+	if req, ok := e.Pending(0); !ok || req.Body != redisclient.Close {
 		t.Errorf("pending is %v", req)
 	}
 }
@@ -631,7 +632,7 @@ func TestBusy(t *testing.T) {
 		}}}
 		for _, schedule := range [][]int{{1, 2}, {1, 1, 1, 2}} {
 			_, e := steps(t, sys, schedule...)
-			if err := e.Step(1); !errors.Is(err, errBusy) {
+			if err := e.Step(1); !errors.Is(err, redisclient.ErrBusy) {
 				t.Errorf("%s after %v: got %v", name, schedule, err)
 			}
 			e.Stop()
@@ -681,8 +682,8 @@ func TestConnectionAbandoned(t *testing.T) {
 	if longest < 25 {
 		t.Errorf("only %d steps", longest)
 	}
-	if len(s.names.used) != 0 {
-		t.Errorf("names %v", s.names.used)
+	if s.clients.Stats().Named != 0 {
+		t.Errorf("%d processes with names", s.clients.Stats().Named)
 	}
 	s.Close()
 	for range 100 {

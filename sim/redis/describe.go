@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // Describe returns a request as it is typed in redis-cli, and the reply: that
@@ -15,14 +16,13 @@ import (
 // "-- name" that it starts with. The wait for a message is called receive, and the
 // end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
-	if req.Body == receiveBody || req.Body == closeBody || req.Body == busyBody {
-		return req.Body, describeMessages(string(reply))
+	if req.Body == redisclient.Receive || req.Body == redisclient.Close || req.Body == redisclient.Busy {
+		return req.Body, describeMessages(reply.Body)
 	}
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
 	}
-	body, awaited := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix)
-	cmds, err := commands(body)
+	cmds, err := redisclient.Commands(req.Body)
 	if err != nil {
 		request = strconv.Quote(req.Body)
 	}
@@ -33,22 +33,22 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if err == nil {
 		request = strings.Join(lines, "; ")
 	}
-	if awaited {
-		request = awaitPrefix + request
+	if req.Awaits {
+		request = "await " + request
 	}
-	if err == nil && (verbOf(cmds[0][0]) == subscribe) {
-		return request, describeMessages(string(reply))
+	if err == nil && redisclient.VerbOf(cmds[0][0]) == redisclient.Subscribe {
+		return request, describeMessages(reply.Body)
 	}
 	if len(cmds) == 1 {
-		if text, ok := describeEntries(cmds[0][0], string(reply)); ok {
+		if text, ok := describeEntries(cmds[0][0], reply.Body); ok {
 			return request, text
 		}
 	}
 	var text strings.Builder
-	for rest, ok := string(reply), true; rest != ""; {
+	for rest, ok := reply.Body, true; rest != ""; {
 		text.Reset()
 		if rest, ok = nextReply(&text, rest); !ok {
-			return request, strconv.Quote(string(reply))
+			return request, strconv.Quote(reply.Body)
 		}
 	}
 	return request, text.String()
@@ -69,7 +69,7 @@ func describeMessages(reply string) string {
 }
 
 func describeCommand(args []string, scripts map[string]string) string {
-	if is(args[0], "XREADGROUP") {
+	if redisclient.Is(args[0], "XREADGROUP") {
 		args = describeReadGroup(args)
 	}
 	words := append(make([]string, 0, len(args)), strings.ToUpper(quote(args[0])))
@@ -86,7 +86,7 @@ func describeCommand(args []string, scripts map[string]string) string {
 					continue
 				}
 			}
-		} else if i == 2 && is(args[0], "SCRIPT") && is(args[1], "LOAD") {
+		} else if i == 2 && redisclient.Is(args[0], "SCRIPT") && redisclient.Is(args[1], "LOAD") {
 			script, isScript = arg, true
 		}
 		if isScript {

@@ -1,23 +1,14 @@
-// Package redis is a [sim.Store] over miniredis, and the connection through
-// which an unmodified go-redis client talks to it.
+// Package redis is Redis as a [sim.Store] in memory, over miniredis. Tasks talk to it by
+// the unmodified go-redis of package redisclient, which says what a step is, how
+// connections are named and which errors a task gets:
 //
-// # Steps
-//
-// One command is one request, and so one step. A Lua script is one command. A
-// block MULTI ... EXEC is one request as well if the client writes it at once,
-// as TxPipelined does: nobody can get in between. A plain pipeline is as many
-// steps as it has commands, since Redis may serve others between them; the
-// replies reach the task together, after the last one.
-//
-// What a client says to set up its connection (HELLO, AUTH, CLIENT SETINFO,
-// CLIENT SETNAME) is answered on the side and never is a step.
+//	store, err := redis.NewStore("cache", redis.Options{})
+//	c := store.Client(p) // a *redis.Client for the tasks of p
 //
 // # Connections
 //
-// A connection that watches keys or is subscribed has a state at the server. Its
-// name is that of the process and the lowest number that no other such connection
-// of the process has, as in server-1#0, for as long as it has a state. Requests
-// on it carry the name, and the content has an item for it.
+// The content has an item for every connection with a state: one that watches keys or is
+// subscribed.
 //
 // EXEC on a connection that watches fails if a watched key has been touched since:
 // by anyone, also by the connection itself and by a SET of the same value. What
@@ -33,21 +24,9 @@
 // real server notices that late: it may still count the connection in the reply to
 // PUBLISH.
 //
-// Subscribe writes SUBSCRIBE and does not wait for the server, which may execute it
-// much later. Here it is executed by the first Receive or ReceiveMessage, which
-// returns its confirmation. As long as the task does nothing in between that others
-// can see, nobody can tell that from any earlier moment. A task that asks for
-// something else first, or returns, ends the run with an error: in production it
-// could miss messages that it never misses here. It may close the subscription
-// instead. All channels of a connection are
-// subscribed to at once. A later SUBSCRIBE or UNSUBSCRIBE is refused: its place
-// among the messages would be open.
-//
-// Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
-// of its own, which ends the run with [sim.ErrOutside]. A connection on which a
-// task waits for a message must not be used or closed by another task. A
-// subscription that is still open when its process ends stays until the store is
-// reset, as if the server listened on.
+// A later SUBSCRIBE or UNSUBSCRIBE on a connection is refused: its place among the
+// messages would be open. A subscription that is still open when its process ends stays
+// until the store is reset, as if the server listened on.
 //
 // # Streams
 //
@@ -79,14 +58,9 @@
 //
 // # Faults
 //
-// The store is [sim.Fallible]. A task gets the errors that it would get from the
-// network: a timeout for a lost request or a lost reply, and while the server is
-// down ECONNREFUSED, or io.EOF on a connection that was open. Retries are off.
-// go-redis drops the connection, and with it goes what the server keeps for it, at
-// the same moment; a real server notices that later, which only the reply to PUBLISH
-// can tell. In a plain pipeline the commands before the one that fails are executed,
-// those after it are not sent, and go-redis gives the error to all. A block
-// MULTI ... EXEC fails as a whole.
+// The store is [sim.Fallible]. With the connection that go-redis drops after a failure
+// goes what the server keeps for it, at the same moment; a real server notices that
+// later, which only the reply to PUBLISH can tell.
 //
 // When the server goes down the keys stay, and all connections break. A client
 // learns about that by the next request on the connection, even if the server is up
@@ -95,12 +69,8 @@
 // is alive before it uses one. With TLS it does not look; then the first request after
 // an outage can fail, which is a lost request here.
 //
-// A Receive that fails subscribes again, as go-redis does by itself, and the task has
-// to call Receive again, or Close, before it asks for anything else. A subscription to
-// channels of which one has failed is not refused a second time: it waits until the
-// server is up. A listener may so receive in a loop for ever, but what it would do on
-// further errors of the same outage is not explored. So it is with work that is
-// supervised: see [sim.Process.Persists].
+// A subscription that has failed is not refused a second time: it waits until the server
+// is up. So it is with work that is supervised: see [sim.Host].
 //
 // A key that expires or is evicted is deleted. EXEC fails if it was watched: with
 // Redis from 6.0.9 on, and with miniredis. Any message that waits in a queue can be

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // Faults. What the environment does to the content is a request as it is shown,
@@ -17,10 +18,6 @@ const (
 	leaveVerb = "leave" // those of a process that has crashed go away
 )
 
-// againPrefix begins a SUBSCRIBE to channels of which a subscription has failed, and
-// what a supervised task asks again after an outage.
-const againPrefix = "again "
-
 var _ sim.Fallible = (*Store)(nil)
 
 // Fails says whether a fault can strike a request: it has to travel to the server,
@@ -29,7 +26,7 @@ var _ sim.Fallible = (*Store)(nil)
 func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	switch kind {
 	case sim.LostRequest, sim.LostReply:
-		return req.Body != receiveBody && req.Body != closeBody && req.Body != busyBody
+		return req.Body != redisclient.Receive && req.Body != redisclient.Close && req.Body != redisclient.Busy
 	}
 	return kind == sim.Outage
 }
@@ -39,14 +36,14 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 // does for PubSub.Channel. A try while the server is down changes nothing at the
 // server, and a listener can be as slow as it likes, so it is taken to try when
 // that works. What it would do on a second error in a row is not explored. So it is
-// with what supervised work asks again: see [sim.Process.Persists].
-func (s *Store) Retries(req sim.Request) bool { return strings.HasPrefix(req.Body, againPrefix) }
+// with what supervised work asks again: see [sim.Host].
+func (s *Store) Retries(req sim.Request) bool { return req.Persists }
 
 // Cleanup closes the connection of the request, if that has a state: go-redis
 // never uses one again after a failure. A real server notices that late. Until then
 // it counts the connection in the reply to PUBLISH, and nothing else can tell.
 func (s *Store) Cleanup(_ sim.FaultKind, req sim.Request) (sim.Request, bool) {
-	return sim.Request{Store: s.name, Body: closeBody, Conn: req.Conn}, req.Conn != ""
+	return sim.Request{Store: s.name, Body: redisclient.Close, Conn: req.Conn}, req.Conn != ""
 }
 
 // Disconnect returns the request that takes away the connections of a process, or

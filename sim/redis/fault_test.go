@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -175,11 +176,11 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q, after %q", name, got, err, tt.want, trace)
 		}
 		wantConnections(t, s)
-		if clean := tt.want == "ok, ok w" || !strings.Contains(tt.want, "timeout") && !strings.Contains(tt.want, "refused") && !strings.Contains(tt.want, "EOF"); clean != (len(s.free) == 1) {
-			t.Errorf("%s: %d free clients", name, len(s.free))
+		if clean := tt.want == "ok, ok w" || !strings.Contains(tt.want, "timeout") && !strings.Contains(tt.want, "refused") && !strings.Contains(tt.want, "EOF"); clean != (s.clients.Stats().Free == 1) {
+			t.Errorf("%s: %d free clients", name, s.clients.Stats().Free)
 		}
-		if len(s.names.used) != 0 {
-			t.Errorf("%s: names %v", name, s.names.used)
+		if s.clients.Stats().Named != 0 {
+			t.Errorf("%s: %d processes with names", name, s.clients.Stats().Named)
 		}
 	}
 }
@@ -321,8 +322,8 @@ func TestIncidents(t *testing.T) {
 		{s.Disconnect(""), "down", ""},
 		{s.Disconnect("task-1"), "leave task-1", ""},
 	} {
-		if text, _ := s.Describe(tt.req, ""); text != tt.text {
-			t.Errorf("%q is described as %s", tt.req, text)
+		if text, _ := s.Describe(tt.req, sim.Reply{}); text != tt.text {
+			t.Errorf("%v is described as %s", tt.req, text)
 		}
 		if _, err := s.Execute(tt.req); err != nil {
 			t.Fatal(err)
@@ -351,7 +352,7 @@ func TestFails(t *testing.T) {
 		if got := s.Fails(kind, request("GET", "k")); got != travels {
 			t.Errorf("%s of GET: %v", kind, got)
 		}
-		for _, body := range []string{receiveBody, closeBody} {
+		for _, body := range []string{redisclient.Receive, redisclient.Close} {
 			if got := s.Fails(kind, sim.Request{Store: "cache", Body: body, Conn: "p#0"}); got != (kind == sim.Outage) {
 				t.Errorf("%s of %s: %v", kind, body, got)
 			}
@@ -383,7 +384,7 @@ func TestUnconfirmedAgain(t *testing.T) {
 			}
 			return "", tt.then(ctx, c, ps)
 		}), "1", "!outage", "!recovery")
-		if err := e.Step(0); errors.Is(err, errUnread) != tt.want || (err != nil) != tt.want {
+		if err := e.Step(0); errors.Is(err, redisclient.ErrUnread) != tt.want || (err != nil) != tt.want {
 			t.Errorf("%s: got %v", name, err)
 		}
 		e.Stop()

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // Messages follow https://redis.io/docs/latest/develop/pubsub: PUBLISH hands a
@@ -18,22 +19,15 @@ type message struct{ channel, payload string }
 
 // String returns what the server sends.
 func (m message) String() string {
-	b := appendBulk([]byte("*3\r\n"), "message")
-	return string(appendBulk(appendBulk(b, m.channel), m.payload))
+	b := redisclient.AppendBulk([]byte("*3\r\n"), "message")
+	return string(redisclient.AppendBulk(redisclient.AppendBulk(b, m.channel), m.payload))
 }
 
 // confirmation returns what the server sends to confirm SUBSCRIBE to a channel,
 // the count-th of the connection.
 func confirmation(channel string, count int) string {
-	b := appendBulk(appendBulk([]byte("*3\r\n"), "subscribe"), channel)
+	b := redisclient.AppendBulk(redisclient.AppendBulk([]byte("*3\r\n"), "subscribe"), channel)
 	return string(b) + ":" + strconv.Itoa(count) + "\r\n"
-}
-
-func appendBulk(b []byte, s string) []byte {
-	b = strconv.AppendInt(append(b, '$'), int64(len(s)), 10)
-	b = append(b, "\r\n"...)
-	b = append(b, s...)
-	return append(b, "\r\n"...)
 }
 
 // subscribe executes SUBSCRIBE on a connection that has no state yet. The reply is
@@ -68,11 +62,11 @@ func (s *Store) publish(channel, payload string) (n int) {
 func (s *Store) receive(name string) (sim.Reply, error) {
 	c := s.connections[name]
 	if c == nil || len(c.queue) == 0 {
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	}
 	m := c.queue[0]
 	c.queue = c.queue[1:]
-	return sim.Reply(m.String()), nil
+	return sim.Reply{Body: m.String()}, nil
 }
 
 // appendConnections appends the items of connections, in the order of their names.

@@ -2,16 +2,15 @@ package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -76,7 +75,7 @@ func do(t testing.TB, s *Store, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(reply)
+	return reply.Body
 }
 
 func request(args ...string) sim.Request { return sim.Request{Store: "cache", Body: encode(args...)} }
@@ -221,51 +220,6 @@ func TestLargeWrites(t *testing.T) {
 		}
 		if v, _ := content(t, s).Lookup("k19"); v != big+"19" {
 			t.Errorf("%s: last key is not there", tt.name)
-		}
-	}
-}
-
-// Whatever the pieces in which requests are written, they are the same.
-func TestSplitWrites(t *testing.T) {
-	s := newStore(t)
-	all := encode("SET", "a", "1\r\n") + encode("multi") + encode("INCR", "n") + encode("EXEC") + encode("GET", "a")
-	want := []string{encode("SET", "a", "1\r\n"), encode("multi") + encode("INCR", "n") + encode("EXEC"), encode("GET", "a")}
-	replies := "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n$3\r\n1\r\n\r\n"
-	for size := 1; size <= len(all); size++ {
-		sys := &sim.System{Stores: []sim.Store{s}, Programs: []sim.Program{{Name: "p", New: func(p *sim.Process) []sim.Task {
-			c := &conn{client: &client{store: "cache"}}
-			c.client.proc.Store(p)
-			return []sim.Task{func(context.Context) (string, error) {
-				for rest := all; rest != ""; {
-					n := min(size, len(rest))
-					if _, err := c.Write([]byte(rest[:n])); err != nil {
-						return "", err
-					}
-					rest = rest[n:]
-				}
-				b := make([]byte, 1000)
-				n, err := c.Read(b)
-				return string(b[:n]), err
-			}}
-		}}}}
-		e, err := sys.Start()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for {
-			req, ok := e.Pending(0)
-			if !ok {
-				break
-			}
-			got = append(got, req.Body)
-			if err := e.Step(0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		v, _ := e.View()
-		if !reflect.DeepEqual(got, want) || v.Results[0] != replies {
-			t.Fatalf("size %d: got %q, %q", size, got, v.Results[0])
 		}
 	}
 }
@@ -447,14 +401,14 @@ func TestDescribe(t *testing.T) {
 		{encode("SUBSCRIBE", "a"), "", "SUBSCRIBE a", ""},
 		{encode("SUBSCRIBE", "a", "b"), confirmation("a", 1) + confirmation("b", 2),
 			"SUBSCRIBE a b", "subscribe a 1; subscribe b 2"},
-		{receiveBody, message{"invalidate", "1"}.String(), "receive", "message invalidate 1"},
-		{receiveBody, message{"a b", "[1]"}.String(), "receive", "message 'a b' [1]"},
-		{closeBody, "", "close", ""},
+		{redisclient.Receive, message{"invalidate", "1"}.String(), "receive", "message invalidate 1"},
+		{redisclient.Receive, message{"a b", "[1]"}.String(), "receive", "message 'a b' [1]"},
+		{redisclient.Close, "", "close", ""},
 		{"rubbish", "", `"rubbish"`, ""},
 		{encode("PING"), "rubbish", "PING", `"rubbish"`},
 	}
 	for _, tt := range tests {
-		req, reply := s.Describe(sim.Request{Store: "cache", Body: tt.body}, sim.Reply(tt.reply))
+		req, reply := s.Describe(sim.Request{Store: "cache", Body: tt.body}, sim.Reply{Body: tt.reply})
 		if req != tt.wantReq || reply != tt.wantReply {
 			t.Errorf("got %s -> %s, want %s -> %s", req, reply, tt.wantReq, tt.wantReply)
 		}
@@ -526,7 +480,7 @@ func TestAbandoned(t *testing.T) {
 				break
 			}
 		}
-		if n := len(s.free); n != 1 {
+		if n := s.clients.Stats().Free; n != 1 {
 			t.Errorf("round %d: %d free clients, want the one of the task that ended", round, n)
 		}
 	}
@@ -543,123 +497,6 @@ func TestAbandoned(t *testing.T) {
 	}
 	buf := make([]byte, 1<<16)
 	t.Errorf("%d goroutines before, %d after:\n%s", before, after, buf[:runtime.Stack(buf, true)])
-}
-
-type countingHook struct{ n *int }
-
-func (h countingHook) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (h countingHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
-func (h countingHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		*h.n++
-		return next(ctx, cmd)
-	}
-}
-
-// What a task does to its client does not reach the next one.
-func TestReuse(t *testing.T) {
-	get := func(ctx context.Context, c *redis.Client) (string, error) {
-		if err := c.Get(ctx, "a").Err(); err != redis.Nil {
-			return "", err
-		}
-		return "", nil
-	}
-	calls := 0
-	for _, tt := range []struct {
-		name string
-		free int
-		task task
-	}{
-		{"plain", 1, get},
-		{"hook", 1, func(ctx context.Context, c *redis.Client) (string, error) {
-			c.AddHook(countingHook{&calls})
-			return get(ctx, c)
-		}},
-		{"unused", 0, func(context.Context, *redis.Client) (string, error) { return "", nil }},
-		{"closed", 0, func(ctx context.Context, c *redis.Client) (string, error) { return "", c.Close() }},
-		{"used and closed", 0, func(ctx context.Context, c *redis.Client) (string, error) {
-			get(ctx, c)
-			return "", c.Close()
-		}},
-		{"connection not returned", 0, func(ctx context.Context, c *redis.Client) (string, error) {
-			return "", c.Conn().Set(ctx, "b", "1", 0).Err()
-		}},
-	} {
-		s := newStore(t)
-		if _, _, err := run(s, get); err != nil {
-			t.Fatal(err)
-		}
-		if tt.name == "unused" {
-			s.free = nil
-		}
-		if _, _, err := run(s, tt.task); err != nil {
-			t.Fatalf("%s: %v", tt.name, err)
-		}
-		if len(s.free) != tt.free {
-			t.Errorf("%s: %d free clients, want %d", tt.name, len(s.free), tt.free)
-		}
-		before := calls
-		if trace, _, err := run(s, get); err != nil || len(trace) != 1 || calls != before {
-			t.Errorf("%s: the next client: %q, %v, %d calls of a hook", tt.name, trace, err, calls-before)
-		}
-	}
-	if calls != 1 {
-		t.Errorf("the hook was called %d times, want 1", calls)
-	}
-}
-
-func TestOutside(t *testing.T) {
-	s := newStore(t)
-	for name, task := range map[string]task{
-		"goroutine": func(ctx context.Context, c *redis.Client) (string, error) {
-			var wg sync.WaitGroup
-			wg.Go(func() {
-				if err := c.Get(ctx, "a").Err(); !errors.Is(err, sim.ErrOutside) {
-					t.Errorf("the goroutine got %v", err)
-				}
-			})
-			wg.Wait()
-			return "", c.Set(ctx, "a", "1", 0).Err()
-		},
-		"a reader that comes before any request": func(ctx context.Context, c *redis.Client) (string, error) {
-			conn, err := c.Options().Dialer(ctx, "tcp", "127.0.0.1:6379")
-			if err != nil {
-				return "", err
-			}
-			defer conn.Close()
-			read := make(chan error)
-			go func() { _, err := conn.Read(make([]byte, 1)); read <- err }()
-			if err := <-read; !errors.Is(err, sim.ErrOutside) {
-				t.Errorf("the reader got %v", err)
-			}
-			return "", nil
-		},
-		"autopipeline": func(ctx context.Context, c *redis.Client) (string, error) {
-			ap, err := c.AutoPipeline()
-			if err != nil {
-				return "", err
-			}
-			defer ap.Close()
-			ap.Get(ctx, "a")
-			return "", nil
-		},
-	} {
-		if _, _, err := run(s, task); !errors.Is(err, sim.ErrOutside) {
-			t.Errorf("%s: got %v, want %v", name, err, sim.ErrOutside)
-		}
-	}
-	if len(s.free) != 0 {
-		t.Errorf("%d free clients", len(s.free))
-	}
-}
-
-func TestReadWithoutRequest(t *testing.T) {
-	c := &conn{client: &client{store: "cache"}}
-	if _, err := c.Read(make([]byte, 1)); err != errNoRequest {
-		t.Errorf("got %v", err)
-	}
 }
 
 func BenchmarkProcess(b *testing.B) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // Commands over two keys that reach every type and most corners of miniredis.
@@ -69,7 +70,7 @@ func sameContentSameReplies(t *testing.T, lines []string, rounds, length int, se
 			before := c.Key()
 			i := rng.Intn(len(cmds))
 			reply, err := s.Execute(request(cmds[i]...))
-			got := string(reply)
+			got := reply.Body
 			if err == sim.ErrBlocked {
 				got = "blocked"
 			} else if err != nil { // miniredis answers XLEN of a wrong type twice
@@ -103,7 +104,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	on := func(conn string, cmds ...string) (reqs []sim.Request) {
 		for _, cmd := range cmds {
 			body := cmd
-			if cmd != receiveBody && cmd != closeBody {
+			if cmd != redisclient.Receive && cmd != redisclient.Close {
 				body = ""
 				for _, c := range strings.Split(cmd, ";") {
 					body += encode(strings.Fields(c)...)
@@ -121,7 +122,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 		state = append(state, on(conn, "WATCH a", "WATCH a b", "WATCH b", "UNWATCH", "MULTI;INCR a;EXEC", "MULTI;GET a;PUBLISH c 3;EXEC")...)
 	}
 	for _, conn := range []string{"p#1", "q#1"} {
-		state = append(state, on(conn, "SUBSCRIBE c", "SUBSCRIBE d c", receiveBody, receiveBody, closeBody)...)
+		state = append(state, on(conn, "SUBSCRIBE c", "SUBSCRIBE d c", redisclient.Receive, redisclient.Receive, redisclient.Close)...)
 	}
 	state = append(state, on("", "PUBLISH c 1", "PUBLISH d 2", "EVAL return(redis.call('PUBLISH','c',2)) 0")...)
 
@@ -159,10 +160,10 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 				req = strikes[rng.Intn(len(strikes))]
 				faults++
 			}
-			name, _ := s.Describe(req, "")
+			name, _ := s.Describe(req, sim.Reply{})
 			path = append(path, req.Conn+" "+name)
 			reply, err := s.Execute(req)
-			got := string(reply)
+			got := reply.Body
 			if err == sim.ErrBlocked {
 				got = "blocked"
 			} else if err != nil {

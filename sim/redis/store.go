@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
+	"github.com/redis/go-redis/v9"
 )
 
 // Epoch is the time at which the clock of a store stands: what TIME answers and
@@ -43,11 +45,7 @@ type Store struct {
 
 	connections map[string]*connection // those with a state, by name
 
-	names names
-	free  []*client
-
-	isolated map[*sim.Isolation]*[]*client // free in an isolation
-	closed   bool
+	clients *redisclient.Clients
 
 	timed bool // see SetTimed
 }
@@ -57,8 +55,7 @@ var _ sim.Store = (*Store)(nil)
 // NewStore returns a store in its initial content. It fails if a command of the
 // setup is refused or answers with an error.
 func NewStore(name string, opts Options) (*Store, error) {
-	s := &Store{name: name, scripts: make(map[string]string), redis: miniredis.NewMiniRedis(), connections: make(map[string]*connection)}
-	s.names.used = make(map[*sim.Process][]bool)
+	s := &Store{name: name, scripts: make(map[string]string), redis: miniredis.NewMiniRedis(), connections: make(map[string]*connection), clients: redisclient.New(name)}
 	// The first connection starts the server, without a listener.
 	c, err := s.redis.Dial()
 	if err != nil {
@@ -94,7 +91,7 @@ func (s *Store) load(setup [][]string) error {
 		switch {
 		case len(args) == 0:
 			return errors.New("setup: a command is empty")
-		case len(args) == 3 && is(args[0], "SCRIPT") && is(args[1], "LOAD"):
+		case len(args) == 3 && redisclient.Is(args[0], "SCRIPT") && redisclient.Is(args[1], "LOAD"):
 			reply, err := s.prepare(args)
 			if err != nil {
 				return err
@@ -125,14 +122,13 @@ func (s *Store) prepare(args []string) (reply string, err error) {
 // Name returns the name of the store.
 func (s *Store) Name() string { return s.name }
 
+// Client returns a client of the store for the tasks of a process: see [redisclient.Clients].
+func (s *Store) Client(p *sim.Process) *redis.Client { return s.clients.For(p) }
+
 // Close frees the clients that are kept for later processes and ends the
 // server. The store must not be used afterwards, except by clients.
 func (s *Store) Close() error {
-	s.closed = true
-	for _, c := range s.free {
-		c.base.Close()
-	}
-	s.free = nil
+	s.clients.Close()
 	s.redis.Close()
 	return nil
 }
@@ -158,38 +154,38 @@ func (s *Store) Reset() error {
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 	c := s.connections[req.Conn]
 	switch {
-	case req.Body == busyBody:
-		return "", errBusy
+	case req.Body == redisclient.Busy:
+		return sim.Reply{}, redisclient.ErrBusy
 	case strings.HasPrefix(req.Body, tickBody):
-		return "", s.tick(req.Body)
-	case req.Body == closeBody && req.Conn != "":
+		return sim.Reply{}, s.tick(req.Body)
+	case req.Body == redisclient.Close && req.Conn != "":
 		delete(s.connections, req.Conn)
-		return "", nil
+		return sim.Reply{}, nil
 	case c != nil && c.broken:
 		delete(s.connections, req.Conn)
-		return sim.Failure(sim.Outage), nil
-	case req.Body == receiveBody && req.Conn != "":
+		return sim.Reply{Fault: sim.Outage}, nil
+	case req.Body == redisclient.Receive && req.Conn != "":
 		return s.receive(req.Conn)
 	}
 	if ok, err := s.environment(req); ok {
-		return "", err
+		return sim.Reply{}, err
 	}
-	if body, ok := strings.CutPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix); ok {
-		return s.await(func() (sim.Reply, error) { return s.command(sim.Request{Body: body, Conn: req.Conn}) })
+	if req.Awaits {
+		return s.await(req)
 	}
 	return s.command(req)
 }
 
 // command executes a request of a task that is one or more commands.
 func (s *Store) command(req sim.Request) (sim.Reply, error) {
-	cmds, err := commands(strings.TrimPrefix(req.Body, againPrefix))
+	cmds, err := redisclient.Commands(req.Body)
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
 	for i, args := range cmds {
-		if opens, closes := is(args[0], "MULTI"), is(args[0], "EXEC"); opens != (len(cmds) > 1 && i == 0) ||
-			closes != (len(cmds) > 1 && i == len(cmds)-1) || is(args[0], "DISCARD") {
-			return "", fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
+		if opens, closes := redisclient.Is(args[0], "MULTI"), redisclient.Is(args[0], "EXEC"); opens != (len(cmds) > 1 && i == 0) ||
+			closes != (len(cmds) > 1 && i == len(cmds)-1) || redisclient.Is(args[0], "DISCARD") {
+			return sim.Reply{}, fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
 	blocks := false
@@ -197,18 +193,18 @@ func (s *Store) command(req sim.Request) (sim.Reply, error) {
 		cmds[0], blocks = withoutBlock(cmds[0])
 	}
 	var reply string
-	if req.Conn != "" || verbOf(cmds[0][0]) == unwatch {
+	if req.Conn != "" || redisclient.VerbOf(cmds[0][0]) == redisclient.Unwatch {
 		reply, err = s.runOn(req.Conn, cmds)
 	} else {
 		reply, err = s.run(s.peer, cmds)
 	}
 	if blocks && reply == null {
-		return "", sim.ErrBlocked
+		return sim.Reply{}, sim.ErrBlocked
 	}
 	if err == nil && len(s.connections) > 0 {
 		err = s.probe()
 	}
-	return sim.Reply(reply), err
+	return sim.Reply{Body: reply}, err
 }
 
 // run executes commands on a connection and returns their replies.
@@ -223,13 +219,13 @@ func (s *Store) run(peer *server.Peer, cmds [][]string) (replies string, err err
 	s.reply.Reset()
 	s.refused = nil
 	for _, args := range cmds {
-		if len(args) > 1 && (is(args[0], "EVALSHA") || is(args[0], "EVALSHA_RO")) {
+		if len(args) > 1 && (redisclient.Is(args[0], "EVALSHA") || redisclient.Is(args[0], "EVALSHA_RO")) {
 			args[1] = strings.ToLower(args[1])
 			if _, ok := s.scripts[args[1]]; !ok {
 				args[1] = "" // miniredis may know it from an EVAL
 			}
 		}
-		if len(cmds) > 1 && len(args) == 3 && is(args[0], "PUBLISH") {
+		if len(cmds) > 1 && len(args) == 3 && redisclient.Is(args[0], "PUBLISH") {
 			// The hook sees a command when it is queued, but those of a script
 			// when they are executed.
 			args = []string{"EVAL", "return redis.call('PUBLISH', ARGV[1], ARGV[2])", "0", args[1], args[2]}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/alicebob/miniredis/v2/proto"
+
+	"quiesce/sim/redisclient"
 )
 
 // Streams follow https://redis.io/docs/latest/develop/data-types/streams. They are
@@ -74,11 +76,11 @@ func blockAt(cmd string, args []string) int {
 		switch {
 		case i+1 >= len(args):
 			return -1
-		case is(args[i], "BLOCK"):
+		case redisclient.Is(args[i], "BLOCK"):
 			return i
-		case is(args[i], "COUNT"):
+		case redisclient.Is(args[i], "COUNT"):
 			i += 2
-		case is(args[i], "NOACK"):
+		case redisclient.Is(args[i], "NOACK"):
 			i++
 		default:
 			return -1

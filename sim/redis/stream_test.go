@@ -286,7 +286,7 @@ func TestDescribeStreams(t *testing.T) {
 		{"XRANGE events - +", "-ERR no\r\n", "XRANGE events - +", "error: ERR no"},
 		{"XACK events relay 5-1", ":1\r\n", "XACK events relay 5-1", "1"},
 	} {
-		req, reply := s.Describe(request(strings.Fields(tt.cmd)...), sim.Reply(tt.reply))
+		req, reply := s.Describe(request(strings.Fields(tt.cmd)...), sim.Reply{Body: tt.reply})
 		if req != tt.wantReq || reply != tt.wantReply {
 			t.Errorf("got %s -> %s, want %s -> %s", req, reply, tt.wantReq, tt.wantReply)
 		}
@@ -332,7 +332,7 @@ func TestStreamsReplay(t *testing.T) {
 			if err != nil && err != sim.ErrBlocked {
 				t.Fatal(err)
 			}
-			replies = append(replies, fmt.Sprint(string(reply), err))
+			replies = append(replies, fmt.Sprint(reply.Body, err))
 			if look {
 				if _, err := s.Content(); err != nil {
 					t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 )
 
 // tickBody is what the request begins with that lets time pass.
@@ -32,10 +33,10 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 // Waits says whether the request waits for a message, for an entry of a stream, or by
 // [Await].
 func (s *Store) Waits(req sim.Request) sim.Wait {
-	if req.Body == receiveBody || strings.HasPrefix(strings.TrimPrefix(req.Body, againPrefix), awaitPrefix) {
+	if req.Body == redisclient.Receive || req.Awaits {
 		return sim.ForNews
 	}
-	cmds, err := commands(req.Body)
+	cmds, err := redisclient.Commands(req.Body)
 	if err != nil || len(cmds) != 1 {
 		return sim.NoWait
 	}

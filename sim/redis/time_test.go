@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -201,7 +202,7 @@ func TestTTLs(t *testing.T) {
 				t.Fatalf("%s: %s: %v", name, command, err)
 			}
 			text := ""
-			if reply != "" {
+			if reply.Body != "" {
 				_, text = s.Describe(req, reply)
 			}
 			if got := shown(t, s); got != strings.TrimSpace(want) || text != strings.TrimSpace(wantReply) {
@@ -351,13 +352,15 @@ func TestWaits(t *testing.T) {
 		req  sim.Request
 		want sim.Wait
 	}{
-		{sim.Request{Store: "cache", Body: receiveBody, Conn: "task-1#0"}, sim.ForNews},
+		{sim.Request{Store: "cache", Body: redisclient.Receive, Conn: "task-1#0"}, sim.ForNews},
 		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), sim.ForNews},
 		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), sim.ForNews},
+		{sim.Request{Store: "cache", Body: request("XREAD", "BLOCK", "0", "STREAMS", "s", "0").Body, Persists: true}, sim.ForNews},
+		{sim.Request{Store: "cache", Body: request("GET", "k").Body, Awaits: true}, sim.ForNews},
 		{request("XREAD", "STREAMS", "s", "0"), sim.NoWait},
 		{request("GET", "k"), sim.NoWait},
 		{request("SET", "k", "v", "NX", "PX", "1000"), sim.NoWait},
-		{sim.Request{Store: "cache", Body: closeBody, Conn: "task-1#0"}, sim.NoWait},
+		{sim.Request{Store: "cache", Body: redisclient.Close, Conn: "task-1#0"}, sim.NoWait},
 	} {
 		if got := s.Waits(tt.req); got != tt.want {
 			t.Errorf("%q: %v", tt.req.Body, got)
@@ -379,7 +382,7 @@ func TestTicksUntimed(t *testing.T) {
 		pass(t, s, -time.Microsecond)
 	}
 	for command, want := range map[string]string{"TTL": ":9\r\n", "PTTL": ":9000\r\n"} {
-		if got, err := s.Execute(request(command, "k")); err != nil || string(got) != want {
+		if got, err := s.Execute(request(command, "k")); err != nil || got.Body != want {
 			t.Errorf("%s answers %q, %v, want %q", command, got, err, want)
 		}
 	}

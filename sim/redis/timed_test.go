@@ -13,6 +13,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
+var anything = sim.Property{Name: "anything", Violation: func(sim.View) string { return "" }}
+
 // A lock whose owner never gives it back is there for its TTL only: whoever waits for it
 // has it then, also if there is nobody else for whom time would pass. Without a TTL that
 // is a deadlock.

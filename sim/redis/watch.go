@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"quiesce/sim"
+	"quiesce/sim/redisclient"
 
 	"github.com/alicebob/miniredis/v2/server"
 )
@@ -47,28 +48,28 @@ func (s *Store) watched() bool {
 // state, or gets one.
 func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 	c := s.connections[name]
-	verb := verbOf(cmds[0][0])
+	verb := redisclient.VerbOf(cmds[0][0])
 	if len(cmds) > 1 {
-		verb = exec
+		verb = redisclient.Exec
 	}
 	switch {
 	case c != nil && c.peer == nil:
 		command := strings.ToUpper(cmds[0][0])
 		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed%s", command, insteadOf[command])
-	case verb == subscribe && c != nil:
+	case verb == redisclient.Subscribe && c != nil:
 		return "", errors.New("quiesce: SUBSCRIBE is not supported on a connection that watches keys")
-	case verb == subscribe:
+	case verb == redisclient.Subscribe:
 		return s.subscribe(name, cmds[0][1:]), nil
-	case verb == watch:
+	case verb == redisclient.Watch:
 		return s.watch(name, cmds[0])
-	case verb == unwatch:
+	case verb == redisclient.Unwatch:
 		s.watcher = s.peer // the others are dropped as a whole
 		defer func() { s.watcher = nil }()
 		if reply, err = s.run(s.peer, cmds); err == nil && reply[0] != '-' {
 			delete(s.connections, name)
 		}
 		return reply, err
-	case verb == exec && c != nil:
+	case verb == redisclient.Exec && c != nil:
 		return s.execOn(name, c, cmds)
 	}
 	return s.run(s.peer, cmds)

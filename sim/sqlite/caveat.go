@@ -9,6 +9,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 // What a pass on SQLite does not cover of PostgreSQL and MySQL, if it has happened, in
@@ -33,27 +35,27 @@ func (s *Store) Caveats(exchanges []sim.Exchange) []string {
 	// Connections, by what happened in a transaction on them.
 	late, reads, inserted := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range exchanges {
-		c, err := decodeCall(e.Request.Body)
+		c, err := sqlclient.ParseCall(e.Request.Body)
 		if err != nil {
 			continue // of the environment
 		}
-		verb := shapeOf(c.sql).verb
+		verb := sqltext.ShapeOf(c.SQL).Verb
 		switch conn := e.Request.Conn; {
 		case e.Blocked:
-			found[waits] = found[waits] || c.mode != modeAwait
+			found[waits] = found[waits] || !e.Request.Awaits
 			continue
-		case c.mode == modeBegin:
-			b, err := c.beginning()
-			late[conn] = late[conn] || err == nil && !b.immediate
+		case c.Kind == sqlclient.Begin:
+			b, err := c.Beginning()
+			late[conn] = late[conn] || err == nil && !b.Immediate
 		case conn != "" && verb == "SELECT":
 			reads[conn] = true
 		case conn != "" && verb == "INSERT":
 			inserted[conn] = true
 		}
 		found[tellsLocked] = found[tellsLocked] || overtaken(e.Reply)
-		found[selects] = found[selects] || writes(verb) && hasWord(c.sql, "SELECT")
+		found[selects] = found[selects] || sqltext.Writes(verb) && hasWord(c.SQL, "SELECT")
 		found[draws] = found[draws] || s.drawsID(c)
-		found[clocked] = found[clocked] || looksAtTime(c.sql)
+		found[clocked] = found[clocked] || looksAtTime(c.SQL)
 	}
 	for conn := range reads {
 		// A transaction that began with the lock sees the newest rows up to its end.
@@ -65,16 +67,17 @@ func (s *Store) Caveats(exchanges []sim.Exchange) []string {
 
 // overtaken says whether a reply is that somebody else has committed first.
 func overtaken(reply sim.Reply) bool {
-	r := reader{rest: string(reply)}
+	r := sqlclient.Read(reply.Body, cause)
 	var err error
-	switch r.byte() {
-	case modeError:
-		err = r.error()
-	case modeQuery:
-		names, _ := r.columns()
+	switch r.Kind() {
+	case sqlclient.Failed:
+		err = r.Err()
+	case sqlclient.Query:
+		var names []string
+		names, _, err = r.Columns()
 		row := make([]driver.Value, len(names))
-		for more := true; more; {
-			more, err = r.row(row)
+		for more := err == nil; more; {
+			more, err = r.Row(row)
 		}
 	}
 	var e sqlite3.Error
@@ -83,14 +86,14 @@ func overtaken(reply sim.Reply) bool {
 
 // words returns the tokens of a statement that are not white space; words in upper
 // case.
-func words(sql string) (all []token) {
+func words(sql string) (all []sqltext.Token) {
 	for len(sql) > 0 {
-		t := next(sql)
-		sql = sql[len(t.text):]
-		if t.kind == word {
-			t.text = strings.ToUpper(t.text)
+		t := sqltext.Next(sql)
+		sql = sql[len(t.Text):]
+		if t.Kind == sqltext.Word {
+			t.Text = strings.ToUpper(t.Text)
 		}
-		if t.kind != space {
+		if t.Kind != sqltext.Space {
 			all = append(all, t)
 		}
 	}
@@ -98,50 +101,52 @@ func words(sql string) (all []token) {
 }
 
 // hasWord says whether a statement has a word, in upper case, outside of quotes.
-func hasWord(sql, upper string) bool { return slices.Contains(words(sql), token{word, upper}) }
+func hasWord(sql, upper string) bool {
+	return slices.Contains(words(sql), sqltext.Token{Kind: sqltext.Word, Text: upper})
+}
 
 // drawsID says whether a statement inserts a row and leaves it to the database to give
 // it an id, or may do so.
-func (s *Store) drawsID(c call) bool {
-	all := words(c.sql)
-	into := slices.Index(all, token{word, "INTO"})
-	if !inserts(shapeOf(c.sql).verb) || into < 0 {
+func (s *Store) drawsID(c sqlclient.Call) bool {
+	all := words(c.SQL)
+	into := slices.Index(all, sqltext.Token{Kind: sqltext.Word, Text: "INTO"})
+	if !sqltext.Inserts(sqltext.ShapeOf(c.SQL).Verb) || into < 0 {
 		return false
 	}
 	rest := all[into+1:]
-	if len(rest) > 1 && rest[1].text == "." { // main
+	if len(rest) > 1 && rest[1].Text == "." { // main
 		rest = rest[2:]
 	}
 	if len(rest) == 0 {
 		return false
 	}
-	name := rest[0].name()
+	name := nameOf(rest[0])
 	i := slices.IndexFunc(s.schema.tables, func(t *table) bool { return strings.EqualFold(t.prefix, string(appendKey(nil, name))+"/") })
 	if i < 0 || s.schema.tables[i].alias == "" {
 		return false
 	}
-	if rest = rest[1:]; len(rest) > 1 && rest[0].text == "AS" {
+	if rest = rest[1:]; len(rest) > 1 && rest[0].Text == "AS" {
 		rest = rest[2:]
 	}
-	if len(rest) == 0 || rest[0].text != "(" {
-		null := slices.ContainsFunc(c.args, func(a driver.NamedValue) bool { return a.Value == nil })
-		return null || hasWord(c.sql, "NULL") || hasWord(c.sql, "DEFAULT")
+	if len(rest) == 0 || rest[0].Text != "(" {
+		null := slices.ContainsFunc(c.Args, func(a driver.NamedValue) bool { return a.Value == nil })
+		return null || hasWord(c.SQL, "NULL") || hasWord(c.SQL, "DEFAULT")
 	}
 	for _, t := range rest[1:] {
 		switch {
-		case t.text == ")":
+		case t.Text == ")":
 			return true
-		case strings.EqualFold(quoteName(t.name()), s.schema.tables[i].alias):
+		case strings.EqualFold(quoteName(nameOf(t)), s.schema.tables[i].alias):
 			return false
 		}
 	}
 	return false
 }
 
-// name returns the name that a token is, without quotes.
-func (t token) name() string {
-	if t.kind != quoted {
-		return t.text
+// nameOf returns the name that a token is, without quotes.
+func nameOf(t sqltext.Token) string {
+	if t.Kind != sqltext.Quoted {
+		return t.Text
 	}
-	return strings.Trim(t.text, "'\"`[]")
+	return strings.Trim(t.Text, "'\"`[]")
 }

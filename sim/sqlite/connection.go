@@ -3,13 +3,14 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"encoding/binary"
 	"errors"
 	"io"
 
 	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 // A connection is one to the real database, with the statements that are
@@ -26,10 +27,10 @@ type connection struct {
 // A statement is SQL text, prepared.
 type statement struct {
 	*sqlite3.SQLiteStmt
-	shape
-	reads   bool // does not change the content
-	touches bool // reads or writes the database
-	header  string
+	sqltext.Shape
+	reads   bool           // does not change the content
+	touches bool           // reads or writes the database
+	header  string         // of the reply to a query
 	row     []driver.Value // one for each column
 }
 
@@ -171,26 +172,26 @@ func (s *Store) statement(c *connection, sql string) (*statement, error) {
 	if st := c.stmts[sql]; st != nil {
 		return st, nil
 	}
-	sh := shapeOf(sql)
-	if sh.many {
+	sh := sqltext.ShapeOf(sql)
+	if sh.Many {
 		return nil, s.refuse(noMany)
 	}
-	if why, refused := refusedVerbs[sh.verb]; refused {
+	if why, refused := refusedVerbs[sh.Verb]; refused {
 		if why == noTransactions && s.mode != InMemory {
 			why = noBegin
 		}
 		return nil, s.refuse(why)
 	}
-	if s.mode != InMemory && defines(sh.verb) {
+	if s.mode != InMemory && sqltext.Defines(sh.Verb) {
 		return nil, s.refuse(noDefinition)
 	}
-	s.defining, s.touched = defines(sh.verb), false
+	s.defining, s.touched = sqltext.Defines(sh.Verb), false
 	prepared, err := c.Prepare(sql)
 	s.defining = false
 	if err != nil {
 		return nil, err
 	}
-	st := &statement{SQLiteStmt: prepared.(*sqlite3.SQLiteStmt), shape: sh, touches: s.touched}
+	st := &statement{SQLiteStmt: prepared.(*sqlite3.SQLiteStmt), Shape: sh, touches: s.touched}
 	st.reads = st.Readonly()
 
 	// Query binds; the statement is not executed before the first row is read.
@@ -200,12 +201,11 @@ func (s *Store) statement(c *connection, sql string) (*statement, error) {
 	}
 	rows := dr.(*sqlite3.SQLiteRows)
 	cols := rows.Columns()
-	b := binary.AppendUvarint(nil, uint64(len(cols)))
-	for i, name := range cols {
-		b = appendString(b, name)
-		b = appendString(b, rows.ColumnTypeDatabaseTypeName(i))
+	types := make([]string, len(cols))
+	for i := range cols {
+		types[i] = rows.ColumnTypeDatabaseTypeName(i)
 	}
-	st.header, st.row = string(b), make([]driver.Value, len(cols))
+	st.header, st.row = string(sqlclient.AppendColumns(nil, cols, types)), make([]driver.Value, len(cols))
 	if err := rows.Close(); err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (s *Store) statement(c *connection, sql string) (*statement, error) {
 
 // query executes a statement and returns its reply and the number of its rows.
 func (c *connection) query(st *statement, args []driver.NamedValue) (reply []byte, n int64, err error) {
-	if inserts(st.verb) {
+	if sqltext.Inserts(st.Verb) {
 		c.marked = false
 	}
 	rows, err := st.QueryContext(context.Background(), args)
@@ -228,19 +228,16 @@ func (c *connection) query(st *statement, args []driver.NamedValue) (reply []byt
 		return appendError(nil, err), 0, err
 	}
 	defer rows.Close()
-	reply = append(append(make([]byte, 0, 64), modeQuery), st.header...)
+	reply = append(make([]byte, 0, 64), st.header...)
 	for ; ; n++ {
 		switch err := rows.Next(st.row); {
 		case err == io.EOF:
-			return append(reply, endMark), n, nil
+			return sqlclient.AppendEnd(reply), n, nil
 		case err != nil:
 			return appendError(reply, err), n, err
 		}
-		reply = append(reply, rowMark)
-		for _, v := range st.row {
-			if reply, err = appendValue(reply, v); err != nil {
-				return nil, n, err
-			}
+		if reply, err = sqlclient.AppendRow(reply, st.row); err != nil {
+			return nil, n, err
 		}
 	}
 }
@@ -251,9 +248,9 @@ func (s *Store) exec(c *connection, st *statement, args []driver.NamedValue) ([]
 		if _, _, err := c.query(st, args); err != nil {
 			return appendError(nil, err), err
 		}
-		return appendResult(nil, result{}), nil
+		return sqlclient.AppendResult(nil, sqlclient.Result{}), nil
 	}
-	inserting := inserts(st.verb)
+	inserting := sqltext.Inserts(st.Verb)
 	if inserting && !c.marked && !c.readOnly {
 		s.guard = private
 		_, err := c.run(markSQL)
@@ -264,15 +261,15 @@ func (s *Store) exec(c *connection, st *statement, args []driver.NamedValue) ([]
 		c.marked = true
 	}
 
-	var res result
+	var res sqlclient.Result
 	if len(st.row) == 0 {
 		r, err := st.ExecContext(context.Background(), args)
 		if err != nil {
 			c.marked = false
 			return appendError(nil, err), err
 		}
-		res.id, _ = r.LastInsertId()
-		res.changes, _ = r.RowsAffected()
+		res.ID, _ = r.LastInsertId()
+		res.Changes, _ = r.RowsAffected()
 	} else {
 		// A RETURNING clause has a row for every row changed, and the counters of
 		// SQLite are set only when it has returned them all.
@@ -284,18 +281,18 @@ func (s *Store) exec(c *connection, st *statement, args []driver.NamedValue) ([]
 		if err != nil {
 			return nil, err
 		}
-		res.id, _ = r.LastInsertId()
-		res.changes = n
+		res.ID, _ = r.LastInsertId()
+		res.Changes = n
 	}
 	if inserting {
-		c.marked = res.id == 0
+		c.marked = res.ID == 0
 	} else {
-		res.id = 0
+		res.ID = 0
 	}
-	if !writes(st.verb) {
-		res.changes = 0
+	if !sqltext.Writes(st.Verb) {
+		res.Changes = 0
 	}
-	return appendResult(nil, res), nil
+	return sqlclient.AppendResult(nil, res), nil
 }
 
 // fails reports whether an error is one of the simulation, and not one that the

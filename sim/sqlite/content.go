@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"quiesce/sim"
+	"quiesce/sim/sqltext"
 )
 
 // Content returns every row of every table: an item called products/1, by table
@@ -136,11 +137,11 @@ func appendKey(b []byte, v driver.Value) []byte {
 // plain reports whether a text cannot be mistaken for anything else in a key. A UUID
 // cannot, even if it begins with a digit, nor can a date.
 func plain(s string) bool {
-	if s == "" || s == "null" || isDigit(s[0]) && isNumber(s) {
+	if s == "" || s == "null" || sqltext.IsDigit(s[0]) && isNumber(s) {
 		return false
 	}
 	for i := range len(s) {
-		if c := s[i]; c >= 0x80 || !isName(c) && c != ':' && c != '-' && c != '.' && c != ' ' || i == 0 && (c == '-' || c == '.') {
+		if c := s[i]; c >= 0x80 || !sqltext.IsName(c) && c != ':' && c != '-' && c != '.' && c != ' ' || i == 0 && (c == '-' || c == '.') {
 			return false
 		}
 	}

@@ -8,37 +8,41 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 // describeRequest returns the SQL text of a request in one line, with its
 // arguments in the place of its parameters.
-func describeRequest(body string) string {
-	if strings.HasPrefix(body, leavePrefix) {
-		return body
+func describeRequest(req sim.Request) string {
+	if strings.HasPrefix(req.Body, leavePrefix) {
+		return req.Body
 	}
-	c, err := decodeCall(body)
+	c, err := sqlclient.ParseCall(req.Body)
 	switch {
 	case err != nil:
 		return err.Error()
-	case c.mode == modeBegin:
-		if b, err := c.beginning(); err == nil {
-			return b.String()
+	case c.Kind == sqlclient.Begin:
+		if b, err := c.Beginning(); err == nil {
+			return beginning{b}.String()
 		}
-		return errMalformed.Error()
-	case c.mode == modeCommit:
+		return sqlclient.ErrMalformed.Error()
+	case c.Kind == sqlclient.Commit:
 		return commitSQL
-	case c.mode == modeRollback:
+	case c.Kind == sqlclient.Rollback:
 		return rollbackSQL
 	}
 	var (
 		b   strings.Builder
-		ps  params
+		ps  sqltext.Params
 		gap bool
 	)
-	for sql := c.sql; len(sql) > 0; {
-		t := next(sql)
-		sql = sql[len(t.text):]
-		if t.kind == space {
+	for sql := c.SQL; len(sql) > 0; {
+		t := sqltext.Next(sql)
+		sql = sql[len(t.Text):]
+		if t.Kind == sqltext.Space {
 			gap = b.Len() > 0
 			continue
 		}
@@ -46,16 +50,16 @@ func describeRequest(body string) string {
 			b.WriteByte(' ')
 			gap = false
 		}
-		if t.kind == param {
-			n := ps.number(t.text)
-			if v, ok := argument(c.args, n, t.text[1:]); ok {
+		if t.Kind == sqltext.Param {
+			n := ps.Number(t.Text)
+			if v, ok := argument(c.Args, n, t.Text[1:]); ok {
 				b.WriteString(literal(v))
 				continue
 			}
 		}
-		b.WriteString(oneLine.Replace(t.text))
+		b.WriteString(oneLine.Replace(t.Text))
 	}
-	if c.mode == modeAwait {
+	if req.Awaits {
 		return "await " + b.String()
 	}
 	return b.String()
@@ -75,33 +79,36 @@ func describeReply(reply string) string {
 	if reply == "" {
 		return ""
 	}
-	r := reader{rest: reply}
-	switch r.byte() {
-	case modeExec:
-		res := r.result()
+	r := sqlclient.Read(reply, nil)
+	switch r.Kind() {
+	case sqlclient.Exec:
+		res, err := r.Result()
 		switch {
-		case r.bad:
-		case res.changes == 1:
+		case err != nil:
+		case res.Changes == 1:
 			return "1 row"
 		default:
-			return strconv.FormatInt(res.changes, 10) + " rows"
+			return strconv.FormatInt(res.Changes, 10) + " rows"
 		}
-	case modeError:
-		return describeError(r.error())
-	case modeDone:
+	case sqlclient.Failed:
+		return describeError(r.Err())
+	case sqlclient.Done:
 		return "OK"
-	case modeQuery:
-		return describeRows(&r)
+	case sqlclient.Query:
+		return describeRows(r)
 	}
-	return errMalformed.Error()
+	return sqlclient.ErrMalformed.Error()
 }
 
-func describeRows(r *reader) string {
-	names, _ := r.columns()
+func describeRows(r *sqlclient.Reader) string {
+	names, _, err := r.Columns()
+	if err != nil {
+		return describeError(err)
+	}
 	row := make([]driver.Value, len(names))
 	var b strings.Builder
 	for {
-		ok, err := r.row(row)
+		ok, err := r.Row(row)
 		switch {
 		case err != nil && b.Len() > 0:
 			return b.String() + "; " + describeError(err)

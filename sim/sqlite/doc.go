@@ -1,24 +1,16 @@
-// Package sqlite is a SQL database as a [sim.Store]: SQLite behind it, and a
-// real [database/sql.DB] in front of it for the tasks.
+// Package sqlite is SQLite as a [sim.Store]. Tasks talk to it by the real
+// [database/sql.DB] of package sqlclient, which says what a step is and how transactions
+// are named:
 //
-// # What a step is
-//
-// One SQL statement is one step, whether it is run by Exec, Query, QueryRow or
-// a prepared statement. Its rows arrive with its reply, so reading and closing
-// them is no step, and neither is opening a connection or preparing a statement.
-// Nothing is executed before its step: an UPDATE given to Query is executed even
-// if its rows are never read. Because preparing is no step, that a statement cannot
-// be read shows when it is executed.
-//
-// BEGIN, COMMIT and ROLLBACK are steps, too, if the [Mode] of the store has
-// transactions. Outside a transaction every statement commits by itself.
+//	store, err := sqlite.NewStore("db", sqlite.Options{Mode: sqlite.WAL})
+//	db := store.Open(p) // a *sql.DB for the tasks of p
 //
 // # Transactions
 //
-// A transaction of [database/sql.DB.BeginTx] has a connection to the real database
-// of its own. Its requests carry the name of the process and the lowest number that
-// no other open transaction of the process has, as in worker-1#0. The content has an
-// item for it, with all that it sees if that is not what is committed.
+// There are transactions if the [Mode] of the store has them; outside of one every
+// statement commits by itself. A transaction of [database/sql.DB.BeginTx] has a connection
+// to the real database of its own. The content has an item for it, with all that it sees
+// if that is not what is committed.
 //
 // SQLite is asked not to wait. What it answers with SQLITE_BUSY or SQLITE_LOCKED is
 // blocked until whoever is in the way ends, as if it waited without a timeout, and
@@ -30,12 +22,15 @@
 // Uncommitted is the only one of [SharedCache] and is refused elsewhere; there
 // Default is the same. Others are refused. A read only transaction cannot write.
 //
-// Begin a transaction with the context of the task. database/sql starts a goroutine
-// for each, which ends with that context, and not at all if the context never ends
-// and the task is abandoned without a Rollback. In an abandoned process every request
-// returns [sim.ErrAbandoned], for which database/sql does not try again.
-//
 // [Await] stands for a loop that polls.
+//
+// # Errors
+//
+// An error of SQLite that a task gets has the text of the original, and unwraps to a
+// [sqlite3.Error] with its codes:
+//
+//	var e sqlite3.Error
+//	if errors.As(err, &e) && e.ExtendedCode == sqlite3.ErrConstraintUnique {
 //
 // # Faults
 //

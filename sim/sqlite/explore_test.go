@@ -15,6 +15,7 @@ import (
 
 	"quiesce/explore"
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
 )
 
 // work is what a task does in the systems below.
@@ -315,7 +316,7 @@ func TestNamesOfTransactions(t *testing.T) {
 		if !ok {
 			break
 		}
-		text, _ := s.Describe(req, "")
+		text, _ := s.Describe(req, sim.Reply{})
 		got = append(got, req.Conn+" "+text)
 		if err := e.Step(0); err != nil {
 			t.Fatal(err)
@@ -398,12 +399,12 @@ func TestAwait(t *testing.T) {
 		},
 	} {
 		sys := &sim.System{Stores: []sim.Store{s}, Programs: workers(s.Open, f), Property: noLostUpdate}
-		if _, err := explore.Direct(context.Background(), sys, explore.DirectOptions{}); err == nil || !strings.Contains(err.Error(), misusedAwait) {
+		if _, err := explore.Direct(context.Background(), sys, explore.DirectOptions{}); err == nil || !strings.Contains(err.Error(), "a context of Await is first used for a SELECT outside a transaction") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	body, _ := call{mode: modeAwait, sql: `SELECT 1 WHERE random() IS NULL`}.encode()
-	if _, err := s.Execute(sim.Request{Body: body}); err != noAwaitRandom {
+	body, _ := sqlclient.Call{Kind: sqlclient.Query, SQL: `SELECT 1 WHERE random() IS NULL`}.Encode()
+	if _, err := s.Execute(sim.Request{Body: body, Awaits: true}); err != noAwaitRandom {
 		t.Error(err)
 	}
 }
@@ -458,8 +459,8 @@ func TestNothingIsLeft(t *testing.T) {
 		if (s.dir == "") != (m == SharedCache) {
 			t.Errorf("%v is in %q", m, s.dir)
 		}
-		if len(s.sessions.all) != 0 {
-			t.Errorf("%v: %d sessions are left", m, len(s.sessions.all))
+		if s.databases.Stats().Sessions != 0 {
+			t.Errorf("%v: %d sessions are left", m, s.databases.Stats().Sessions)
 		}
 	}
 	goroutines(t, before)

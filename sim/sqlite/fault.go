@@ -1,19 +1,10 @@
 package sqlite
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"strings"
 
 	"quiesce/sim"
-)
-
-// What a task gets for a statement that a fault has struck. The database has not
-// executed it, or has executed it and nobody knows.
-var (
-	ErrDatabase = errors.New("database error (injected)")
-	ErrNoAnswer = fmt.Errorf("no answer from the database (injected): %w", os.ErrDeadlineExceeded)
+	"quiesce/sim/sqlclient"
 )
 
 // leavePrefix begins the request that rolls back the transactions of a process; no
@@ -32,9 +23,9 @@ func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	mode := req.Body[0]
 	switch kind {
 	case sim.RequestError:
-		return mode != modeRollback
+		return mode != sqlclient.Rollback
 	case sim.LostReply:
-		return mode == modeCommit || mode != modeBegin && mode != modeRollback && req.Conn == ""
+		return mode == sqlclient.Commit || mode != sqlclient.Begin && mode != sqlclient.Rollback && req.Conn == ""
 	}
 	return false
 }
@@ -48,7 +39,7 @@ func (s *Store) Retries(sim.Request) bool { return false }
 // Cleanup rolls the transaction back if COMMIT has failed: database/sql knows it
 // no more then. Any other statement that fails leaves it open.
 func (s *Store) Cleanup(kind sim.FaultKind, req sim.Request) (sim.Request, bool) {
-	if kind != sim.RequestError || req.Body[0] != modeCommit {
+	if kind != sim.RequestError || req.Body[0] != sqlclient.Commit {
 		return sim.Request{}, false
 	}
 	req.Body = rollbackBody
@@ -56,7 +47,7 @@ func (s *Store) Cleanup(kind sim.FaultKind, req sim.Request) (sim.Request, bool)
 }
 
 // rollbackBody is the request ROLLBACK: its mode, and no SQL text.
-const rollbackBody = string(modeRollback) + "\x00"
+const rollbackBody = string(sqlclient.Rollback) + "\x00"
 
 // Disconnect returns the request that rolls back the open transactions of a process. If
 // that is "" there are none: the database does not go down.
@@ -75,16 +66,4 @@ func (s *Store) leave(process string) error {
 		}
 	}
 	return nil
-}
-
-// failure returns the error of a request that a fault has struck, nil if none has.
-func failure(reply sim.Reply) error {
-	kind, failed := reply.Failure()
-	switch {
-	case !failed:
-		return nil
-	case kind == sim.RequestError:
-		return ErrDatabase
-	}
-	return ErrNoAnswer
 }

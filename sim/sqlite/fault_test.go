@@ -149,7 +149,7 @@ func TestLeave(t *testing.T) {
 		perform(t, s, "w-1#0", "INSERT INTO t VALUES (3, 0)")
 		for _, process := range []string{"", "w", "w-1"} {
 			req := s.Disconnect(process)
-			if text, _ := s.Describe(req, ""); text != "leave "+process {
+			if text, _ := s.Describe(req, sim.Reply{}); text != "leave "+process {
 				t.Errorf("described as %s", text)
 			}
 			if _, err := s.Execute(req); err != nil {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
 )
 
 // Behind the largest rowid SQLite draws one at random, unless one is given. That is
@@ -39,7 +40,7 @@ func TestLastRowid(t *testing.T) {
 			{`UPDATE k SET x = 2`, "1 row"},
 			{`DELETE FROM k`, "1 row"},
 		} {
-			text, err := do(s, modeExec, c.sql)
+			text, err := do(s, sqlclient.Exec, c.sql)
 			if mode == InMemory && errors.Is(err, noRollback) { // as SQLite does when it is full
 				text, err = "error: database or disk is full", nil
 			}
@@ -79,8 +80,8 @@ func TestRehearsalLeavesNothing(t *testing.T) {
 	}
 	for _, id := range []string{"5", "6", "7"} {
 		query := `SELECT x FROM k WHERE id = ` + id
-		got, err := do(s, modeQuery, query)
-		want, err2 := do(other, modeQuery, query)
+		got, err := do(s, sqlclient.Query, query)
+		want, err2 := do(other, sqlclient.Query, query)
 		if got != want || errors.Join(err, err2) != nil {
 			t.Errorf("%s: %s, without a rehearsal %s", query, got, want)
 		}

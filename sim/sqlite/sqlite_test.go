@@ -14,6 +14,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 var products = []string{
@@ -76,7 +78,7 @@ func mustPlay(t *testing.T, s *Store, f task) []sim.Step {
 
 // do executes one statement without a client.
 func do(s *Store, mode byte, query string) (string, error) {
-	body, err := call{mode: mode, sql: query}.encode()
+	body, err := sqlclient.Call{Kind: mode, SQL: query}.Encode()
 	if err != nil {
 		return "", err
 	}
@@ -87,9 +89,9 @@ func do(s *Store, mode byte, query string) (string, error) {
 
 func must(t *testing.T, s *Store, query string) string {
 	t.Helper()
-	mode := byte(modeQuery)
-	if sh := shapeOf(query); writes(sh.verb) || defines(sh.verb) {
-		mode = modeExec
+	mode := byte(sqlclient.Query)
+	if sh := sqltext.ShapeOf(query); sqltext.Writes(sh.Verb) || sqltext.Defines(sh.Verb) {
+		mode = sqlclient.Exec
 	}
 	text, err := do(s, mode, query)
 	if err != nil || strings.HasPrefix(text, "error") {
@@ -317,7 +319,7 @@ func TestErrors(t *testing.T) {
 		t.Errorf("content after errors: %v", c)
 	}
 	// Some of the rows of a statement stay if it is told to.
-	if text, err := do(s, modeExec, `INSERT OR FAIL INTO products VALUES (3, 'c', 1), (4, 'c', 1)`); err != nil || !strings.HasPrefix(text, "error: UNIQUE") {
+	if text, err := do(s, sqlclient.Exec, `INSERT OR FAIL INTO products VALUES (3, 'c', 1), (4, 'c', 1)`); err != nil || !strings.HasPrefix(text, "error: UNIQUE") {
 		t.Error(text, err)
 	}
 	if c, _ := s.Content(); len(c) != 3 {
@@ -417,7 +419,7 @@ func TestForeignStatements(t *testing.T) {
 		`UPDATE products SET price = NOW()`:          `no such function: NOW`,
 		`INSERT IGNORE INTO products DEFAULT VALUES`: `near "IGNORE": syntax error`,
 	} {
-		for _, mode := range []byte{modeExec, modeQuery} {
+		for _, mode := range []byte{sqlclient.Exec, sqlclient.Query} {
 			var r refusal
 			if text, err := do(s, mode, query); !errors.As(err, &r) || !strings.Contains(err.Error(), "SQLite does not understand the statement ("+want+")") {
 				t.Errorf("%c %s: %q, %v", mode, query, text, err)
@@ -461,7 +463,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, query := range tt.sqls {
-			for _, mode := range []byte{modeExec, modeQuery} {
+			for _, mode := range []byte{sqlclient.Exec, sqlclient.Query} {
 				if text, err := do(s, mode, query); !errors.Is(err, tt.why) {
 					t.Errorf("%c %s: %q, %v", mode, query, text, err)
 				}
@@ -509,30 +511,8 @@ func TestSetupRefusals(t *testing.T) {
 	}
 	s := newStore(t, `BEGIN`, `PRAGMA foreign_keys=ON`, `COMMIT; PRAGMA foreign_keys=ON`,
 		`CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (a REFERENCES a)`, `INSERT INTO a DEFAULT VALUES; INSERT INTO b VALUES (last_insert_rowid())`)
-	if text, err := do(s, modeExec, `DELETE FROM a`); err != nil || text != "error: FOREIGN KEY constraint failed" {
+	if text, err := do(s, sqlclient.Exec, `DELETE FROM a`); err != nil || text != "error: FOREIGN KEY constraint failed" {
 		t.Error(text, err)
-	}
-}
-
-func TestShape(t *testing.T) {
-	tests := []struct {
-		sql  string
-		want shape
-	}{
-		{`select ?, ?, ?1, ?4, ?, :a, @a, :a -- ?`, shape{"SELECT", 7, false}},
-		{`SELECT '?''?', "?", [?], ` + "`?`" + ` /* ? ; */ ;`, shape{"SELECT", 0, false}},
-		{`SELECT a::int, b :: text, :a`, shape{"SELECT", 1, false}},
-		{`SELECT 1; -- nothing more`, shape{"SELECT", 0, false}},
-		{`SELECT 'unterminated ; SELECT ?`, shape{"SELECT", 0, false}},
-		{`with a as (select 1), b as (values (2)) delete from t`, shape{"DELETE", 0, false}},
-		{`WITH RECURSIVE n(x) AS (SELECT 1) REPLACE INTO t SELECT x FROM n`, shape{"REPLACE", 0, false}},
-		{`create temp trigger t after insert on x begin select case 1 when 1 then 2 end; select 3; end;`, shape{"CREATE", 0, false}},
-		{`CREATE TABLE trigger_ (a); SELECT 1`, shape{"CREATE", 0, true}},
-	}
-	for _, tt := range tests {
-		if got := shapeOf(tt.sql); got != tt.want {
-			t.Errorf("%s: %+v, want %+v", tt.sql, got, tt.want)
-		}
 	}
 }
 
@@ -568,7 +548,7 @@ func TestDescribe(t *testing.T) {
 		if request != tt.request || reply != tt.reply {
 			t.Errorf("%s\n\t-> %s\nwant\n\t%s\n\t-> %s", request, reply, tt.request, tt.reply)
 		}
-		if _, reply := s.Describe(trace[0].Request, ""); reply != "" {
+		if _, reply := s.Describe(trace[0].Request, sim.Reply{}); reply != "" {
 			t.Errorf("no reply is %q", reply)
 		}
 	}
@@ -583,7 +563,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 	}
 	var trace []sim.Step
 	for {
-		req, ok := p.Pending(0)
+		req, ok := p.Pending().At(sim.Place{})
 		if !ok {
 			return trace
 		}
@@ -592,7 +572,7 @@ func mustPlayOn(t *testing.T, s *Store, f task) []sim.Step {
 			t.Fatal(err)
 		}
 		trace = append(trace, sim.Step{Request: req, Reply: reply})
-		if err := p.Deliver(0, reply); err != nil {
+		if err := p.Deliver(sim.Place{}, reply); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -685,8 +665,8 @@ func TestAbandon(t *testing.T) {
 		return err
 	}
 	steps := len(mustPlay(t, s, f))
-	if steps != 5 || len(s.free) != 1 {
-		t.Errorf("%d steps, %d databases are free", steps, len(s.free))
+	if steps != 5 || s.databases.Stats().Free != 1 {
+		t.Errorf("%d steps, %d databases are free", steps, s.databases.Stats().Free)
 	}
 	for n := range steps {
 		e, err := system(s, f, f).Start()
@@ -699,7 +679,7 @@ func TestAbandon(t *testing.T) {
 			}
 		}
 		e.Stop()
-		if len(s.free) != 0 {
+		if s.databases.Stats().Free != 0 {
 			t.Errorf("after %d steps: an abandoned database is used again", n)
 		}
 	}
@@ -708,72 +688,6 @@ func TestAbandon(t *testing.T) {
 		t.Error(err)
 	}
 	goroutines(t, before)
-}
-
-func TestReuse(t *testing.T) {
-	s := newStore(t, products...)
-	tests := []struct {
-		name   string
-		reused bool
-		task   task
-	}{
-		{"clean", true, func(ctx context.Context, db *sql.DB) error { return nil }},
-		{"settings", true, func(ctx context.Context, db *sql.DB) error {
-			db.SetMaxOpenConns(1)
-			db.SetMaxIdleConns(-1)
-			db.SetConnMaxLifetime(time.Hour)
-			return db.Ping()
-		}},
-		{"open rows", false, func(ctx context.Context, db *sql.DB) error { _, err := db.Query(`SELECT 1`); return err }},
-		{"open statement", false, func(ctx context.Context, db *sql.DB) error { _, err := db.Prepare(`SELECT 1`); return err }},
-		{"open connection", false, func(ctx context.Context, db *sql.DB) error { _, err := db.Conn(ctx); return err }},
-		{"closed", false, func(ctx context.Context, db *sql.DB) error { return db.Close() }},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var used *sql.DB
-			mustPlay(t, s, func(ctx context.Context, db *sql.DB) error { used = db; return tt.task(ctx, db) })
-			mustPlay(t, s, func(ctx context.Context, db *sql.DB) error {
-				if (db == used) != tt.reused {
-					t.Errorf("reused: %v", db == used)
-				}
-				if n := db.Stats().MaxOpenConnections; n != 0 {
-					t.Errorf("MaxOpenConnections is %d", n)
-				}
-				return db.Ping()
-			})
-		})
-	}
-	if _, err := play(s, func(context.Context, *sql.DB) error { return errors.New("failed") }); err == nil || len(s.free) != 0 {
-		t.Errorf("%v, %d databases are free", err, len(s.free))
-	}
-}
-
-func TestOutside(t *testing.T) {
-	s := newStore(t, products...)
-	_, err := play(s, func(ctx context.Context, db *sql.DB) error {
-		done := make(chan error)
-		go func() {
-			_, err := db.Exec(`DELETE FROM products`)
-			done <- err
-		}()
-		if err := <-done; !errors.Is(err, sim.ErrOutside) {
-			t.Errorf("the goroutine got %v", err)
-		}
-		return nil
-	})
-	if !errors.Is(err, sim.ErrOutside) {
-		t.Errorf("the run ended with %v", err)
-	}
-	// After the end of its process, too.
-	var old *sql.DB
-	sys := system(s, func(ctx context.Context, db *sql.DB) error { old = db; return nil })
-	if _, err := sys.Process(0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := old.Exec(`DELETE FROM products`); !errors.Is(err, sim.ErrOutside) || sys.Stray() == nil {
-		t.Error(err, sys.Stray())
-	}
 }
 
 func BenchmarkExecution(b *testing.B) {
@@ -806,7 +720,7 @@ func BenchmarkExecution(b *testing.B) {
 
 func BenchmarkReset(b *testing.B) {
 	s := newStore(b, products...)
-	body, _ := call{mode: modeExec, sql: `UPDATE products SET price = 1 WHERE product_id = 1`}.encode()
+	body, _ := sqlclient.Call{Kind: sqlclient.Exec, SQL: `UPDATE products SET price = 1 WHERE product_id = 1`}.Encode()
 	for b.Loop() {
 		if _, err := s.Execute(sim.Request{Body: body}); err != nil {
 			b.Fatal(err)

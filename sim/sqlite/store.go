@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 // Options say what a store holds. The zero value is an empty database without
@@ -76,15 +79,14 @@ type Store struct {
 		committed sim.Content
 	}
 
-	free     []*database                     // of processes that have ended, for Open
-	isolated map[*sim.Isolation]*[]*database // free in an isolation
-	sessions sessions
+	databases *sqlclient.Databases
 }
 
 // NewStore returns the store called name, in its initial content. It fails if a
 // statement of the setup does.
 func NewStore(name string, opts Options) (*Store, error) {
 	s := &Store{name: name, mode: opts.Mode, now: Epoch, transactions: make(map[string]*transaction)}
+	s.databases = sqlclient.New(name, sqlclient.Options{Transactions: opts.Mode != InMemory, Cause: cause})
 	if err := s.init(opts.Setup); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("sqlite: %w", err)
@@ -150,10 +152,7 @@ func (s *Store) setUp(sqls []string) error {
 // Close releases the store and the databases of [Store.Open] that no process
 // uses any more, and removes its files.
 func (s *Store) Close() error {
-	for _, d := range s.free {
-		d.db.Close()
-	}
-	s.free = nil
+	s.databases.Close()
 	var err error
 	for _, c := range s.connections {
 		err = errors.Join(err, c.close())
@@ -167,6 +166,15 @@ func (s *Store) Close() error {
 	}
 	return err
 }
+
+// Open returns a database for the tasks of a process: see [sqlclient.Databases.Open].
+func (s *Store) Open(p *sim.Process) *sql.DB { return s.databases.Open(p, false) }
+
+// OpenImmediate is Open, except that a transaction waits for all other writers
+// when it begins, by BEGIN IMMEDIATE: as a database of go-sqlite3 does that is
+// opened with _txlock=immediate. It stands for a transaction whose first statement
+// is SELECT ... FOR UPDATE, but locks the whole database and not one row.
+func (s *Store) OpenImmediate(p *sim.Process) *sql.DB { return s.databases.Open(p, true) }
 
 // Name returns the name that requests carry.
 func (s *Store) Name() string { return s.name }
@@ -214,43 +222,43 @@ func (s *Store) undo() (err error) {
 // transaction is in the way of, and [sim.ErrBlocked] for one of [Await].
 func (s *Store) Execute(r sim.Request) (sim.Reply, error) {
 	if process, ok := strings.CutPrefix(r.Body, leavePrefix); ok {
-		return "", s.leave(process)
+		return sim.Reply{}, s.leave(process)
 	}
-	c, err := decodeCall(r.Body)
+	c, err := sqlclient.ParseCall(r.Body)
 	if err != nil {
-		return "", err
+		return sim.Reply{}, err
 	}
-	switch c.mode {
-	case modeBegin, modeCommit, modeRollback:
+	switch c.Kind {
+	case sqlclient.Begin, sqlclient.Commit, sqlclient.Rollback:
 		if err := s.bound(r.Conn, c); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
-		return done, nil
+		return sqlclient.DoneReply, nil
 	}
 	t := s.transactions[r.Conn]
 	if t == nil && r.Conn != "" {
-		return "", fmt.Errorf("sqlite: a statement on the connection %q, which has no transaction", r.Conn)
+		return sim.Reply{}, fmt.Errorf("sqlite: a statement on the connection %q, which has no transaction", r.Conn)
 	}
 	return s.execute(r, c, t)
 }
 
 // bound begins or ends a transaction.
-func (s *Store) bound(name string, c call) error {
-	switch c.mode {
-	case modeCommit:
+func (s *Store) bound(name string, c sqlclient.Call) error {
+	switch c.Kind {
+	case sqlclient.Commit:
 		return s.end(name, commitSQL)
-	case modeRollback:
+	case sqlclient.Rollback:
 		return s.end(name, rollbackSQL)
 	}
-	b, err := c.beginning()
+	b, err := c.Beginning()
 	if err != nil {
 		return err
 	}
-	return s.begin(name, b)
+	return s.begin(name, beginning{b})
 }
 
 // execute executes a statement in a transaction, or outside one if t is nil.
-func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error) {
+func (s *Store) execute(r sim.Request, c sqlclient.Call, t *transaction) (sim.Reply, error) {
 	s.guard, s.refused = client, nil
 	defer func() { s.guard = private }()
 	conn := s.auto
@@ -258,56 +266,56 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 		conn = t.conn
 	}
 
-	st, err := s.statement(conn, c.sql)
+	st, err := s.statement(conn, c.SQL)
 	if s.refused != nil {
-		return "", s.refused
+		return sim.Reply{}, s.refused
 	}
 	if err != nil {
-		if err := foreign(c.sql, err); err != nil {
-			return "", err
+		if err := foreign(c.SQL, err); err != nil {
+			return sim.Reply{}, err
 		}
 		if fails(err) {
-			return "", err
+			return sim.Reply{}, err
 		}
-		return sim.Reply(appendError(nil, err)), nil
+		return sim.Reply{Body: string(appendError(nil, err))}, nil
 	}
-	if n := st.NumInput(); n != len(c.args) {
-		return "", fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.args), n, c.sql)
+	if n := st.NumInput(); n != len(c.Args) {
+		return sim.Reply{}, fmt.Errorf("sqlite: %d arguments for the %d parameters of %q", len(c.Args), n, c.SQL)
 	}
-	if s.timed && looksAtTime(c.sql) {
-		return "", noTime
+	if s.timed && looksAtTime(c.SQL) {
+		return sim.Reply{}, noTime
 	}
 	if !st.reads && s.mode == SharedCache {
 		if err := s.keepCommitted(); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 
 	var rows []string
-	rehearsed := s.lastRowid && writes(st.verb)
+	rehearsed := s.lastRowid && sqltext.Writes(st.Verb)
 	if rehearsed {
 		s.written = true
-		if rows, err = s.rehearse(conn, st, c.args); err != nil {
-			return "", err
+		if rows, err = s.rehearse(conn, st, c.Args); err != nil {
+			return sim.Reply{}, err
 		}
 	}
 	s.inserted = nil
 	drawn := s.drawn
-	s.defining = defines(st.verb)
+	s.defining = sqltext.Defines(st.Verb)
 	var (
 		reply []byte
 		n     int64 // rows
 	)
-	if c.mode == modeExec {
-		reply, err = s.exec(conn, st, c.args)
+	if c.Kind == sqlclient.Exec {
+		reply, err = s.exec(conn, st, c.Args)
 	} else {
-		reply, n, err = conn.query(st, c.args)
+		reply, n, err = conn.query(st, c.Args)
 	}
 	s.guard = private
 	if s.refused == nil && s.mode != InMemory && err != nil {
 		if err = s.blocked(r.Conn, err); errors.Is(err, sim.ErrBlocked) {
 			s.drawn = drawn
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 	if !st.reads {
@@ -321,31 +329,31 @@ func (s *Store) execute(r sim.Request, c call, t *transaction) (sim.Reply, error
 		s.redefined = true
 		s.auto.forget()
 		if err := s.readSchema(); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
 	switch {
 	case s.refused != nil:
-		return "", s.refused
+		return sim.Reply{}, s.refused
 	case s.drew(rehearsed, rows):
-		return "", noLastRowid
+		return sim.Reply{}, noLastRowid
 	case err != nil && !st.reads && (t != nil || s.mode == InMemory) && conn.AutoCommit():
-		return "", noRollback
+		return sim.Reply{}, noRollback
 	case fails(err):
-		return "", err
-	case c.mode == modeAwait && s.drawn != drawn:
-		return "", noAwaitRandom
-	case c.mode == modeAwait && n == 0 && err == nil:
-		return "", sim.ErrBlocked
+		return sim.Reply{}, err
+	case r.Awaits && s.drawn != drawn:
+		return sim.Reply{}, noAwaitRandom
+	case r.Awaits && n == 0 && err == nil:
+		return sim.Reply{}, sim.ErrBlocked
 	case t != nil:
 		if err := s.note(t, st, r.Body, drawn, err); err != nil {
-			return "", err
+			return sim.Reply{}, err
 		}
 	}
-	return sim.Reply(reply), nil
+	return sim.Reply{Body: string(reply)}, nil
 }
 
 // Describe returns a request and its reply, each in one line.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (string, string) {
-	return describeRequest(req.Body), describeReply(string(reply))
+	return describeRequest(req), describeReply(reply.Body)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
 )
 
 // SetTimed says whether time passes. The clock of the database stands at [Epoch] even
@@ -51,9 +52,9 @@ func (s *Store) Tick(time.Duration) sim.Request { return sim.Request{} }
 // Waits says whether the request is one that a transaction may have to wait with, or
 // waits for a row. Single statements without transactions wait for nobody.
 func (s *Store) Waits(req sim.Request) sim.Wait {
-	c, err := decodeCall(req.Body)
+	_, err := sqlclient.ParseCall(req.Body)
 	switch {
-	case err == nil && c.mode == modeAwait:
+	case err == nil && req.Awaits:
 		return sim.ForNews
 	case err == nil && s.mode != InMemory:
 		return sim.ForOthers

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"errors"
 	"testing"
+
+	"quiesce/sim/sqlclient"
 )
 
 // While time passes a statement may write what time it is, and no more. A doubtful one
@@ -27,12 +29,12 @@ func TestTimeIsOnlyWritten(t *testing.T) {
 		`UPDATE t SET "until" = datetime('now', '+10 seconds')`:                                        true,
 		`INSERT INTO t (id) SELECT 4 WHERE unixepoch() > 0`:                                            true,
 	} {
-		if _, err := do(s, modeExec, sql); errors.Is(err, noTime) != refused || err != nil && !refused {
+		if _, err := do(s, sqlclient.Exec, sql); errors.Is(err, noTime) != refused || err != nil && !refused {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
 	s.SetTimed(false)
-	if _, err := do(s, modeQuery, `SELECT CURRENT_TIMESTAMP`); err != nil {
+	if _, err := do(s, sqlclient.Query, `SELECT CURRENT_TIMESTAMP`); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
 )
 
 // A transaction is one that is open, on a connection to the real database of its
@@ -26,15 +27,11 @@ type transaction struct {
 	log []byte
 }
 
-// A beginning says which transaction begins.
-type beginning struct {
-	level     sql.IsolationLevel
-	readOnly  bool
-	immediate bool
-}
+// A beginning says which transaction begins, by SQL that SQLite knows.
+type beginning struct{ sqlclient.Beginning }
 
 func (b beginning) sql() string {
-	if b.immediate {
+	if b.Immediate {
 		return "BEGIN IMMEDIATE"
 	}
 	return "BEGIN"
@@ -43,10 +40,10 @@ func (b beginning) sql() string {
 // String returns the beginning as a person would write it.
 func (b beginning) String() string {
 	text := b.sql()
-	if b.level != sql.LevelDefault {
-		text += " ISOLATION LEVEL " + strings.ToUpper(b.level.String())
+	if b.Level != sql.LevelDefault {
+		text += " ISOLATION LEVEL " + strings.ToUpper(b.Level.String())
 	}
-	if b.readOnly {
+	if b.ReadOnly {
 		text += " READ ONLY"
 	}
 	return text
@@ -57,18 +54,18 @@ func (b beginning) check(m Mode) error {
 	switch {
 	case m == InMemory:
 		return noTransactions
-	case b.readOnly && b.immediate:
+	case b.ReadOnly && b.Immediate:
 		return noReadOnlyLock
-	case b.level == sql.LevelDefault:
+	case b.Level == sql.LevelDefault:
 		return nil
-	case b.level == sql.LevelReadUncommitted:
+	case b.Level == sql.LevelReadUncommitted:
 		if m != SharedCache {
 			return noReadUncommitted
 		}
 		return nil
 	case m == SharedCache:
 		return noIsolation
-	case b.level == sql.LevelSerializable || b.level == sql.LevelSnapshot:
+	case b.Level == sql.LevelSerializable || b.Level == sql.LevelSnapshot:
 		return nil
 	}
 	return noLevel
@@ -82,7 +79,7 @@ func (s *Store) begin(name string, b beginning) error {
 	if s.transactions[name] != nil || name == "" {
 		return fmt.Errorf("sqlite: BEGIN on the connection %q, which has a transaction or no name", name)
 	}
-	if b.immediate {
+	if b.Immediate {
 		if err := s.keepCommitted(); err != nil {
 			return err
 		}
@@ -100,8 +97,8 @@ func (s *Store) begin(name string, b beginning) error {
 		s.spare = append(s.spare, c)
 		return s.blocked(name, err)
 	}
-	t := &transaction{conn: c, reads: b.immediate, writes: b.immediate}
-	if b.readOnly {
+	t := &transaction{conn: c, reads: b.Immediate, writes: b.Immediate}
+	if b.ReadOnly {
 		if err := c.setReadOnly(true); err != nil {
 			return err
 		}

@@ -11,6 +11,8 @@ import (
 	"github.com/mattn/go-sqlite3"
 
 	"quiesce/sim"
+	"quiesce/sim/sqlclient"
+	"quiesce/sim/sqltext"
 )
 
 var withTransactions = []Mode{WAL, Rollback, SharedCache}
@@ -37,25 +39,25 @@ func newStoreIn(t testing.TB, m Mode, setup ...string) *Store {
 // request returns a request of a connection: BEGIN, COMMIT, ROLLBACK or any other
 // statement. "-" is no connection with a name.
 func request(conn, text string) sim.Request {
-	c := call{mode: modeQuery, sql: text}
-	if verb := shapeOf(text).verb; writes(verb) {
-		c.mode = modeExec
+	c := sqlclient.Call{Kind: sqlclient.Query, SQL: text}
+	if verb := sqltext.ShapeOf(text).Verb; sqltext.Writes(verb) {
+		c.Kind = sqlclient.Exec
 	}
 	switch text {
 	case "BEGIN":
-		c = beginning{}.call()
+		c = beginning{}.Call()
 	case "BEGIN IMMEDIATE":
-		c = beginning{immediate: true}.call()
+		c = beginning{sqlclient.Beginning{Immediate: true}}.Call()
 	case "BEGIN READ ONLY":
-		c = beginning{readOnly: true}.call()
+		c = beginning{sqlclient.Beginning{ReadOnly: true}}.Call()
 	case "BEGIN READ UNCOMMITTED":
-		c = beginning{level: sql.LevelReadUncommitted}.call()
+		c = beginning{sqlclient.Beginning{Level: sql.LevelReadUncommitted}}.Call()
 	case commitSQL:
-		c = call{mode: modeCommit}
+		c = sqlclient.Call{Kind: sqlclient.Commit}
 	case rollbackSQL:
-		c = call{mode: modeRollback}
+		c = sqlclient.Call{Kind: sqlclient.Rollback}
 	}
-	body, err := c.encode()
+	body, err := c.Encode()
 	if err != nil {
 		panic(err)
 	}
@@ -359,10 +361,10 @@ func TestBusySnapshotIsAnError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := reader{rest: string(reply)}
-	r.byte()
+	r := sqlclient.Read(reply.Body, cause)
+	r.Kind()
 	var e sqlite3.Error
-	if err := r.error(); !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || e.ExtendedCode != sqlite3.ErrBusySnapshot {
+	if err := r.Err(); !errors.As(err, &e) || e.Code != sqlite3.ErrBusy || e.ExtendedCode != sqlite3.ErrBusySnapshot {
 		t.Errorf("%v", err)
 	}
 }
@@ -374,20 +376,20 @@ func TestRefusedBeginnings(t *testing.T) {
 		want error
 	}{
 		{InMemory, beginning{}, noTransactions},
-		{WAL, beginning{level: sql.LevelReadUncommitted}, noReadUncommitted},
-		{Rollback, beginning{level: sql.LevelReadUncommitted}, noReadUncommitted},
-		{WAL, beginning{level: sql.LevelReadCommitted}, noLevel},
-		{WAL, beginning{level: sql.LevelRepeatableRead}, noLevel},
-		{WAL, beginning{level: sql.LevelLinearizable}, noLevel},
-		{WAL, beginning{readOnly: true, immediate: true}, noReadOnlyLock},
-		{SharedCache, beginning{level: sql.LevelSerializable}, noIsolation},
-		{SharedCache, beginning{level: sql.LevelSnapshot}, noIsolation},
-		{WAL, beginning{level: sql.LevelSerializable}, nil},
-		{Rollback, beginning{level: sql.LevelSnapshot}, nil},
+		{WAL, beginning{sqlclient.Beginning{Level: sql.LevelReadUncommitted}}, noReadUncommitted},
+		{Rollback, beginning{sqlclient.Beginning{Level: sql.LevelReadUncommitted}}, noReadUncommitted},
+		{WAL, beginning{sqlclient.Beginning{Level: sql.LevelReadCommitted}}, noLevel},
+		{WAL, beginning{sqlclient.Beginning{Level: sql.LevelRepeatableRead}}, noLevel},
+		{WAL, beginning{sqlclient.Beginning{Level: sql.LevelLinearizable}}, noLevel},
+		{WAL, beginning{sqlclient.Beginning{ReadOnly: true, Immediate: true}}, noReadOnlyLock},
+		{SharedCache, beginning{sqlclient.Beginning{Level: sql.LevelSerializable}}, noIsolation},
+		{SharedCache, beginning{sqlclient.Beginning{Level: sql.LevelSnapshot}}, noIsolation},
+		{WAL, beginning{sqlclient.Beginning{Level: sql.LevelSerializable}}, nil},
+		{Rollback, beginning{sqlclient.Beginning{Level: sql.LevelSnapshot}}, nil},
 		{SharedCache, beginning{}, nil},
 	} {
 		s := newStoreIn(t, tt.mode, counter...)
-		body, _ := tt.b.call().encode()
+		body, _ := tt.b.Call().Encode()
 		if _, err := s.Execute(sim.Request{Conn: "a#0", Body: body}); err != tt.want {
 			t.Errorf("%v: %v: %v, want %v", tt.mode, tt.b, err, tt.want)
 		}
@@ -396,21 +398,22 @@ func TestRefusedBeginnings(t *testing.T) {
 
 func TestDescribeTransactions(t *testing.T) {
 	for _, tt := range []struct {
-		c    call
-		want string
+		c      sqlclient.Call
+		awaits bool
+		want   string
 	}{
-		{beginning{}.call(), "BEGIN"},
-		{beginning{immediate: true}.call(), "BEGIN IMMEDIATE"},
-		{beginning{level: sql.LevelReadUncommitted, readOnly: true}.call(), "BEGIN ISOLATION LEVEL READ UNCOMMITTED READ ONLY"},
-		{call{mode: modeCommit}, "COMMIT"},
-		{call{mode: modeRollback}, "ROLLBACK"},
-		{call{mode: modeAwait, sql: "\n SELECT  1"}, "await SELECT 1"},
+		{beginning{}.Call(), false, "BEGIN"},
+		{beginning{sqlclient.Beginning{Immediate: true}}.Call(), false, "BEGIN IMMEDIATE"},
+		{beginning{sqlclient.Beginning{Level: sql.LevelReadUncommitted, ReadOnly: true}}.Call(), false, "BEGIN ISOLATION LEVEL READ UNCOMMITTED READ ONLY"},
+		{sqlclient.Call{Kind: sqlclient.Commit}, false, "COMMIT"},
+		{sqlclient.Call{Kind: sqlclient.Rollback}, false, "ROLLBACK"},
+		{sqlclient.Call{Kind: sqlclient.Query, SQL: "\n SELECT  1"}, true, "await SELECT 1"},
 	} {
-		body, err := tt.c.encode()
+		body, err := tt.c.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := describeRequest(body); got != tt.want {
+		if got := describeRequest(sim.Request{Body: body, Awaits: tt.awaits}); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}
@@ -521,7 +524,7 @@ func TestStorm(t *testing.T) {
 				}
 				if strings.HasPrefix(got, "blocked") {
 					blocked++
-				} else if writes(shapeOf(text).verb) {
+				} else if sqltext.Writes(sqltext.ShapeOf(text).Verb) {
 					// What the content calls stale is what SQLite says.
 					if failed := got == "error: database is locked"; failed != wasStale {
 						t.Fatalf("%s: %s -> %s, but stale is %v", conn, text, got, wasStale)

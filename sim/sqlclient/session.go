@@ -1,4 +1,4 @@
-package sqlite
+package sqlclient
 
 import (
 	"errors"
@@ -13,37 +13,44 @@ import (
 // know.
 type sessions struct {
 	mu  sync.Mutex
-	all map[*sim.Process]*session
+	all map[sim.Host]*session
 }
 
 // A session are the open transactions of one process. A transaction takes the
 // lowest number that is free and gives it back when it ends, so that its name
 // depends on nothing but what its process has done.
 type session struct {
-	process *sim.Process
-	mu      sync.Mutex
-	open    []*tx // by number; nil is free
+	host sim.Host
+	mu   sync.Mutex
+	open []*tx // by number; nil is free
 }
 
 // of returns the session of a process, which all its databases share.
-func (all *sessions) of(p *sim.Process) *session {
+func (all *sessions) of(h sim.Host) *session {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if s := all.all[p]; s != nil {
+	if s := all.all[h]; s != nil {
 		return s
 	}
-	s := &session{process: p}
+	s := &session{host: h}
 	if all.all == nil {
-		all.all = make(map[*sim.Process]*session)
+		all.all = make(map[sim.Host]*session)
 	}
-	all.all[p] = s
-	p.AtReturn(s.check)
-	p.AtEnd(func(bool) {
+	all.all[h] = s
+	h.AtReturn(s.check)
+	h.AtEnd(func(bool) {
 		all.mu.Lock()
 		defer all.mu.Unlock()
-		delete(all.all, p)
+		delete(all.all, h)
 	})
 	return s
+}
+
+// processes returns how many processes have a session.
+func (all *sessions) processes() int {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return len(all.all)
 }
 
 var errOpen = errors.New("ended with its transaction open; call Commit or Rollback")
@@ -80,7 +87,7 @@ func (s *session) begin(c *conn) *tx {
 		n = len(s.open)
 		s.open = append(s.open, nil)
 	}
-	t := &tx{c, s.process.Name() + "#" + strconv.Itoa(n), n, s.process.Running()}
+	t := &tx{c, s.host.Name() + "#" + strconv.Itoa(n), n, s.host.Running()}
 	s.open[n] = t
 	return t
 }
@@ -95,16 +102,16 @@ func (s *session) end(t *tx) {
 }
 
 // Commit makes the step COMMIT.
-func (t *tx) Commit() error { return t.end(modeCommit) }
+func (t *tx) Commit() error { return t.end(Commit) }
 
 // Rollback makes the step ROLLBACK.
-func (t *tx) Rollback() error { return t.end(modeRollback) }
+func (t *tx) Rollback() error { return t.end(Rollback) }
 
-func (t *tx) end(mode byte) error {
-	if p := t.c.d.process.Load(); p.Abandoned() && p.Running() != t.task {
+func (t *tx) end(kind byte) error {
+	if h := t.c.d.host(); h.Abandoned() && h.Running() != t.task {
 		return sim.ErrAbandoned // database/sql rolls back by itself when the context is done
 	}
-	err := t.c.bound(call{mode: mode})
+	err := t.c.bound(Call{Kind: kind})
 	t.c.forgetTx()
 	return err
 }

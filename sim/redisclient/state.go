@@ -1,13 +1,14 @@
-package redis
+package redisclient
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"slices"
 	"strconv"
-	"sync"
+	"strings"
 	"syscall"
 
 	"quiesce/sim"
@@ -32,83 +33,18 @@ type connState struct {
 // the confirmation. Until then the task is held, so that nobody can tell when.
 type subscribing struct {
 	body     string
+	persists bool   // see [sim.Request]
 	channels string // sorted, as one string
 	release  func()
 }
 
-var errUnread = errors.New("quiesce: a task goes on after SUBSCRIBE, which the server may not have executed yet, and which go-redis sends by itself when a subscription has failed: call Receive on the subscription, or close it, before going on")
-
-// A verb says what a command does to the state of its connection.
-type verb int
-
-const (
-	plain verb = iota // nothing
-	exec              // a block MULTI ... EXEC
-	watch
-	unwatch
-	subscribe
-)
-
-func verbOf[T string | []byte](command T) verb {
-	switch {
-	case is(command, "WATCH"):
-		return watch
-	case is(command, "UNWATCH"):
-		return unwatch
-	case is(command, "SUBSCRIBE"):
-		return subscribe
-	}
-	return plain
-}
-
-// Requests that are no command.
-const (
-	receiveBody = "receive" // the next message
-	closeBody   = "close"
-	busyBody    = "busy" // what a store answers with errBusy
-)
+// ErrUnread ends a run in which a task goes on before it has read the confirmation of a
+// subscription.
+var ErrUnread = errors.New("quiesce: a task goes on after SUBSCRIBE, which the server may not have executed yet, and which go-redis sends by itself when a subscription has failed: call Receive on the subscription, or close it, before going on")
 
 // receiveWeight is for how many requests a wait for a message counts that an abandoned
 // task asks for in vain.
 const receiveWeight = 25
-
-var errBusy = errors.New("quiesce: a connection is used while another task receives on it, which is not supported")
-
-// names are the numbers of the connections with a state, by process. A connection
-// takes one when it gets a state and gives it back when it has none any more, so
-// that its name depends on nothing but what its process has done.
-type names struct {
-	mu   sync.Mutex
-	used map[*sim.Process][]bool
-}
-
-// take returns the lowest number that is free.
-func (n *names) take(p *sim.Process) int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	i := slices.Index(n.used[p], false)
-	if i < 0 {
-		i = len(n.used[p])
-		n.used[p] = append(n.used[p], false)
-	}
-	n.used[p][i] = true
-	return i
-}
-
-func (n *names) giveBack(p *sim.Process, i int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if i < len(n.used[p]) {
-		n.used[p][i] = false
-	}
-}
-
-// forget drops the names of a process that has ended.
-func (n *names) forget(p *sim.Process) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.used, p)
-}
 
 // subscribed reports whether the server sends messages on the connection.
 func (c *conn) subscribed() bool {
@@ -118,8 +54,8 @@ func (c *conn) subscribed() bool {
 
 // open gives the connection a state.
 func (c *conn) open() *connState {
-	p := c.client.proc.Load()
-	n := c.client.names.take(p)
+	p := c.client.host()
+	n := c.client.all.names.take(p)
 	st := &connState{name: p.Name() + "#" + strconv.Itoa(n), number: n}
 	c.client.stateful.Store(true)
 	c.state.Store(st)
@@ -135,21 +71,19 @@ func (c *conn) settle(st *connState) {
 
 func (c *conn) drop(st *connState) {
 	if c.state.CompareAndSwap(st, nil) {
-		c.client.names.giveBack(c.client.proc.Load(), st.number)
+		c.client.all.names.giveBack(c.client.host(), st.number)
 	}
 }
 
 // ask has a request executed and keeps track of the state.
-func (c *conn) ask(body string, v verb) (sim.Reply, error) {
-	req := sim.Request{Store: c.client.store, Body: c.client.awaited(body, v)}
-	p := c.client.proc.Load()
-	if p.Persists(c.client.store) {
-		req.Body = againPrefix + req.Body
-	}
+func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
+	req := sim.Request{Store: c.client.all.store, Body: body, Awaits: c.client.awaits(v)}
+	p := c.client.host()
+	req.Persists = p.Persists(c.client.all.store)
 	st := c.state.Load()
 	switch {
 	case st != nil:
-	case v == watch:
+	case v == Watch:
 		st = c.open()
 	default:
 		reply, err := p.Call(req)
@@ -158,7 +92,7 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	}
 	req.Conn = st.name
 	if st.receiving {
-		req.Body = busyBody
+		req = c.busy(st)
 	}
 	reply, err := p.Call(req)
 	if err != nil {
@@ -166,13 +100,13 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 		return reply, broken(err)
 	}
 	if c.checkFailed(reply) {
-		return "", nil
+		return sim.Reply{}, nil
 	}
-	if failed := reply != "" && reply[0] == '-'; !failed || v == exec {
+	if failed := strings.HasPrefix(reply.Body, "-"); !failed || v == Exec {
 		switch v {
-		case watch:
+		case Watch:
 			st.watching = true
-		case unwatch, exec:
+		case Unwatch, Exec:
 			st.watching = false
 		}
 	}
@@ -180,17 +114,22 @@ func (c *conn) ask(body string, v verb) (sim.Reply, error) {
 	return reply, nil
 }
 
+// busy returns the request that ends the run, since another task receives on the
+// connection.
+func (c *conn) busy(st *connState) sim.Request {
+	return sim.Request{Store: c.client.all.store, Body: Busy, Conn: st.name}
+}
+
 // checkFailed says whether the reply is none, because the request has failed. The
 // client does not use the connection any more then. Whether a server that is down
 // refuses a connection or drops it depends on whether it is known to be open.
 func (c *conn) checkFailed(reply sim.Reply) bool {
-	kind, failed := reply.Failure()
-	if !failed {
+	if reply.Fault == "" {
 		return false
 	}
 	st := c.state.Load()
 	switch {
-	case kind != sim.Outage:
+	case reply.Fault != sim.Outage:
 		c.failed = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
 	case st != nil && (st.watching || st.subscribed):
 		c.failed = io.EOF
@@ -213,17 +152,17 @@ func (c *conn) subscribe(body string, args [][]byte) {
 	}
 	slices.Sort(channels)
 	channels = slices.Compact(channels)
-	u := &subscribing{body: body, channels: list(channels)}
+	u := &subscribing{body: body, channels: fmt.Sprintf("%q", channels)}
 	c.client.mu.Lock()
 	if c.client.lost[u.channels] {
-		b := []byte(againPrefix + "*" + strconv.Itoa(1+len(channels)) + "\r\n")
+		b := []byte("*" + strconv.Itoa(1+len(channels)) + "\r\n")
 		for _, s := range append([]string{"subscribe"}, channels...) {
-			b = appendBulk(b, s)
+			b = AppendBulk(b, s)
 		}
-		u.body = string(b)
+		u.body, u.persists = string(b), true
 	}
 	c.client.mu.Unlock()
-	u.release = c.client.proc.Load().Hold(errUnread)
+	u.release = c.client.host().Hold(ErrUnread)
 	c.unread = u
 }
 
@@ -244,16 +183,16 @@ func (c *conn) receive() error {
 	if st == nil {
 		st = c.open()
 	}
-	req := sim.Request{Store: c.client.store, Body: receiveBody, Conn: st.name}
+	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: st.name}
 	switch {
 	case st.receiving:
-		req.Body = busyBody
+		req = c.busy(st)
 	case c.unread != nil:
-		req.Body, st.channels = c.unread.body, c.unread.channels
+		req.Body, req.Persists, st.channels = c.unread.body, c.unread.persists, c.unread.channels
 		c.unread.release()
 	}
 	st.receiving = true
-	reply, err := c.client.proc.Load().Call(req)
+	reply, err := c.client.host().Call(req)
 	st.receiving = false
 	if errors.Is(err, sim.ErrOutside) {
 		// It is PubSub.Channel that asks, which tries again for ever after any
@@ -263,7 +202,7 @@ func (c *conn) receive() error {
 	if err != nil {
 		// go-redis dials for each try, and keeps what it has dialled.
 		for range receiveWeight - 1 {
-			_, _ = c.client.proc.Load().Call(req)
+			_, _ = c.client.host().Call(req)
 		}
 		return broken(err)
 	}
@@ -273,8 +212,8 @@ func (c *conn) receive() error {
 	if failed {
 		return nil
 	}
-	st.subscribed = st.subscribed || reply[0] != '-'
-	c.put(string(reply))
+	st.subscribed = st.subscribed || !strings.HasPrefix(reply.Body, "-")
+	c.put(reply.Body)
 	c.settle(st)
 	return nil
 }
@@ -286,11 +225,11 @@ func (c *conn) hangUp() error {
 	if st == nil || c.client.ended.Load() {
 		return nil
 	}
-	req := sim.Request{Store: c.client.store, Body: closeBody, Conn: st.name}
+	req := sim.Request{Store: c.client.all.store, Body: Close, Conn: st.name}
 	if st.receiving {
-		req.Body = busyBody
+		req = c.busy(st)
 	}
-	_, err := c.client.proc.Load().Call(req)
+	_, err := c.client.host().Call(req)
 	c.drop(st)
 	if errors.Is(err, sim.ErrAbandoned) {
 		return nil // a broken connection can be closed
@@ -298,7 +237,7 @@ func (c *conn) hangUp() error {
 	return err
 }
 
-// broken returns what the network makes of an error of [sim.Process.Call]: of an
+// broken returns what the network makes of an error of a call of [sim.Host]: of an
 // abandoned process, that of a broken connection. It is one for which go-redis does not
 // try again, as it does for io.EOF, also in a client with retries that a task makes of
 // this one's dialer.

@@ -1,4 +1,4 @@
-package redis_test
+package redisclient_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package redis_test
+package redisclient_test
 
 import (
 	"context"
@@ -147,4 +147,12 @@ func TestIsolation(t *testing.T) {
 	if n, hits := misses(), used[4].PoolStats().Hits; n != 1 || hits != 2 {
 		t.Errorf("%d connections and %d hits after the isolation, want those of before", n, hits)
 	}
+}
+
+// program is a process of one task.
+func program(s *redis.Store, name, class string, background bool, task func(context.Context, *goredis.Client) (string, error)) sim.Program {
+	return sim.Program{Name: name, Class: class, Tasks: []sim.TaskSpec{{Name: name, Background: background}}, New: func(p *sim.Process) []sim.Task {
+		c := s.Client(p)
+		return []sim.Task{func(ctx context.Context) (string, error) { return task(ctx, c) }}
+	}}
 }

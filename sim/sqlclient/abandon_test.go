@@ -1,4 +1,4 @@
-package sqlite_test
+package sqlclient_test
 
 import (
 	"context"
