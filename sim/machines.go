@@ -86,14 +86,16 @@ func (w *machines) Execute(task int) (Reply, error) {
 	req, _ := p.Pending().At(at)
 	i := w.sys.Store(req.Store)
 	reply, err := w.sys.Execute(i, req)
-	if err != nil || w.sys.Timing == nil {
-		return reply, err
+	if err == nil && w.sys.Timing != nil {
+		var content Content
+		if content, err = w.Content(i); err == nil {
+			err = w.sys.CheckTTLs(content)
+		}
 	}
-	content, err := w.Content(i)
-	if err != nil {
-		return reply, err
+	if err != nil && !errors.Is(err, ErrBlocked) {
+		err = fmt.Errorf("%s: %w", req.Store, err)
 	}
-	return reply, w.sys.CheckTTLs(content)
+	return reply, err
 }
 
 // Blocked is a function of the content of the store, and tried once for each: afterwards

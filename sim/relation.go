@@ -349,17 +349,17 @@ func (r *Relation) take(w World, m Move) (step Step, err error) {
 	}
 	reply, err := r.execute(w, m, req)
 	if err != nil {
-		return step, r.of(m.Task, req, err)
+		return step, r.of(m.Task, err)
 	}
 	return Step{m, req, reply}, w.Answer(m.Task, reply)
 }
 
-// of says in an error whose request it is about.
-func (r *Relation) of(task int, req Request, err error) error {
-	if errors.Is(err, ErrBlocked) {
+// of says in an error whose request it is about. One about the timing is about nobody's.
+func (r *Relation) of(task int, err error) error {
+	if tick := (*TickError)(nil); errors.Is(err, ErrBlocked) || errors.As(err, &tick) {
 		return err
 	}
-	return fmt.Errorf("%s: %s: %w", r.tasks[task].Name, req.Store, err)
+	return fmt.Errorf("%s: %w", r.tasks[task].Name, err)
 }
 
 // execute executes the pending request of a task, or strikes it.
@@ -408,7 +408,7 @@ func (r *Relation) die(w World, m Move) (Step, error) {
 		return Step{}, ErrBlocked
 	}
 	if _, err := w.Execute(m.Task); err != nil {
-		return Step{}, r.of(m.Task, req, err)
+		return Step{}, r.of(m.Task, err)
 	}
 	return Step{m, req, Reply{Fault: Crash}}, r.end(w, r.tasks[m.Task].Program)
 }
