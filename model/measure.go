@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -19,18 +18,18 @@ type Measure struct {
 // returned it beside something else.
 var cachedProduct = regexp.MustCompile(`\{"product_id":[^{}]*\}`)
 
-// Measures returns what is counted of the interleavings of a system that keeps a
-// cache. What a server finds in its own memory is no request, so it is not counted.
-func Measures(sys *sim.System) []Measure {
-	tasks := sys.Tasks()
+// Measures returns what is counted of the interleavings of a workload, in a system that
+// keeps a cache. What a server finds in its own memory is no request, so it is not counted.
+func Measures(w Workload, sys *sim.System) []Measure {
+	tasks, cast := sys.Tasks(), w.cast()
 	reads := func(s sim.Step, store string) bool {
-		return s.Task != sim.Environment && strings.HasPrefix(tasks[s.Task].Name, "reader-") && s.Request.Store == store
+		return s.Task != sim.Environment && cast[tasks[s.Task].Name].role == reader && s.Request.Store == store
 	}
 	loads := func(s sim.Step) bool {
-		return s.Task != sim.Environment && s.Request.Store == "db" && strings.Contains(s.Request.Body, "SELECT")
+		return s.Task != sim.Environment && s.Request.Store == dbStore && strings.Contains(s.Request.Body, "SELECT")
 	}
 	hit := func(s sim.Step) string {
-		if !reads(s, "cache") {
+		if !reads(s, cacheStore) {
 			return ""
 		}
 		return cachedProduct.FindString(string(s.Reply))
@@ -48,11 +47,10 @@ func Measures(sys *sim.System) []Measure {
 			if err != nil {
 				return 0
 			}
-			row, _ := before.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", p.ID))
-			r, err := decode(row)
+			r, err := decode(productRow(before, p.ID))
 			return one(err != nil || r != p)
 		}},
-		{"misses", func(s sim.Step, _ sim.View) int { return one(reads(s, "db") && loads(s)) }},
+		{"misses", func(s sim.Step, _ sim.View) int { return one(reads(s, dbStore) && loads(s)) }},
 		{"database loads", func(s sim.Step, _ sim.View) int { return one(loads(s)) }},
 		{"expired", func(s sim.Step, _ sim.View) int { return one(s.Fault.Kind == sim.Expire) }},
 	}
@@ -69,14 +67,14 @@ type RoundTrips struct{ Hit, Miss, Write int }
 
 // RoundTrips runs a read of a cached product, a read of one that is not, and a write,
 // each alone, with the TTL of a workload. They make no sense for a race.
-func (w *World) RoundTrips(load Workload) (r RoundTrips, err error) {
+func (world *World) RoundTrips(w Workload) (r RoundTrips, err error) {
 	for _, op := range []struct {
-		load Workload
-		into *int
+		alone Workload
+		into  *int
 	}{
-		{Workload{Readers: 1, Warm: true, TTL: load.TTL}, &r.Hit}, {Workload{Readers: 1, TTL: load.TTL}, &r.Miss}, {Workload{Writers: 1, TTL: load.TTL}, &r.Write},
+		{Workload{Readers: 1, Warm: true, TTL: w.TTL}, &r.Hit}, {Workload{Readers: 1, TTL: w.TTL}, &r.Miss}, {Workload{Writers: 1, TTL: w.TTL}, &r.Write},
 	} {
-		sys, err := w.System(op.load, Property{of: coherent})
+		sys, err := world.System(op.alone, Property{of: coherent})
 		if err != nil {
 			return r, err
 		}

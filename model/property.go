@@ -110,8 +110,8 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 func coherent(_ Strategy, w Workload) sim.Property {
 	return sim.Property{Name: "coherent", Premise: cached(w), Violation: func(v sim.View) string {
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			if line := differs("the cache", v.Contents[cacheStore], id, row); line != "" {
+			row := productRow(v, id)
+			if line := differs("the cache", cacheOf(v), id, row); line != "" {
 				return line
 			}
 			for i, m := range v.Memories {
@@ -128,7 +128,7 @@ func coherent(_ Strategy, w Workload) sim.Property {
 func cached(w Workload) func(sim.View) bool {
 	return func(v sim.View) bool {
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			for _, c := range append(slices.Clone(v.Memories), v.Contents[cacheStore]) {
+			for _, c := range append(slices.Clone(v.Memories), cacheOf(v)) {
 				if _, ok := c.Lookup(productKey(id)); ok {
 					return true
 				}
@@ -198,8 +198,7 @@ func noLostRaise(w Workload) sim.Property {
 	return sim.Property{Name: "no-lost-update", Premise: told(toldRaised), Violation: func(v sim.View) string {
 		var rise int64
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			p, err := decode(row)
+			p, err := decode(productRow(v, id))
 			if err != nil {
 				panic(err) // the row is of our own table
 			}
@@ -264,7 +263,7 @@ func count(v sim.View, told string) (n int) {
 
 // column returns the value of the column of the race.
 func (r *Race) column(v sim.View) int64 {
-	row, _ := v.Contents[len(v.Contents)-1].Lookup(r.Row)
+	row, _ := databaseOf(v).Lookup(r.Row)
 	var columns map[string]json.RawMessage
 	var n int64
 	if err := json.Unmarshal([]byte(row), &columns); err != nil {
@@ -296,8 +295,7 @@ func Values(s Strategy, w Workload) Expression {
 	return Expression{name, func(v sim.View) string {
 		var all []string
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			cached, _ := v.Contents[cacheStore].Lookup(productKey(id))
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+			cached, _ := cacheOf(v).Lookup(productKey(id))
 			var local []string
 			for _, m := range v.Memories {
 				if m != nil {
@@ -306,7 +304,7 @@ func Values(s Strategy, w Workload) Expression {
 				}
 			}
 			slices.Sort(local)
-			all = append(all, strings.Join(slices.Concat([]string{price(cached)}, local, []string{price(row)}), " "))
+			all = append(all, strings.Join(slices.Concat([]string{price(cached)}, local, []string{price(productRow(v, id))}), " "))
 		}
 		return strings.Join(all, ", ")
 	}}

@@ -142,22 +142,22 @@ func (s Strategy) Prototype() Service {
 }
 
 // build returns a service on these clients, nil if the strategy is a race.
-func (s Strategy) build(d Deps, load Workload) Service {
+func (s Strategy) build(d Deps, w Workload) Service {
 	if s.New == nil {
 		return nil
 	}
-	d.TTL, d.Delay = s.ttl(load), s.delay(load)
+	d.TTL, d.Delay = s.ttl(w), s.delay(w)
 	return s.New(d)
 }
 
 // ttl returns how long products stay in the cache; 0 means for ever.
-func (s Strategy) ttl(load Workload) time.Duration { return max(0, cmp.Or(load.TTL, s.TTL)) }
+func (s Strategy) ttl(w Workload) time.Duration { return max(0, cmp.Or(w.TTL, s.TTL)) }
 
 // Expires says whether anything that the service keeps in Redis has a TTL.
-func (s Strategy) Expires(load Workload) bool { return s.ttl(load) > 0 || len(s.TTLs) > 0 }
+func (s Strategy) Expires(w Workload) bool { return s.ttl(w) > 0 || len(s.TTLs) > 0 }
 
 // delay returns how long the service pauses.
-func (s Strategy) delay(load Workload) time.Duration { return cmp.Or(load.Delay, s.Delay) }
+func (s Strategy) delay(w Workload) time.Duration { return cmp.Or(w.Delay, s.Delay) }
 
 // properties returns the names of those that can be asked of the strategy, first
 // the one that is asked by default.

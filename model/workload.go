@@ -48,43 +48,16 @@ type Workload struct {
 // NoExpiry is the TTL of products that never expire.
 const NoExpiry time.Duration = -1
 
-// String returns the workload in words.
-func (w Workload) String() string {
-	words := fmt.Sprintf("%s, %s, %s, %s cache", plural(w.Readers, "reader"), plural(w.Writers, "writer"), plural(w.Keys, "key"), w.Cache())
+// Tasks returns the tasks in brief, such as 1R 2W.
+func (w Workload) Tasks() string {
 	if w.Workers > 0 {
-		words = plural(w.Workers, "worker")
+		return plural(w.Workers, "worker")
 	}
-	if w.Servers > 0 {
-		words += ", " + plural(w.Servers, "server")
-	}
-	if w.Faults.Total() > 0 {
-		words += ", faults " + w.Faults.String()
-	}
-	if w.Delay > 0 {
-		words += ", delay " + w.Delay.String()
-	}
-	if w.TTL > 0 {
-		words += ", TTL " + w.TTL.String()
-	}
-	if w.TTL == NoExpiry {
-		words += ", no TTL"
-	}
-	if w.MaxStall > 0 {
-		words += ", stalls of at most " + w.MaxStall.String()
-	}
-	if w.MaxWait > 0 {
-		words += ", waits of at most " + w.MaxWait.String()
-	}
-	return words
+	return fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
 }
 
-// Cache returns "warm" or "cold".
-func (w Workload) Cache() string {
-	if w.Warm {
-		return "warm"
-	}
-	return "cold"
-}
+// Timed says whether time passes.
+func (w Workload) Timed() bool { return w.MaxStall > 0 }
 
 func plural(n int, noun string) string {
 	if n != 1 {
@@ -92,13 +65,6 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %s", n, noun)
 }
-
-// The stores of every system, in this order.
-const (
-	cacheStore = iota
-	dbStore
-	clockStore // of strategies that pause
-)
 
 // A World owns the stores on which the workloads of one strategy run.
 type World struct {
@@ -119,11 +85,11 @@ func NewWorld(s Strategy, keys int) (*World, error) {
 	for id := 1; id <= keys && s.Race == nil && !creates; id++ {
 		setup = append(setup, insertProduct(id))
 	}
-	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup, Mode: s.Mode})
+	db, err := sqlite.NewStore(dbStore, sqlite.Options{Setup: setup, Mode: s.Mode})
 	if err != nil {
 		return nil, err
 	}
-	cache, err := redis.NewStore("cache", redis.Options{})
+	cache, err := redis.NewStore(cacheStore, redis.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -134,19 +100,19 @@ func NewWorld(s Strategy, keys int) (*World, error) {
 }
 
 // Strategy returns the strategy of the world.
-func (w *World) Strategy() Strategy { return w.strategy }
+func (world *World) Strategy() Strategy { return world.strategy }
 
 // Close closes the stores.
-func (w *World) Close() error {
-	w.cache.Close()
-	return w.db.Close()
+func (world *World) Close() error {
+	world.cache.Close()
+	return world.db.Close()
 }
 
 // System returns the system of one workload with one property. Systems of one
 // world share its stores, so only one of them may run at a time. The number of
 // keys is that of the world.
-func (w *World) System(load Workload, prop Property) (*sim.System, error) {
-	sys, asked, err := w.Ask(load, prop)
+func (world *World) System(w Workload, prop Property) (*sim.System, error) {
+	sys, asked, err := world.Ask(w, prop)
 	if err != nil {
 		return nil, err
 	}
@@ -155,53 +121,47 @@ func (w *World) System(load Workload, prop Property) (*sim.System, error) {
 }
 
 // Ask is System for several properties, which it returns: the system itself has none.
-func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Property, error) {
-	load.Keys = w.keys
-	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Faults: load.Faults}
-	switch {
-	case w.strategy.Race != nil:
-		sys.Stores = []sim.Store{w.db}
-	case w.strategy.Delay > 0:
-		sys.Stores = append(sys.Stores, sim.Clock{})
-	}
+func (world *World) Ask(w Workload, props ...Property) (*sim.System, []sim.Property, error) {
+	w.Keys = world.keys
+	sys := &sim.System{Stores: world.stores(), Faults: w.Faults}
 	var asked []sim.Property
-	told, tick := false, w.strategy.tick(load)
+	told, tick := false, world.strategy.tick(w)
 	for _, p := range props {
 		switch {
-		case p.timed && load.MaxStall == 0:
+		case p.timed && w.MaxStall == 0:
 			return nil, nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", p.Name)
 		case p.timed && p.lasts/tick > sim.MostTicks:
 			return nil, nil, fmt.Errorf("the property %s waits for %d ticks of %s, more than %d; ask for a shorter time, or make the durations of the workload longer", p.Name, p.lasts/tick, tick, sim.MostTicks)
 		}
-		asked, told = append(asked, p.of(w.strategy, load)), told || p.told
+		asked, told = append(asked, p.of(world.strategy, w)), told || p.told
 	}
-	if load.MaxStall > 0 {
-		sys.Timing = &sim.Timing{Tick: tick, MaxStall: load.MaxStall, MaxWait: load.MaxWait}
-		if load.Faults[sim.Expire] > 0 {
+	if w.MaxStall > 0 {
+		sys.Timing = &sim.Timing{Tick: tick, MaxStall: w.MaxStall, MaxWait: w.MaxWait}
+		if w.Faults[sim.Expire] > 0 {
 			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
 		}
 	}
 	var local map[int64]Product
-	if load.Warm {
+	if w.Warm {
 		var err error
-		if sys.Setup, local, err = w.warm(sys.Stores, load); err != nil {
+		if sys.Setup, local, err = world.warm(sys.Stores, w); err != nil {
 			return nil, nil, fmt.Errorf("warm the cache: %w", err)
 		}
 	}
-	sys.Programs = w.servers(load, local, told)
+	sys.Programs = world.servers(w, local, told)
 	return sys, asked, nil
 }
 
-// tick returns the greatest common divisor of all durations of a timed workload.
-func (s Strategy) tick(load Workload) time.Duration {
-	return divisor(s.Tick(load), s.delay(load))
+// tick returns the greatest common divisor of all durations of a timed workw.
+func (s Strategy) tick(w Workload) time.Duration {
+	return divisor(s.Tick(w), s.delay(w))
 }
 
 // Tick returns the greatest common divisor of all durations of a timed workload but
 // the delay, so that delays which are multiples of it have it for their tick.
-func (s Strategy) Tick(load Workload) time.Duration {
+func (s Strategy) Tick(w Workload) time.Duration {
 	var tick time.Duration
-	for _, d := range s.durations(load) {
+	for _, d := range s.durations(w) {
 		tick = divisor(tick, d)
 	}
 	return tick
@@ -211,16 +171,16 @@ func (s Strategy) Tick(load Workload) time.Duration {
 // is asked for: 1s, or what divides all other durations too if that is less. If one of
 // them is longer than a minute, the unit is their greatest common divisor, since there
 // would be many ticks.
-func (s Strategy) Unit(load Workload) time.Duration {
-	if slices.Max(s.durations(load)) > time.Minute {
-		return s.Tick(load)
+func (s Strategy) Unit(w Workload) time.Duration {
+	if slices.Max(s.durations(w)) > time.Minute {
+		return s.Tick(w)
 	}
-	return divisor(s.Tick(load), time.Second)
+	return divisor(s.Tick(w), time.Second)
 }
 
 // durations returns those of a timed workload but the delay.
-func (s Strategy) durations(load Workload) []time.Duration {
-	return slices.Concat([]time.Duration{load.MaxStall, load.MaxWait, s.ttl(load)}, s.TTLs, s.Durations)
+func (s Strategy) durations(w Workload) []time.Duration {
+	return slices.Concat([]time.Duration{w.MaxStall, w.MaxWait, s.ttl(w)}, s.TTLs, s.Durations)
 }
 
 // divisor returns the greatest common divisor, by Euclid's algorithm; that with 0 is

@@ -1,0 +1,309 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"quiesce/sim"
+)
+
+// MostTasks is how many tasks the product engine takes. Tasks take the keys in turn, so
+// more keys would not be touched, and more servers would have nothing to do.
+const MostTasks = 40
+
+// A Knob is something that can be chosen of a workload. It has one name: that of its flag,
+// and, with _ for -, that of its field in the JSON object. What is as in the zero value of
+// [Workload] is not chosen, and nothing is said of it; but what a workload with a cache
+// consists of is always said, also that it has 0 readers. For example, two servers are
+//
+//	-servers 2   "servers": 2   2 servers
+type Knob struct {
+	Name    string
+	Usage   string // of the flag, as package flag reads it
+	Default string // of the flag; "" means that it is not chosen
+
+	kind   kind
+	counts bool                  // it is a number
+	words  func(Workload) string // what is said of it, if it is chosen
+	get    func(Workload) string // "" or "0" if it is not chosen
+	set    func(*Workload, string) error
+}
+
+// A kind says which workloads have a knob.
+type kind int
+
+const (
+	ofAny    kind = iota // with what else is chosen
+	ofCaches             // what a workload with a cache consists of
+	ofRaces              // what one without consists of
+)
+
+// knobs are all that there are, in the order of the JSON object. A new one needs a field of
+// Workload, its entry here, and somebody who looks at the field.
+var knobs = []Knob{
+	number(Knob{Name: "readers", Default: "1", kind: ofCaches, Usage: "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks"},
+		"reader", 0, func(w *Workload) *int { return &w.Readers }),
+	number(Knob{Name: "writers", Default: "1", kind: ofCaches, Usage: "the `number` of writers"},
+		"writer", 0, func(w *Workload) *int { return &w.Writers }),
+	number(Knob{Name: "keys", Default: "1", kind: ofCaches, Usage: "the `number` of products; tasks take them in turn"},
+		"key", 1, func(w *Workload) *int { return &w.Keys }),
+	{Name: "cache", Default: "cold", kind: ofCaches, Usage: "`what` the caches hold when it begins: cold (nothing) or warm (every product)",
+		words: func(w Workload) string { return w.Cache() + " cache" }, get: Workload.Cache, set: (*Workload).setCache},
+	number(Knob{Name: "servers", Usage: "the `number` of servers, which the tasks take in turn; 0 means one for each task"},
+		"server", 0, func(w *Workload) *int { return &w.Servers }),
+	number(Knob{Name: "workers", Default: "1", kind: ofRaces, Usage: "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks"},
+		"worker", 1, func(w *Workload) *int { return &w.Workers }),
+	{Name: "faults", Usage: "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault",
+		words: func(w Workload) string { return "faults " + w.Faults.String() }, get: func(w Workload) string { return w.Faults.String() }, set: (*Workload).setFaults},
+	duration(Knob{Name: "delay", Usage: "the `time` for which a strategy pauses, instead of its own"},
+		"delay", func(w *Workload) *time.Duration { return &w.Delay }),
+	{Name: "ttl", Usage: "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own",
+		words: Workload.expiry, get: Workload.ttl, set: (*Workload).setTTL},
+	duration(Knob{Name: "max-stall", Usage: "the longest `time` from asking for a request to its reply, such as 1s; without it the workload is untimed: nothing has a speed"},
+		"stalls of at most", func(w *Workload) *time.Duration { return &w.MaxStall }),
+	duration(Knob{Name: "max-wait", Usage: "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay;\nwithout it they wait without a bound (with -max-stall)"},
+		"waits of at most", func(w *Workload) *time.Duration { return &w.MaxWait }),
+}
+
+// Knobs returns all knobs. They are not to be changed.
+func Knobs() []Knob { return knobs }
+
+// A ValueError says that a knob does not take a value, and which it takes.
+type ValueError struct{ line string }
+
+func (e *ValueError) Error() string { return e.line }
+
+// refuse returns the error of a value.
+func (k Knob) refuse(value any, takes string) error {
+	return &ValueError{fmt.Sprintf("-%s %v: %s", k.Name, value, takes)}
+}
+
+// number returns a knob that counts things with that name, from the least on.
+func number(k Knob, noun string, least int, field func(*Workload) *int) Knob {
+	k.counts = true
+	k.get = func(w Workload) string { return strconv.Itoa(*field(&w)) }
+	k.words = func(w Workload) string { return plural(*field(&w), noun) }
+	k.set = func(w *Workload, text string) error {
+		n, err := strconv.ParseInt(text, 0, strconv.IntSize) // as package flag reads it
+		switch {
+		case err != nil:
+			return errors.New("must be a whole number")
+		case n < int64(least) || n > MostTasks:
+			return k.refuse(n, fmt.Sprintf("must be from %d to %d", least, MostTasks))
+		}
+		*field(w) = int(n)
+		return nil
+	}
+	return k
+}
+
+// duration returns a knob that is more than 0, and what is said before it.
+func duration(k Knob, what string, field func(*Workload) *time.Duration) Knob {
+	k.get = func(w Workload) string { return unlessZero(*field(&w)) }
+	k.words = func(w Workload) string { return what + " " + field(&w).String() }
+	k.set = func(w *Workload, text string) error {
+		d, err := parseDuration(text)
+		if err == nil && d <= 0 {
+			err = k.refuse(d, "must be more than 0")
+		}
+		if err == nil {
+			*field(w) = d
+		}
+		return err
+	}
+	return k
+}
+
+func unlessZero(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, errors.New("must be a duration, such as 1s")
+	}
+	return d, nil
+}
+
+// Cache returns "warm" or "cold".
+func (w Workload) Cache() string {
+	if w.Warm {
+		return "warm"
+	}
+	return "cold"
+}
+
+func (w *Workload) setCache(text string) error {
+	if text != "cold" && text != "warm" {
+		return &ValueError{fmt.Sprintf("unknown cache %q; %s", text, Suggest(text, []string{"cold", "warm"}, ""))}
+	}
+	w.Warm = text == "warm"
+	return nil
+}
+
+func (w *Workload) setFaults(text string) error {
+	if text == "" {
+		return &ValueError{"-faults is empty; leave it out for the default"}
+	}
+	faults, err := sim.ParseFaults(text)
+	if unknown := (*sim.UnknownFaultError)(nil); errors.As(err, &unknown) {
+		names := []string{string(sim.AnyFault)}
+		for _, kind := range sim.FaultKinds {
+			names = append(names, string(kind))
+		}
+		err = fmt.Errorf("unknown fault %q; %s", unknown.Name, Suggest(unknown.Name, names, ""))
+	}
+	if err != nil {
+		return &ValueError{"-faults: " + err.Error()}
+	}
+	if w.Faults = nil; len(faults) > 0 {
+		w.Faults = faults
+	}
+	return nil
+}
+
+// ttl returns the TTL of products, of which 0 means for ever; "" is the strategy's own.
+func (w Workload) ttl() string {
+	if w.TTL == NoExpiry {
+		return "0s"
+	}
+	return unlessZero(w.TTL)
+}
+
+func (w Workload) expiry() string {
+	if w.TTL == NoExpiry {
+		return "no TTL"
+	}
+	return "TTL " + w.TTL.String()
+}
+
+// setTTL takes whole milliseconds: Redis knows no part of one.
+func (w *Workload) setTTL(text string) error {
+	d, err := parseDuration(text)
+	switch {
+	case err != nil:
+		return err
+	case d < 0 || d%time.Millisecond != 0:
+		return &ValueError{fmt.Sprintf("-ttl %s: must be whole milliseconds, or 0 for products that never expire", d)}
+	case d == 0:
+		d = NoExpiry
+	}
+	w.TTL = d
+	return nil
+}
+
+// Value returns the knob of this workload as the value of a flag. Its errors are
+// a [ValueError], or say without the name what has to be given.
+func (k Knob) Value(w *Workload) flag.Value { return value{k, w} }
+
+type value struct {
+	knob Knob
+	of   *Workload
+}
+
+// String returns the value of the knob. Package flag asks the zero value too.
+func (v value) String() string {
+	if v.of == nil {
+		return ""
+	}
+	return v.knob.get(*v.of)
+}
+
+// Set chooses.
+func (v value) Set(text string) error { return v.knob.set(v.of, text) }
+
+// chosen says whether the knob is not as in the zero value.
+func (k Knob) chosen(w Workload) bool { return k.get(w) != k.get(Workload{}) }
+
+// said returns the knobs of which a sentence and a command speak: the tasks, and then
+// what else is chosen.
+func (w Workload) said() []Knob {
+	tasks := ofCaches
+	if w.Workers > 0 {
+		tasks = ofRaces
+	}
+	var first, then []Knob
+	for _, k := range knobs {
+		switch {
+		case k.kind == tasks:
+			first = append(first, k)
+		case k.kind == ofAny && k.chosen(w):
+			then = append(then, k)
+		}
+	}
+	return append(first, then...)
+}
+
+// String returns the workload in words, such as 1 reader, 1 writer, 1 key, cold cache.
+func (w Workload) String() string {
+	var words []string
+	for _, k := range w.said() {
+		words = append(words, k.words(w))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Args returns the flags that choose the workload. None of them means anything to a shell.
+func (w Workload) Args() (args []string) {
+	for _, k := range w.said() {
+		args = append(args, "-"+k.Name, k.get(w))
+	}
+	return args
+}
+
+// field returns the name of the knob in the JSON object.
+func (k Knob) field() string { return strings.ReplaceAll(k.Name, "-", "_") }
+
+// MarshalJSON returns the workload as an object of numbers and strings.
+func (w Workload) MarshalJSON() ([]byte, error) {
+	var fields []string
+	for _, k := range knobs {
+		if k.kind == ofCaches || k.chosen(w) {
+			text := k.get(w)
+			if !k.counts {
+				text = strconv.Quote(text)
+			}
+			fields = append(fields, fmt.Sprintf("%q:%s", k.field(), text))
+		}
+	}
+	return []byte("{" + strings.Join(fields, ",") + "}"), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON has written, and takes nothing that a flag would not
+// take, but for a number that is 0.
+func (w *Workload) UnmarshalJSON(data []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	*w = Workload{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		i := slices.IndexFunc(knobs, func(k Knob) bool { return k.field() == name })
+		if i < 0 {
+			return fmt.Errorf("unknown field %q", name)
+		}
+		text := string(fields[name])
+		if !knobs[i].counts {
+			if err := json.Unmarshal(fields[name], &text); err != nil {
+				return fmt.Errorf("%q: %w", name, err)
+			}
+		} else if text == "0" {
+			continue
+		}
+		if err := knobs[i].set(w, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
