@@ -12,9 +12,6 @@ import (
 	"quiesce/sim"
 )
 
-// historical are the properties that can be asked of every strategy with a cache.
-var historical = []string{"eventual", "no-silent-staleness", "available", "no-lost-write", "no-deadlock", "db-load", "bounded-staleness"}
-
 // eventual is coherent of what is left when everything has expired that can. What
 // a server keeps in its memory does not expire.
 func eventual(s Strategy, w Workload) sim.Property {

@@ -18,12 +18,14 @@ import (
 // more keys would not be touched, and more servers would have nothing to do.
 const MostTasks = 40
 
-// A Knob is something that can be chosen of a workload. It has one name: that of its flag,
-// and, with _ for -, that of its field in the JSON object. What is as in the zero value of
-// [Workload] is not chosen, and nothing is said of it; but what a workload with a cache
-// consists of is always said, also that it has 0 readers. For example, two servers are
+// A Knob is something that can be chosen of a workload. Its name is that of its flag and,
+// with _ for -, that of its field in the JSON object. What is as in the zero value of
+// [Workload] is not chosen, and nothing is said of it. Only the tasks and keys of a workload
+// with a cache are always said, also that there are 0 readers. For example, two servers are
 //
 //	-servers 2   "servers": 2   2 servers
+//
+// as a flag, as a field and in words.
 type Knob struct {
 	Name    string
 	Usage   string // of the flag, as package flag reads it
@@ -31,8 +33,8 @@ type Knob struct {
 
 	kind   kind
 	counts bool                  // it is a number
-	words  func(Workload) string // what is said of it, if it is chosen
-	get    func(Workload) string // "" or "0" if it is not chosen
+	words  func(Workload) string // what is said of it, if anything is
+	get    func(Workload) string // the value of the flag
 	set    func(*Workload, string) error
 }
 
@@ -40,42 +42,72 @@ type Knob struct {
 type kind int
 
 const (
-	ofAny    kind = iota // with what else is chosen
-	ofCaches             // what a workload with a cache consists of
-	ofRaces              // what one without consists of
+	ofAny    kind = iota // all have it, and it is said where it is chosen
+	ofCaches             // those with a cache have it, and it is always said
+	ofRaces              // those of races have it, and it is always said
 )
 
 // knobs are all that there are, in the order of the JSON object. A new one needs a field of
 // Workload, its entry here, and somebody who looks at the field.
 var knobs = []Knob{
-	number(Knob{Name: "readers", Default: "1", kind: ofCaches, Usage: "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks"},
-		"reader", 0, func(w *Workload) *int { return &w.Readers }),
-	number(Knob{Name: "writers", Default: "1", kind: ofCaches, Usage: "the `number` of writers"},
-		"writer", 0, func(w *Workload) *int { return &w.Writers }),
-	number(Knob{Name: "keys", Default: "1", kind: ofCaches, Usage: "the `number` of products; tasks take them in turn"},
-		"key", 1, func(w *Workload) *int { return &w.Keys }),
-	{Name: "cache", Default: "cold", kind: ofCaches, Usage: "`what` the caches hold when it begins: cold (nothing) or warm (every product)",
-		words: func(w Workload) string { return w.Cache() + " cache" }, get: Workload.Cache, set: (*Workload).setCache},
-	number(Knob{Name: "servers", Usage: "the `number` of servers, which the tasks take in turn; 0 means one for each task"},
-		"server", 0, func(w *Workload) *int { return &w.Servers }),
-	number(Knob{Name: "workers", Default: "1", kind: ofRaces, Usage: "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks"},
-		"worker", 1, func(w *Workload) *int { return &w.Workers }),
-	{Name: "faults", Usage: "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault",
-		words: func(w Workload) string { return "faults " + w.Faults.String() }, get: func(w Workload) string { return w.Faults.String() }, set: (*Workload).setFaults},
-	duration(Knob{Name: "delay", Usage: "the `time` for which a strategy pauses, instead of its own"},
-		"delay", func(w *Workload) *time.Duration { return &w.Delay }),
-	{Name: "ttl", Usage: "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own",
-		words: Workload.expiry, get: Workload.ttl, set: (*Workload).setTTL},
-	duration(Knob{Name: "max-stall", Usage: "the longest `time` from asking for a request to its reply, such as 1s; without it the workload is untimed: nothing has a speed"},
-		"stalls of at most", func(w *Workload) *time.Duration { return &w.MaxStall }),
-	duration(Knob{Name: "max-wait", Usage: "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay;\nwithout it they wait without a bound (with -max-stall)"},
-		"waits of at most", func(w *Workload) *time.Duration { return &w.MaxWait }),
+	number(Knob{
+		Name: "readers", Default: "1", kind: ofCaches,
+		Usage: "the `number` of readers; without -readers and -writers the workload grows\nfrom 1 reader and 1 writer to -max-tasks",
+	}, "reader", 0, func(w *Workload) *int { return &w.Readers }),
+	number(Knob{
+		Name: "writers", Default: "1", kind: ofCaches,
+		Usage: "the `number` of writers",
+	}, "writer", 0, func(w *Workload) *int { return &w.Writers }),
+	number(Knob{
+		Name: "keys", Default: "1", kind: ofCaches,
+		Usage: "the `number` of products; tasks take them in turn",
+	}, "key", 1, func(w *Workload) *int { return &w.Keys }),
+	{
+		Name: "cache", Default: "cold", kind: ofCaches,
+		Usage: "`what` the caches hold when it begins: cold (nothing) or warm (every product)",
+		words: func(w Workload) string { return w.Cache() + " cache" },
+		get:   Workload.Cache, set: (*Workload).setCache,
+	},
+	number(Knob{
+		Name:  "servers",
+		Usage: "the `number` of servers, which the tasks take in turn; 0 means one for each task",
+	}, "server", 0, func(w *Workload) *int { return &w.Servers }),
+	number(Knob{
+		Name: "workers", Default: "1", kind: ofRaces,
+		Usage: "the `number` of workers of a strategy without a cache; without it the workload grows\nfrom 1 worker to -max-tasks",
+	}, "worker", 1, func(w *Workload) *int { return &w.Workers }),
+	{
+		Name:  "faults",
+		Usage: "`what` may go wrong, and how often, such as expire=1,lost-reply=1; all=1 means any one fault",
+		words: func(w Workload) string { return "faults " + w.Faults.String() },
+		get:   func(w Workload) string { return w.Faults.String() }, set: (*Workload).setFaults,
+	},
+	duration(Knob{
+		Name:  "delay",
+		Usage: "the `time` for which a strategy pauses, instead of its own",
+	}, "delay", func(w *Workload) *time.Duration { return &w.Delay }),
+	{
+		Name:  "ttl",
+		Usage: "the `time` to live of products in Redis, instead of the strategy's own, such as 30s; 0 means that they never expire.\nThe lease of a lock or token, a mark and a tombstone keep their own",
+		words: Workload.expiry,
+		get:   Workload.ttl, set: (*Workload).setTTL,
+	},
+	duration(Knob{
+		Name:  "max-stall",
+		Usage: "the longest `time` from asking for a request to its reply, such as 1s; without it the workload is untimed: nothing has a speed",
+	}, "stalls of at most", func(w *Workload) *time.Duration { return &w.MaxStall }),
+	duration(Knob{
+		Name:  "max-wait",
+		Usage: "the longest `time` that a request waits for other tasks, on top of -max-stall, such as the lag of a relay;\nwithout it they wait without a bound (with -max-stall)",
+	}, "waits of at most", func(w *Workload) *time.Duration { return &w.MaxWait }),
 }
 
 // Knobs returns all knobs. They are not to be changed.
 func Knobs() []Knob { return knobs }
 
-// A ValueError says that a knob does not take a value, and which it takes.
+// A ValueError says that a knob does not take a value, and which it takes, such as
+//
+//	-readers 99: must be from 0 to 40
 type ValueError struct{ line string }
 
 func (e *ValueError) Error() string { return e.line }
@@ -85,7 +117,7 @@ func (k Knob) refuse(value any, takes string) error {
 	return &ValueError{fmt.Sprintf("-%s %v: %s", k.Name, value, takes)}
 }
 
-// number returns a knob that counts things with that name, from the least on.
+// number returns a knob that counts things which are called so, from the least on.
 func number(k Knob, noun string, least int, field func(*Workload) *int) Knob {
 	k.counts = true
 	k.get = func(w Workload) string { return strconv.Itoa(*field(&w)) }
@@ -104,7 +136,7 @@ func number(k Knob, noun string, least int, field func(*Workload) *int) Knob {
 	return k
 }
 
-// duration returns a knob that is more than 0, and what is said before it.
+// duration returns a knob that is a time of more than 0, and before it what it is in words.
 func duration(k Knob, what string, field func(*Workload) *time.Duration) Knob {
 	k.get = func(w Workload) string { return unlessZero(*field(&w)) }
 	k.words = func(w Workload) string { return what + " " + field(&w).String() }
@@ -181,6 +213,7 @@ func (w Workload) ttl() string {
 	return unlessZero(w.TTL)
 }
 
+// expiry returns the TTL of products in words.
 func (w Workload) expiry() string {
 	if w.TTL == NoExpiry {
 		return "no TTL"
@@ -203,8 +236,9 @@ func (w *Workload) setTTL(text string) error {
 	return nil
 }
 
-// Value returns the knob of this workload as the value of a flag. Its errors are
-// a [ValueError], or say without the name what has to be given.
+// Value returns the knob of this workload as the value of a flag. Its error is a [*ValueError];
+// or it says what has to be given, such as "must be a whole number", where package flag
+// says the rest.
 func (k Knob) Value(w *Workload) flag.Value { return value{k, w} }
 
 type value struct {
@@ -226,7 +260,7 @@ func (v value) Set(text string) error { return v.knob.set(v.of, text) }
 // chosen says whether the knob is not as in the zero value.
 func (k Knob) chosen(w Workload) bool { return k.get(w) != k.get(Workload{}) }
 
-// said returns the knobs of which a sentence and a command speak: the tasks, and then
+// said returns the knobs of which a sentence and a command speak: those of its tasks, and then
 // what else is chosen.
 func (w Workload) said() []Knob {
 	tasks := ofCaches
@@ -254,7 +288,8 @@ func (w Workload) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Args returns the flags that choose the workload. None of them means anything to a shell.
+// Args returns the flags that choose the workload, such as -readers 1 -writers 1 -keys 1
+// -cache cold. Nothing in them means anything to a shell.
 func (w Workload) Args() (args []string) {
 	for _, k := range w.said() {
 		args = append(args, "-"+k.Name, k.get(w))
@@ -265,7 +300,9 @@ func (w Workload) Args() (args []string) {
 // field returns the name of the knob in the JSON object.
 func (k Knob) field() string { return strings.ReplaceAll(k.Name, "-", "_") }
 
-// MarshalJSON returns the workload as an object of numbers and strings.
+// MarshalJSON returns the workload as an object of numbers and strings, such as
+//
+//	{"readers":1,"writers":1,"keys":1,"cache":"cold","ttl":"30s"}
 func (w Workload) MarshalJSON() ([]byte, error) {
 	var fields []string
 	for _, k := range knobs {
@@ -280,8 +317,8 @@ func (w Workload) MarshalJSON() ([]byte, error) {
 	return []byte("{" + strings.Join(fields, ",") + "}"), nil
 }
 
-// UnmarshalJSON reads what MarshalJSON has written, and takes nothing that a flag would not
-// take, but for a number that is 0.
+// UnmarshalJSON reads what MarshalJSON has written. It takes what a flag takes, a number that
+// is 0, and nothing else.
 func (w *Workload) UnmarshalJSON(data []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -301,7 +338,11 @@ func (w *Workload) UnmarshalJSON(data []byte) error {
 		} else if text == "0" {
 			continue
 		}
-		if err := knobs[i].set(w, text); err != nil {
+		err := knobs[i].set(w, text)
+		if value := (*ValueError)(nil); err != nil && !errors.As(err, &value) {
+			return fmt.Errorf("%q %w", name, err)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -17,18 +17,21 @@ type Property struct {
 
 	Takes string // what is given after a "=", "" if nothing is
 
-	timed bool          // it is asked of timed workloads only
-	lasts time.Duration // how much time has to pass before it can be violated
-	told  bool          // it wants to know what reads return
+	asked func(Strategy) bool // of which strategies, but for those whose question it is; nil: of no other
+	timed bool                // it is asked of timed workloads only
+	lasts time.Duration       // how much time has to pass before it can be violated
+	told  bool                // it wants to know what reads return
 	of    func(Strategy, Workload) sim.Property
 	with  func(*Property, string) error // sets of from what is given
 }
 
-// Properties returns all properties.
+// Properties returns all properties. A new one needs its entry here and the function that
+// the entry names.
 func Properties() []Property {
 	return []Property{{
 		Name:    "coherent",
 		Summary: "at quiescence every cache, also that of each server, holds nothing for the key or exactly the row of the database",
+		asked:   Strategy.caches,
 		of:      coherent,
 	}, {
 		Name:    "no-lost-update",
@@ -49,31 +52,38 @@ func Properties() []Property {
 	}, {
 		Name:    "eventual",
 		Summary: "coherent after everything has expired that can: a violation does not heal by itself",
+		asked:   Strategy.caches,
 		of:      eventual,
 	}, {
 		Name:    "no-silent-staleness",
 		Summary: "coherent, unless some operation has reported an error to its caller",
+		asked:   Strategy.caches,
 		of:      noSilentStaleness,
 	}, {
 		Name:    "available",
 		Summary: "no operation fails, unless the database does",
+		asked:   Strategy.caches,
 		of:      available,
 	}, {
 		Name:    "no-lost-write",
 		Summary: "a price whose writer was told that it is set has been in the database at some time, at the latest at quiescence",
+		asked:   Strategy.sets,
 		of:      noLostWrite,
 	}, {
 		Name:    "no-deadlock",
 		Summary: "every task finishes",
+		asked:   func(Strategy) bool { return true },
 		of:      noDeadlock,
 	}, {
 		Name:    "db-load",
 		Summary: "never more than N tasks at once wait for the database to load the same product",
+		asked:   Strategy.caches,
 		Takes:   "N",
 		with:    dbLoad,
 	}, {
 		Name:    "bounded-staleness",
 		Summary: "no read that begins more than D after a write was acknowledged returns a price from before it",
+		asked:   func(s Strategy) bool { return s.caches() && !s.Deferred },
 		Takes:   "D",
 		timed:   true,
 		told:    true,

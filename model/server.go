@@ -78,7 +78,7 @@ func work(p part, numbered bool) operation {
 
 // operations returns those of a workload, in the order of its parts.
 func (world *World) operations(w Workload, told bool) (ops []operation) {
-	_, raises := world.strategy.Prototype().(Raiser)
+	raises := world.strategy.raises()
 	for _, p := range w.parts() {
 		switch {
 		case p.role == worker:
