@@ -77,7 +77,7 @@ func TestWorkloadThatIsRefused(t *testing.T) {
 		`[]`:                      "cannot unmarshal array",
 		`{"reader": 1}`:           `unknown field "reader"`,
 		`{"readers": "1"}`:        "must be a whole number",
-		`{"readers": 1.5}`:        "must be a whole number",
+		`{"readers": 1.5}`:        `"readers" must be a whole number`,
 		`{"readers": null}`:       "must be a whole number",
 		`{"readers": 41}`:         "-readers 41: must be from 0 to 40",
 		`{"workers": -1}`:         "-workers -1: must be from 1 to 40",
