@@ -66,15 +66,19 @@ func Stale(s Strategy, w Workload) func(sim.View) bool {
 type RoundTrips struct{ Hit, Miss, Write int }
 
 // RoundTrips runs a read of a cached product, a read of one that is not, and a write,
-// each alone, with the TTL of a workload. They make no sense for a race.
+// each alone and without faults or time, but with all else that is chosen of a workload,
+// such as the TTL. They make no sense for a race.
 func (world *World) RoundTrips(w Workload) (r RoundTrips, err error) {
+	alone := func(readers, writers int, warm bool) Workload {
+		w.Readers, w.Writers, w.Warm = readers, writers, warm
+		w.Servers, w.Faults, w.MaxStall, w.MaxWait = 0, nil, 0, 0
+		return w
+	}
 	for _, op := range []struct {
-		alone Workload
-		into  *int
-	}{
-		{Workload{Readers: 1, Warm: true, TTL: w.TTL}, &r.Hit}, {Workload{Readers: 1, TTL: w.TTL}, &r.Miss}, {Workload{Writers: 1, TTL: w.TTL}, &r.Write},
-	} {
-		sys, err := world.System(op.alone, Property{of: coherent})
+		w    Workload
+		into *int
+	}{{alone(1, 0, true), &r.Hit}, {alone(1, 0, false), &r.Miss}, {alone(0, 1, false), &r.Write}} {
+		sys, err := world.System(op.w, Property{of: coherent})
 		if err != nil {
 			return r, err
 		}

@@ -49,7 +49,7 @@ type options struct {
 	claim       string // the file with the claim to judge; "" is none
 	output      string // the file to write; "" is stdout
 
-	text struct{ strategy, property, memory, threshold string } // of flags that are read later
+	text struct{ strategy, property, memory, threshold string } // of flags whose meaning is looked up
 }
 
 // flagSet returns the flags, which set the options.
@@ -113,7 +113,8 @@ func parse(args []string) (options, error) {
 	}
 	o.given = map[string]bool{}
 	f.Visit(func(fl *flag.Flag) { o.given[fl.Name] = true })
-	return o, o.set()
+	err := o.set()
+	return o, err
 }
 
 // set sets what follows from the flags, and refuses those that would not be looked at.
@@ -141,6 +142,11 @@ func (o *options) set() (err error) {
 	if o.limitMemory, err = parseBytes(o.text.memory); err != nil {
 		return err
 	}
+	return o.setStrategy()
+}
+
+// setStrategy looks up what is explored, and refuses flags that do not go with it.
+func (o *options) setStrategy() (err error) {
 	switch name := o.text.strategy; {
 	case name == "":
 		return errors.New("-strategy is missing; -list prints the strategies")
