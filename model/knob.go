@@ -1,12 +1,9 @@
 package model
 
 import (
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -105,6 +102,33 @@ var knobs = []Knob{
 // Knobs returns all knobs. They are not to be changed.
 func Knobs() []Knob { return knobs }
 
+// Value returns the knob of this workload as the value of a flag. Its error is a [*ValueError];
+// or it says what has to be given, such as "must be a whole number", where package flag
+// says the rest.
+func (k Knob) Value(w *Workload) flag.Value { return value{k, w} }
+
+type value struct {
+	knob Knob
+	of   *Workload
+}
+
+// String returns the value of the knob. Package flag asks the zero value too.
+func (v value) String() string {
+	if v.of == nil {
+		return ""
+	}
+	return v.knob.get(*v.of)
+}
+
+// Set chooses.
+func (v value) Set(text string) error { return v.knob.set(v.of, text) }
+
+// chosen says whether the knob is not as in the zero value.
+func (k Knob) chosen(w Workload) bool { return k.get(w) != k.get(Workload{}) }
+
+// field returns the name of the knob in the JSON object.
+func (k Knob) field() string { return strings.ReplaceAll(k.Name, "-", "_") }
+
 // A ValueError says that a knob does not take a value, and which it takes, such as
 //
 //	-readers 99: must be from 0 to 40
@@ -168,14 +192,6 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// Cache returns "warm" or "cold".
-func (w Workload) Cache() string {
-	if w.Warm {
-		return "warm"
-	}
-	return "cold"
-}
-
 func (w *Workload) setCache(text string) error {
 	if text != "cold" && text != "warm" {
 		return &ValueError{fmt.Sprintf("unknown cache %q; %s", text, Suggest(text, []string{"cold", "warm"}, ""))}
@@ -233,118 +249,5 @@ func (w *Workload) setTTL(text string) error {
 		d = NoExpiry
 	}
 	w.TTL = d
-	return nil
-}
-
-// Value returns the knob of this workload as the value of a flag. Its error is a [*ValueError];
-// or it says what has to be given, such as "must be a whole number", where package flag
-// says the rest.
-func (k Knob) Value(w *Workload) flag.Value { return value{k, w} }
-
-type value struct {
-	knob Knob
-	of   *Workload
-}
-
-// String returns the value of the knob. Package flag asks the zero value too.
-func (v value) String() string {
-	if v.of == nil {
-		return ""
-	}
-	return v.knob.get(*v.of)
-}
-
-// Set chooses.
-func (v value) Set(text string) error { return v.knob.set(v.of, text) }
-
-// chosen says whether the knob is not as in the zero value.
-func (k Knob) chosen(w Workload) bool { return k.get(w) != k.get(Workload{}) }
-
-// said returns the knobs of which a sentence and a command speak: those of its tasks, and then
-// what else is chosen.
-func (w Workload) said() []Knob {
-	tasks := ofCaches
-	if w.Workers > 0 {
-		tasks = ofRaces
-	}
-	var first, then []Knob
-	for _, k := range knobs {
-		switch {
-		case k.kind == tasks:
-			first = append(first, k)
-		case k.kind == ofAny && k.chosen(w):
-			then = append(then, k)
-		}
-	}
-	return append(first, then...)
-}
-
-// String returns the workload in words, such as 1 reader, 1 writer, 1 key, cold cache.
-func (w Workload) String() string {
-	var words []string
-	for _, k := range w.said() {
-		words = append(words, k.words(w))
-	}
-	return strings.Join(words, ", ")
-}
-
-// Args returns the flags that choose the workload, such as -readers 1 -writers 1 -keys 1
-// -cache cold. Nothing in them means anything to a shell.
-func (w Workload) Args() (args []string) {
-	for _, k := range w.said() {
-		args = append(args, "-"+k.Name, k.get(w))
-	}
-	return args
-}
-
-// field returns the name of the knob in the JSON object.
-func (k Knob) field() string { return strings.ReplaceAll(k.Name, "-", "_") }
-
-// MarshalJSON returns the workload as an object of numbers and strings, such as
-//
-//	{"readers":1,"writers":1,"keys":1,"cache":"cold","ttl":"30s"}
-func (w Workload) MarshalJSON() ([]byte, error) {
-	var fields []string
-	for _, k := range knobs {
-		if k.kind == ofCaches || k.chosen(w) {
-			text := k.get(w)
-			if !k.counts {
-				text = strconv.Quote(text)
-			}
-			fields = append(fields, fmt.Sprintf("%q:%s", k.field(), text))
-		}
-	}
-	return []byte("{" + strings.Join(fields, ",") + "}"), nil
-}
-
-// UnmarshalJSON reads what MarshalJSON has written. It takes what a flag takes, a number that
-// is 0, and nothing else.
-func (w *Workload) UnmarshalJSON(data []byte) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return err
-	}
-	*w = Workload{}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		i := slices.IndexFunc(knobs, func(k Knob) bool { return k.field() == name })
-		if i < 0 {
-			return fmt.Errorf("unknown field %q", name)
-		}
-		text := string(fields[name])
-		if !knobs[i].counts {
-			if err := json.Unmarshal(fields[name], &text); err != nil {
-				return fmt.Errorf("%q: %w", name, err)
-			}
-		} else if text == "0" {
-			continue
-		}
-		err := knobs[i].set(w, text)
-		if value := (*ValueError)(nil); err != nil && !errors.As(err, &value) {
-			return fmt.Errorf("%q %w", name, err)
-		}
-		if err != nil {
-			return err
-		}
-	}
 	return nil
 }
