@@ -7,38 +7,25 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
-)
-
-// How often what processes do is run again before a verdict. What a fair coin decides
-// is then missed in one of a million explorations. Go takes two keys of a map in the
-// rarer order once in eight times, so where no random schedules follow it is more often.
-const (
-	timesAgain = 20
-	mostAgain  = 100
-
-	// A table with many ends has few runs of each, since most of what its processes do
-	// is on the way to many. There are as many as one in shareAgain of the runs by which
-	// it was learned, but not fewer than runsAgain.
-	runsAgain  = 1000
-	shareAgain = 10
 )
 
 // check tells the processes again what they were told in the first run, once, and, if
 // that is asked for, in all that was learned: for the from-th up to the to-th time.
-func (g *graph) check(ctx context.Context, first []course, learned bool, from, to int) error {
-	k := check{sys: g.sys, courses: slices.Clone(first), class: g.class}
+func (g *graph) check(ctx context.Context, first []learn.Course, learned bool, from, to int) error {
+	k := learn.Check{Sys: g.sys, Courses: slices.Clone(first), Class: g.class}
 	if learned {
 		for _, t := range g.codes {
-			k.courses = append(k.courses, t.leaves(to)...)
+			k.Courses = append(k.Courses, t.Leaves(to)...)
 		}
 	}
-	return k.run(ctx, from)
+	return k.Run(ctx, from)
 }
 
 // class returns the programs of which the processes share a table with that of one.
 func (g *graph) class(program int) (all []int) {
-	code := g.slots[g.slot(program)].code
+	code := g.slots[g.slotOf[program]].code
 	for _, s := range g.slots {
 		if s.code == code {
 			all = append(all, s.program)
@@ -57,8 +44,8 @@ func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 	random := rand.New(rand.NewPCG(1, 2))
 	n := 0
 	for n < schedules && ctx.Err() == nil {
-		err := bubble(g.sys, "", func() error {
-			for end := min(n+together, schedules); n < end && ctx.Err() == nil; n++ {
+		err := learn.Bubble(g.sys, "", func() error {
+			for end := min(n+learn.Together, schedules); n < end && ctx.Err() == nil; n++ {
 				if err := g.auditOne(random); err != nil {
 					return err
 				}
@@ -66,12 +53,12 @@ func (g *graph) audit(ctx context.Context, schedules int) (int, error) {
 			return nil
 		})
 		var nd, again *NondeterminismError
-		if errors.As(err, &nd) && errors.As(g.check(ctx, nil, true, timesAgain, mostAgain), &again) {
+		if errors.As(err, &nd) && errors.As(g.check(ctx, nil, true, learn.TimesAgain, learn.MostAgain), &again) {
 			nd.Cause = again.Cause
 		}
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			return n, fmt.Errorf("audit: %w\nmost likely cause: %s", err, causeDeadline)
+			return n, fmt.Errorf("audit: %w\nmost likely cause: %s", err, learn.CauseDeadline)
 		case err != nil:
 			return n, fmt.Errorf("audit: %w", err)
 		}
@@ -95,8 +82,8 @@ func (g *graph) auditOne(random *rand.Rand) error {
 		if !ok {
 			return g.auditEnd(e, values, expected)
 		}
-		elapse(g.sys, m)
-		s, ok, err := g.do(values, g.mover(m), m)
+		learn.Elapse(g.sys, m)
+		s, ok, err := g.do(values, m)
 		if err != nil {
 			return err
 		}
@@ -111,22 +98,10 @@ func (g *graph) auditOne(random *rand.Rand) error {
 	}
 }
 
-// mover returns the slot of the process of a move: that of its task, or the one
-// that crashes; 0 if there is none.
-func (g *graph) mover(m sim.Move) int {
-	switch {
-	case m.Task != sim.Environment:
-		return g.slot(g.tasks[m.Task].Program)
-	case m.Fault.Kind == sim.Crash:
-		return g.slot(slices.IndexFunc(g.sys.Programs, func(p sim.Program) bool { return p.Name == m.Fault.Target }))
-	}
-	return 0
-}
-
 // auditMove makes a random move that is possible and returns it. It returns false
 // where the execution ends, which need not be as long as faults can happen.
 func (g *graph) auditMove(e *sim.Execution, random *rand.Rand) (sim.Move, bool, error) {
-	moves, certain, err := possibleMoves(g.sys, e)
+	moves, certain, err := e.Moves()
 	if err != nil {
 		return sim.Move{}, false, err
 	}
@@ -164,18 +139,18 @@ func (g *graph) auditEnd(e *sim.Execution, values []uint32, expected []sim.Step)
 		return err
 	}
 	for i, t := range g.stores {
-		if view.Contents[i].Key() != t.states[stores[i]].key {
-			return g.differs("the content of "+t.store.Name()+" is another one", expected, e)
+		if view.Contents[i].Key() != t.Key(stores[i]) {
+			return g.differs("the content of "+t.Name()+" is another one", expected, e)
 		}
 	}
 	for i, s := range g.slots {
 		code := g.codes[s.code]
-		if view.Memories[s.program].Key() != code.histories[code.nodes[nodes[i]].history].key {
+		if view.Memories[s.program].Key() != code.MemoryKey(nodes[i]) {
 			return g.differs("the memory of "+g.sys.Programs[s.program].Name+" is another one", expected, e)
 		}
-		for k, w := range g.codes[s.code].nodes[nodes[i]].wants {
+		for k, w := range g.codes[s.code].Wants(nodes[i]) {
 			task := g.base(s.program) + k
-			if _, waits := e.Pending(task); waits != (w.store != finished) || view.Results[task] != w.result {
+			if _, waits := e.Pending(task); waits != (w.Store != learn.Finished) || view.Results[task] != w.Result {
 				return g.differs("the end of "+g.tasks[task].Name+" is another one", expected, e)
 			}
 		}

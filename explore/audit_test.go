@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -209,16 +210,16 @@ func TestCauses(t *testing.T) {
 		name, cause string
 		task        body
 	}{
-		{"nanoseconds", causeClock, func(do func(string) string) string { return do("put " + time.Now().Format(time.RFC3339Nano)) }},
-		{"seconds", causeClock, func(do func(string) string) string { return do(fmt.Sprint("put ", time.Now().Unix())) }},
-		{"the year, in a result", causeClock, func(do func(string) string) string { do("get"); return strconv.Itoa(time.Now().Year()) }},
-		{"a map", causeChance, func(do func(string) string) string {
+		{"nanoseconds", learn.CauseClock, func(do func(string) string) string { return do("put " + time.Now().Format(time.RFC3339Nano)) }},
+		{"seconds", learn.CauseClock, func(do func(string) string) string { return do(fmt.Sprint("put ", time.Now().Unix())) }},
+		{"the year, in a result", learn.CauseClock, func(do func(string) string) string { do("get"); return strconv.Itoa(time.Now().Year()) }},
+		{"a map", learn.CauseChance, func(do func(string) string) string {
 			for k := range keys {
 				do("put " + k)
 			}
 			return ""
 		}},
-		{"a map, after a certain reply", causeChance, func(do func(string) string) string {
+		{"a map, after a certain reply", learn.CauseChance, func(do func(string) string) string {
 			if do("get") == "4" {
 				for k := range keys {
 					do("put " + k)
@@ -226,7 +227,7 @@ func TestCauses(t *testing.T) {
 			}
 			return ""
 		}},
-		{"select", causeChance, func(do func(string) string) string {
+		{"select", learn.CauseChance, func(do func(string) string) string {
 			c := make(chan string, 1)
 			d := make(chan string, 1)
 			c <- "c"
@@ -273,7 +274,7 @@ func TestClockThatGoesOn(t *testing.T) {
 		}
 		return ""
 	}}
-	for cause, property := range map[string]sim.Property{"": anything, causeClock: patience} {
+	for cause, property := range map[string]sim.Property{"": anything, learn.CauseClock: patience} {
 		sys := tasks(property, map[string]body{"a": patient, "b": puts("3", "4")})
 		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: 2 * time.Second}
 		r, err := Product(context.Background(), sys, ProductOptions{})

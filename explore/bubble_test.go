@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -132,8 +133,8 @@ func TestCauseOfAPanic(t *testing.T) {
 		return ""
 	}}), ProductOptions{})
 	var nd *NondeterminismError
-	if !errors.As(err, &nd) || nd.Cause != causeClock {
-		t.Errorf("error %v, want one whose cause is %s", err, causeClock)
+	if !errors.As(err, &nd) || nd.Cause != learn.CauseClock {
+		t.Errorf("error %v, want one whose cause is %s", err, learn.CauseClock)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -133,23 +134,23 @@ func (c *causeSearch) name(t *Trace) {
 		}
 	}
 	for _, code := range c.g.codes {
-		c.operations = append(c.operations, code.operations())
+		c.operations = append(c.operations, c.g.operations(code))
 	}
 }
 
 // operations returns what the next step of each task is, by node and task.
-func (t *processTable) operations() []operation {
+func (g *graph) operations(t *learn.Process) []operation {
 	var all []operation
-	for _, n := range t.nodes {
-		for task, w := range n.wants {
+	for node := range t.States() {
+		for task := range t.Tasks {
+			req, ok := t.Pending(uint32(node), task)
 			switch {
-			case w.store == finished:
+			case !ok:
 				all = append(all, operation{})
-			case w.store == local:
-				all = append(all, newOperation("", n.local(task).Body))
+			case req.Local():
+				all = append(all, newOperation("", req.Body))
 			default:
-				req := t.stores[w.store].requests.all[w.request]
-				text, _ := t.sys.Describe(req, "")
+				text, _ := g.sys.Describe(req, "")
 				all = append(all, newOperation(req.Store, text))
 			}
 		}

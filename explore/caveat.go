@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -109,30 +110,23 @@ func (g *graph) account() *account {
 	a := newAccount(g.sys, g.tasks)
 	a.stuck = g.stuck != nil
 	for i, t := range g.stores {
-		for _, st := range t.states {
-			for request, s := range st.next {
-				switch s.kind {
-				case done:
-					a.exchanges[i][sim.Exchange{Request: t.requests.all[request], Reply: t.replies.all[s.reply]}] = true
-				case blocked:
-					a.exchanges[i][sim.Exchange{Request: t.requests.all[request], Blocked: true}] = true
-				}
-			}
+		for x := range t.Exchanges() {
+			a.exchanges[i][x] = true
 		}
 	}
 	values := make([]uint32, g.fields())
-	lasting := !slices.ContainsFunc(g.stores, (*storeTable).expires)
+	lasting := !slices.ContainsFunc(g.stores, (*learn.Store).Expires)
 	for id := 0; id < g.set.n && (slices.Contains(a.asks, false) || !lasting && !a.expires); id++ {
 		g.layout.unpack(g.set.key(id), values)
 		for i := 0; i < len(g.stores) && !lasting; i++ {
-			a.see(g.stores[i].states[values[len(g.slots)+i]].content)
+			a.see(g.stores[i].Content(values[len(g.slots)+i]))
 		}
 		for _, e := range g.from(uint32(id)) {
 			if e.task == noTask {
 				continue
 			}
 			s := g.slots[e.slot]
-			if g.codes[s.code].nodes[values[e.slot]].wants[e.task].store < 0 {
+			if g.codes[s.code].Wants(values[e.slot])[e.task].Store < 0 {
 				continue // a start or an arrival
 			}
 			for i := g.first(int(e.slot)); i <= s.last; i++ { // it may be any of them

@@ -208,9 +208,8 @@ func (c *claimSearch) each(state uint32, visit func(to uint32, m sim.Move, step 
 	g.layout.unpack(g.set.key(int(state)), values)
 	begin, n := g.span(state)
 	for i, e := range g.edges.slice(begin, n) {
-		slot := int(e.slot)
-		m := g.move(e, g.label(begin+i), g.slots[slot].program)
-		s, _, err := g.do(values, slot, m)
+		m := g.move(e, g.label(begin+i), g.slots[e.slot].program)
+		s, _, err := g.do(values, m)
 		if err != nil {
 			return err
 		}

@@ -206,7 +206,7 @@ func (g *graph) longest() int {
 	}
 	sum := 0
 	for _, s := range g.slots {
-		sum += g.codes[s.code].longest()
+		sum += g.codes[s.code].Longest()
 	}
 	return sum
 }
@@ -230,14 +230,6 @@ func (g *graph) branches() uint64 {
 		return uint64(max(len(g.tasks), 1))
 	}
 	return uint64(g.most + 1)
-}
-
-func (t *processTable) longest() int {
-	longest := 0
-	for _, n := range t.nodes {
-		longest = max(longest, n.length)
-	}
-	return longest
 }
 
 // wordsFor returns the words of a number up to base to the power of exponent.

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -53,7 +54,7 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 }
 
 func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
-	first := firstCourses(sys)
+	first := learn.FirstCourses(sys)
 	d := newDirect(sys)
 	defer func() { err = d.blamed(err) }()
 	defer rescue(&err)
@@ -68,7 +69,7 @@ func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (r
 			break
 		}
 		view, violation, ok, err := d.next()
-		if loop := (*loopError)(nil); err == errEndless || errors.As(err, &loop) {
+		if loop := (*learn.LoopError)(nil); err == errEndless || errors.As(err, &loop) {
 			r.Reason = err.Error()
 			break
 		}
@@ -108,11 +109,11 @@ func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (r
 			opts.Progress(interleavings)
 		}
 	}
-	again := check{sys: sys, courses: first, class: func(program int) []int { return []int{program} }}
+	again := learn.Check{Sys: sys, Courses: first, Class: func(program int) []int { return []int{program} }}
 	for i := range first {
-		first[i].times = timesAgain
+		first[i].Times = learn.TimesAgain
 	}
-	if err := again.run(ctx, 0); err != nil {
+	if err := again.Run(ctx, 0); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	if err := sys.Stray(); err != nil {
@@ -316,8 +317,8 @@ func (d *direct) run() (view sim.View, violation string, ok bool, err error) {
 		if len(d.choices) > maxSteps {
 			return view, "", false, errEndless
 		}
-		if task := c.step.Task; task != sim.Environment && len(d.choices) >= mostRepeats {
-			if err := loopOf(d.sys, d.tasks[task].Name, asked(e.Trace(), task)); err != nil {
+		if task := c.step.Task; task != sim.Environment && len(d.choices) >= learn.MostRepeats {
+			if err := learn.LoopOf(d.sys, d.tasks[task].Name, learn.Asked(e.Trace(), task)); err != nil {
 				return view, "", false, err
 			}
 		}
@@ -379,7 +380,7 @@ func (d *direct) differs(e *sim.Execution, i int) error {
 // extend takes the first alternative that is enabled, beginning with that of
 // from. It returns false if there is none.
 func (d *direct) extend(e *sim.Execution, from choice) (c choice, ok bool, err error) {
-	moves, certain, err := possibleMoves(d.sys, e)
+	moves, certain, err := e.Moves()
 	if err != nil {
 		return c, false, err
 	}

@@ -6,13 +6,12 @@
 // [Product] learns what the machines do and searches the product of what it has
 // learned. A tour of it, in the order in which things happen:
 //
-//   - firstrun.go lets every process run once, before anything can be left behind.
-//   - storetable.go fills a table for each store, by (content, request), and
-//     processtable.go one for each distinct code of a process, by (history of
-//     replies, reply). A pair that was never seen is done for real, and only once.
-//   - loop.go finds a task that asks the same for ever.
-//   - graph.go expands the states, each a tuple of numbers from the tables, breadth
-//     first. stateset.go packs and numbers them, chunks.go keeps the edges.
+//   - Package learn lets every process run once, before anything can be left behind, and
+//     fills a table for each store and for each distinct code of a process. A pair of
+//     state and input that was never seen is done for real, and only once.
+//   - search.go expands the states, each a tuple of numbers from the tables, breadth
+//     first: graph.go says what they are and environment.go what happens besides the
+//     steps of tasks. stateset.go packs and numbers them, chunks.go keeps the edges.
 //     Interchangeable processes are kept in order, so that one state stands for all
 //     permutations (Ip, Dill 1996, scalarsets; Clarke, Emerson, Jha, Sistla 1998).
 //   - product.go evaluates the property in the states in which nothing can happen
@@ -25,11 +24,11 @@
 //     shortest path over pairs of state and last task.
 //   - cause.go finds the orders of steps that make it violate, and closest.go the
 //     passing schedule next to it, if a report asks for them.
-//   - course.go tells processes again what was learned of them, before any verdict, and
-//     nondeterminism.go looks for the cause if they differ.
+//   - Package learn tells processes again what was learned of them, before any verdict,
+//     and looks for the cause if they differ.
 //   - [Replay] runs that schedule for real before anybody sees it, and audit.go
 //     runs random ones if there was none. Both kinds of runs are in the bubbles of
-//     bubble.go, which see what outlives them.
+//     package learn, which see what outlives them.
 //
 // guard.go ends a search in which a task hangs, and executionerror.go says which
 // schedule leads to an error.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -28,7 +28,7 @@ const mostLines = 20
 // Error returns the error in one line, then the steps and the token. The stack of a
 // panic comes last.
 func (e *ExecutionError) Error() string {
-	text, stack := withoutStack(e.Err), ""
+	text, stack := sim.WithoutStack(e.Err), ""
 	if t := (*sim.TaskError)(nil); errors.As(e.Err, &t) && t.Stack != "" {
 		stack = "\n" + strings.TrimSpace(t.Stack)
 	}
@@ -46,15 +46,6 @@ func (e *ExecutionError) Error() string {
 		b.WriteString("\nschedule  " + e.Token)
 	}
 	return b.String() + stack
-}
-
-// withoutStack returns the text of an error without the stack of a panic at its end, which
-// differs from run to run.
-func withoutStack(err error) string {
-	if t := (*sim.TaskError)(nil); errors.As(err, &t) && t.Stack != "" {
-		return strings.TrimSuffix(err.Error(), "\n"+t.Stack)
-	}
-	return err.Error()
 }
 
 func (e *ExecutionError) Unwrap() error { return e.Err }
@@ -87,19 +78,6 @@ func failed(sys *sim.System, e *sim.Execution, after int, m sim.Move, err error)
 	return &ExecutionError{schedule, schedule.Format(sys), lines, err}
 }
 
-// possibleMoves returns what can happen next in an execution. Whether time can pass may
-// be found out by a step of a task, and that may fail.
-func possibleMoves(sys *sim.System, e *sim.Execution) (all []sim.Move, certain int, err error) {
-	taken := len(e.Trace())
-	all, certain, err = e.Moves()
-	if t := (*sim.TaskError)(nil); errors.As(err, &t) {
-		if i := slices.Index(taskNames(sys.Tasks()), t.Task); i >= 0 {
-			err = failed(sys, e, taken, sim.Move{Task: i}, err)
-		}
-	}
-	return all, certain, err
-}
-
 // moves returns those of some steps.
 func moves(steps []sim.Step) Schedule {
 	s := make(Schedule, len(steps), len(steps)+1)
@@ -118,21 +96,15 @@ func wanted(sys *sim.System, e *sim.Execution, m sim.Move) string {
 	return strings.TrimSuffix(transcript(sys, []sim.Step{step})[0], " -> ")
 }
 
-// failed returns the error that a step from the state which is being expanded ended in
-// when it was learned: first and task are those of its edge. The way there is run for
-// real once more, for it has to end in the same error.
-func (g *graph) failed(first, task int, fault sim.Fault, learned error) error {
+// failed returns the error that a move from the state which is being expanded ended in
+// when it was learned. The way there is run for real once more, for it has to end in the
+// same error.
+func (g *graph) failed(m sim.Move, learned error) error {
 	if ofTables(learned) {
 		return learned
 	}
 	w := g.walkTo(uint32(g.expanded))
-	for program, node := range w.nodes {
-		if task == noTask && fault.Kind != sim.Crash || g.find(program, node, w.values) == first {
-			m := g.move(edge{task: uint8(task)}, fault, program)
-			return g.rerun(w.schedule, m, learned)
-		}
-	}
-	panic("explore: no process takes the step")
+	return g.rerun(w.schedule, w.labelled(m), learned)
 }
 
 // blamed returns the error of a property that panicked, with the steps so far. Any
@@ -164,7 +136,7 @@ func ofTables(err error) bool {
 	var tick *sim.TickError
 	var conn *connectionError
 	var nondeterminism *NondeterminismError
-	var loop *loopError
+	var loop *learn.LoopError
 	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick)
 }
 
@@ -194,7 +166,7 @@ func (g *graph) rerun(schedule Schedule, last sim.Move, learned error) error {
 	}
 	differs := &NondeterminismError{Machine: "the system", Before: append(g.transcript(schedule), essence(learned)), Now: append(transcript(g.sys, e.Trace()), now)}
 	if errors.Is(learned, context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		differs.Cause = causeDeadline
+		differs.Cause = learn.CauseDeadline
 	}
 	return differs
 }
@@ -215,7 +187,7 @@ func essence(err error) string {
 func (g *graph) transcript(schedule Schedule) (lines []string) {
 	values := g.begins
 	for _, m := range schedule {
-		s, _, err := g.do(values, g.mover(m), m)
+		s, _, err := g.do(values, m)
 		if err != nil {
 			return append(lines, err.Error())
 		}
@@ -254,7 +226,7 @@ func (g *graph) walkTo(state uint32) *walk {
 // misbooted returns the error of tasks that boot, which a real execution has to end in
 // as well.
 func misbooted(sys *sim.System, learned error) error {
-	var loop *loopError
+	var loop *learn.LoopError
 	if ofTables(learned) && !errors.As(learned, &loop) {
 		return learned
 	}

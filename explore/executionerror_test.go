@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -247,7 +248,7 @@ func TestDeadlineThatIsNotMetAgain(t *testing.T) {
 		}}
 	}
 	var e *NondeterminismError
-	if _, err := Product(context.Background(), sys, ProductOptions{}); !errors.As(err, &e) || e.Cause != causeDeadline {
+	if _, err := Product(context.Background(), sys, ProductOptions{}); !errors.As(err, &e) || e.Cause != learn.CauseDeadline {
 		t.Errorf("error %v", err)
 	}
 }

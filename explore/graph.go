@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -18,17 +19,19 @@ import (
 // processes apart, and every step carries the number of labelled tasks that
 // could take it, so counts still speak of labelled tasks.
 type graph struct {
-	sys    *sim.System
-	stores []*storeTable
-	codes  []*processTable
-	slots  []slot
-	tasks  []sim.TaskRef
-	rows   [][]row // by code, and then by state of a process of that code and task
+	sys      *sim.System
+	stores   []*learn.Store
+	codes    []*learn.Process
+	slots    []slot
+	tasks    []sim.TaskRef
+	slotOf   []int // by program
+	relation *sim.Relation
+	rows     [][]row // by code, and then by state of a process of that code and task
 
 	environmentMoves bool // there is more than the steps of tasks: see environment.go
 	dated            bool // the environment has times: see sim.System.Dated
-	envs             *numbers[sim.EnvironmentState]
-	causes           *numbers[sim.Fault]
+	envs             *learn.Numbers[sim.EnvironmentState]
+	causes           *learn.Numbers[sim.Fault]
 	labels           chunks[uint32] // of the edges: which of causes each is
 	watches          []watch        // of all properties that have a monitor
 	asked            int            // which of watches is that of the property of sys; -1 if none
@@ -61,7 +64,7 @@ type slot struct {
 // A watch is the monitor of a property, and the states that it has come to.
 type watch struct {
 	monitor *sim.Monitor
-	states  *numbers[string]
+	states  *learn.Numbers[string]
 	lookups *sim.Lookups // by the monitor and the property
 }
 
@@ -74,7 +77,7 @@ type row struct {
 
 // A move is one learned transition of a process and a store.
 type move struct {
-	kind  stepKind
+	kind  learn.Kind
 	node  uint32 // of the process after it
 	state uint32 // of the store after it
 }
@@ -107,10 +110,10 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{sys: sys, tasks: sys.Tasks(), envs: newNumbers(env), causes: newNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
+	g := &graph{sys: sys, tasks: sys.Tasks(), relation: sys.Relation(), envs: learn.NewNumbers(env), causes: learn.NewNumbers(sim.Fault{}), asked: -1, lookups: sys.Lookups()}
 	for _, p := range properties {
 		if p.Monitor != nil {
-			g.watches = append(g.watches, watch{p.Monitor, newNumbers(p.Monitor.Start), sys.Lookups()})
+			g.watches = append(g.watches, watch{p.Monitor, learn.NewNumbers(p.Monitor.Start), sys.Lookups()})
 		}
 		symmetry = symmetry && !p.Labelled && p.Monitor == nil
 	}
@@ -120,7 +123,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		return nil, fmt.Errorf("%d tasks are too many; the product engine takes %d", len(g.tasks), maxTasks)
 	}
 	for i := range sys.Stores {
-		t, err := newStoreTable(sys, i)
+		t, err := learn.NewStore(sys, i)
 		if err != nil {
 			return nil, err
 		}
@@ -136,11 +139,11 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		}
 		code, ok := codes[p.Class]
 		if ok && p.Class != "" && !apart[p.Class] {
-			g.codes[code].shared = true
+			g.codes[code].Shared = true
 		} else {
 			code = len(g.codes)
 			codes[p.Class] = code
-			t, err := newProcessTable(sys, i, tasks, g.stores)
+			t, err := learn.NewProcess(sys, i, tasks, g.stores)
 			if err != nil {
 				return nil, began(sys, err)
 			}
@@ -163,6 +166,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 			g.slots[i].last = g.slots[i+1].last
 		}
 	}
+	g.slotOf = slotsOf(g.slots)
 	if err := g.boot(); err != nil {
 		return nil, misbooted(sys, err)
 	}
@@ -175,31 +179,16 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 // what the tasks that boot make of it.
 func (g *graph) boot() error {
 	g.begins = make([]uint32, g.fields())
-	g.dated = false // what a task does to boot is of the moment in which all begins
-	for i, t := range g.tasks {
-		for n := 0; t.Boot; n++ {
-			if n == maxSteps {
-				return fmt.Errorf("%s: after %d steps it still boots", t.Name, n)
-			}
-			s, ok, err := g.do(g.begins, g.slot(t.Program), sim.Move{Task: i})
-			if err != nil {
-				return err
-			}
-			if !ok {
-				break
-			}
-			g.begins = s.values
+	w := &tables{g: g, values: g.begins}
+	if _, err := g.relation.Boot(w); err != nil {
+		return err
+	}
+	for i, s := range g.slots { // some sleep from the start
+		if err := g.sleepsApart(g.codes[s.code], g.begins[i]); err != nil {
+			return err
 		}
 	}
-	for i := range g.watches {
-		g.begins[g.watchAt(i)] = 0
-	}
-	if g.dated = g.sys.Dated(); g.dated {
-		nothing := step{g.begins, sim.Step{Move: sim.Move{Task: sim.Environment}}}
-		asleep := g.leaving(g.begins, &nothing).Asleep
-		g.begins[g.envAt()] = g.envs.of(g.sys.Begin(g.envs.all[0], g.living(g.begins), asleep))
-	}
-	return nil
+	return g.relation.Begin(w)
 }
 
 // restless says whether the environment moves as well.
@@ -221,18 +210,19 @@ func (g *graph) about(p sim.Property) *graph {
 // apart returns a graph of the same system and tables, yet to be searched, in
 // which no processes are interchangeable: a state stands for itself alone.
 func (g *graph) apart() *graph {
-	a := &graph{sys: g.sys, tasks: g.tasks, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
-	a.envs, a.causes = g.envs.clone(), g.causes.clone()
+	a := &graph{sys: g.sys, tasks: g.tasks, relation: g.relation, stores: g.stores, codes: g.codes, rows: g.rows, environmentMoves: g.environmentMoves, dated: g.dated, asked: g.asked, lookups: g.lookups}
+	a.envs, a.causes = g.envs.Clone(), g.causes.Clone()
 	for _, w := range g.watches {
-		a.watches = append(a.watches, watch{w.monitor, w.states.clone(), w.lookups})
+		a.watches = append(a.watches, watch{w.monitor, w.states.Clone(), w.lookups})
 	}
 	a.slots, a.begins = slices.Clone(g.slots), slices.Clone(g.begins)
 	slices.SortFunc(a.slots, func(s, t slot) int { return s.program - t.program })
 	for i := range a.slots {
 		s := &a.slots[i]
 		s.group, s.last, s.first = i, i, g.base(s.program)
-		a.begins[i] = g.begins[g.slot(s.program)]
+		a.begins[i] = g.begins[g.slotOf[s.program]]
 	}
+	a.slotOf = slotsOf(a.slots)
 	a.relayout()
 	a.set.add(a.key(a.begins))
 	return a
@@ -247,9 +237,13 @@ func (g *graph) fields() int {
 	return n + len(g.watches)
 }
 
-// slot returns the slot of a program.
-func (g *graph) slot(program int) int {
-	return slices.IndexFunc(g.slots, func(s slot) bool { return s.program == program })
+// slotsOf returns where the programs are.
+func slotsOf(slots []slot) []int {
+	all := make([]int, len(slots))
+	for i, s := range slots {
+		all[s.program] = i
+	}
+	return all
 }
 
 // key packs values, with those of interchangeable processes in ascending order.
@@ -270,16 +264,16 @@ func (g *graph) key(values []uint32) []uint64 {
 func (g *graph) relayout() {
 	var widths []uint
 	for _, s := range g.slots {
-		widths = append(widths, width(len(g.codes[s.code].nodes)))
+		widths = append(widths, width(g.codes[s.code].States()))
 	}
 	for _, t := range g.stores {
-		widths = append(widths, width(len(t.states)))
+		widths = append(widths, width(t.States()))
 	}
 	if g.environmentMoves {
-		widths = append(widths, width(len(g.envs.all)))
+		widths = append(widths, width(len(g.envs.All)))
 	}
 	for _, w := range g.watches {
-		widths = append(widths, width(len(w.states.all)))
+		widths = append(widths, width(len(w.states.All)))
 	}
 	old, oldLayout := g.set, g.layout
 	g.layout = newLayout(widths)
@@ -308,22 +302,22 @@ func width(n int) uint {
 // fits says whether the fields are wide enough for all numbers given out.
 func (g *graph) fits() bool {
 	for i, s := range g.slots {
-		if uint64(len(g.codes[s.code].nodes)) > g.layout.fields[i].mask+1 {
+		if uint64(g.codes[s.code].States()) > g.layout.fields[i].mask+1 {
 			return false
 		}
 	}
 	for i, t := range g.stores {
-		if uint64(len(t.states)) > g.layout.fields[len(g.slots)+i].mask+1 {
+		if uint64(t.States()) > g.layout.fields[len(g.slots)+i].mask+1 {
 			return false
 		}
 	}
 	room := func(i, n int) bool { return uint64(n) <= g.layout.fields[i].mask+1 }
 	for i, w := range g.watches {
-		if !room(g.watchAt(i), len(w.states.all)) {
+		if !room(g.watchAt(i), len(w.states.All)) {
 			return false
 		}
 	}
-	return !g.environmentMoves || room(g.envAt(), len(g.envs.all))
+	return !g.environmentMoves || room(g.envAt(), len(g.envs.All))
 }
 
 // bytes returns the memory that states and edges occupy.
@@ -402,7 +396,7 @@ func (g *graph) dead(state uint32) bool {
 // state of these values.
 func (g *graph) waits(values []uint32) bool {
 	for i, s := range g.slots {
-		if g.codes[s.code].nodes[values[i]].waits {
+		if g.codes[s.code].Waits(values[i]) {
 			return true
 		}
 	}
@@ -413,28 +407,19 @@ func (g *graph) waits(values []uint32) bool {
 func (g *graph) view(values []uint32) sim.View {
 	v := sim.View{Contents: make([]sim.Content, len(g.stores)), Results: make([]string, len(g.tasks))}
 	for i, t := range g.stores {
-		v.Contents[i] = t.states[values[len(g.slots)+i]].content
+		v.Contents[i] = t.Content(values[len(g.slots)+i])
 	}
-	v.Memories = make([]sim.Content, len(g.slots))
-	nodes := make([]*processNode, len(g.slots)) // by program
+	v.Memories, v.Pending = make([]sim.Content, len(g.slots)), make([]sim.Request, len(g.tasks))
 	for i, s := range g.slots {
-		n := &g.codes[s.code].nodes[values[i]]
-		nodes[s.program] = n
-		v.Memories[s.program] = g.codes[s.code].histories[n.history].memory
-	}
-	v.Pending = make([]sim.Request, len(g.tasks))
-	for i, t := range g.tasks {
-		n, s := nodes[t.Program], g.slots[g.slot(t.Program)]
-		v.Results[i] = n.wants[t.Index].result
-		switch w := g.codes[s.code].histories[n.history].wants[t.Index]; {
-		case w.store >= 0:
-			v.Pending[i] = g.stores[w.store].requests.all[w.request]
-		case w == yields:
-			v.Pending[i] = sim.Yield
+		table := g.codes[s.code]
+		v.Memories[s.program] = table.Memory(values[i])
+		for task, first := 0, g.base(s.program); task < s.tasks; task++ {
+			v.Results[first+task] = table.Wants(values[i])[task].Result
+			v.Pending[first+task] = table.Asked(values[i], task)
 		}
 	}
 	if g.asked >= 0 {
-		v.Monitor = g.watches[g.asked].states.all[values[g.watchAt(g.asked)]]
+		v.Monitor = g.watches[g.asked].states.All[values[g.watchAt(g.asked)]]
 	}
 	return g.lookups.View(v)
 }
@@ -451,13 +436,7 @@ func (g *graph) order() []uint32 {
 	}
 	ranks := make([][]int, len(g.codes))
 	for i, code := range g.codes {
-		for _, n := range code.nodes {
-			rank := n.length
-			if !slices.ContainsFunc(n.wants, func(w want) bool { return w.store != finished }) {
-				rank = code.longest() + 1
-			}
-			ranks[i] = append(ranks[i], rank)
-		}
+		ranks[i] = code.Ranks()
 	}
 	values := make([]uint32, g.fields())
 	rank := make([]uint16, g.set.n)

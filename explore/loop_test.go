@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -101,7 +102,7 @@ func TestBoundedRetries(t *testing.T) {
 	for _, c := range []struct {
 		times int
 		want  Verdict
-	}{{mostRepeats - 1, Holds}, {mostRepeats, Incomplete}} {
+	}{{learn.MostRepeats - 1, Holds}, {learn.MostRepeats, Incomplete}} {
 		sys := tasks(anything, map[string]func(func(string) string) string{"a": func(do func(string) string) string {
 			for range c.times {
 				do("get")

@@ -77,14 +77,7 @@ func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error 
 	begin, n := g.span(state)
 	for i := range n {
 		e := *g.edges.at(begin + i)
-		slot := g.slots[e.slot]
-		m := sim.Move{Task: sim.Environment, Fault: g.label(begin + i)}
-		if e.task != noTask {
-			m.Task = g.base(slot.program) + int(e.task)
-		} else if m.Fault.Kind == sim.Crash {
-			m.Fault.Target = g.sys.Programs[slot.program].Name
-		}
-		s, _, err := g.do(values, int(e.slot), m)
+		s, _, err := g.do(values, g.move(e, g.label(begin+i), g.slots[e.slot].program))
 		if err != nil {
 			return err
 		}

@@ -77,15 +77,12 @@ type walk struct {
 	g        *graph
 	state    uint32
 	values   []uint32 // of the state
-	nodes    []uint32 // by program
+	own      []uint32 // the same, with the process of every program in its own slot
 	schedule Schedule
 }
 
 func (g *graph) walk() *walk {
-	w := &walk{g: g, values: make([]uint32, g.fields()), nodes: make([]uint32, len(g.slots)), schedule: Schedule{}}
-	for i, s := range g.slots {
-		w.nodes[s.program] = g.begins[i]
-	}
+	w := &walk{g: g, values: make([]uint32, g.fields()), own: g.begins, schedule: Schedule{}}
 	g.layout.unpack(g.set.key(0), w.values)
 	return w
 }
@@ -99,8 +96,8 @@ type labelledMove struct {
 // labelledMoves returns every move from the state; one may be there more than once.
 func (w *walk) labelledMoves() (all []labelledMove) {
 	begin, n := w.g.span(w.state)
-	for program, node := range w.nodes {
-		slot := w.g.find(program, node, w.values)
+	for program := range w.g.slots {
+		slot := w.find(program)
 		for i, e := range w.g.edges.slice(begin, n) {
 			if e.covers(slot) {
 				all = append(all, labelledMove{w.g.move(e, w.g.label(begin+i), program), e})
@@ -108,6 +105,22 @@ func (w *walk) labelledMoves() (all []labelledMove) {
 		}
 	}
 	return all
+}
+
+// labelled returns the move that a process makes which is in the state of the one that
+// makes this move in the graph.
+func (w *walk) labelled(m sim.Move) sim.Move {
+	slot := w.g.mover(m)
+	for program := range w.g.slots {
+		if m.Task == sim.Environment && m.Fault.Kind != sim.Crash || w.values[w.find(program)] == w.values[slot] && w.g.slots[w.find(program)].group == w.g.slots[slot].group {
+			task := noTask
+			if m.Task != sim.Environment {
+				task = w.g.tasks[m.Task].Index
+			}
+			return w.g.move(edge{task: uint8(task)}, m.Fault, program)
+		}
+	}
+	panic("explore: no process makes the move")
 }
 
 // cheapest returns the first move whose way on is as cheap as the cheapest; there
@@ -126,26 +139,15 @@ func (w *walk) cheapest(best ways) (take labelledMove) {
 	return take
 }
 
-// take makes a move.
+// take makes a move, which is possible and known.
 func (w *walk) take(p labelledMove) {
-	if p.Fault.Kind == sim.Tick {
-		w.tick()
+	s, ok, err := w.g.do(w.own, p.Move)
+	if !ok || err != nil {
+		panic(fmt.Sprintf("explore: %v cannot be made where it was found: %v", p.Move, err))
 	}
-	w.state = p.edge.to
+	w.own, w.state = s.values, p.edge.to
 	w.g.layout.unpack(w.g.set.key(int(w.state)), w.values)
-	if p.Task != sim.Environment || p.Fault.Kind == sim.Crash {
-		w.nodes[w.g.slots[w.g.mover(p.Move)].program] = w.values[p.edge.at]
-	}
 	w.schedule = append(w.schedule, p.Move)
-}
-
-// tick lets time pass for the labelled processes. All of it is known by now.
-func (w *walk) tick() {
-	for program, node := range w.nodes {
-		slot := w.g.find(program, node, w.values)
-		blocked, _, _ := w.g.blocked(w.values, slot)
-		w.nodes[program], _, _ = w.g.codes[w.g.slots[slot].code].tick(node, blocked)
-	}
 }
 
 // along returns the cost of an edge and the cheapest way on from its end.
@@ -176,17 +178,12 @@ func (e edge) covers(slot int) bool {
 	return int(e.slot) <= slot && slot < int(e.slot)+int(e.many)
 }
 
-// find returns a slot of the group of a program whose process is in the state
-// node; there has to be one.
-func (g *graph) find(program int, node uint32, values []uint32) int {
-	group := -1
-	for _, s := range g.slots {
-		if s.program == program {
-			group = s.group
-		}
-	}
-	for i, s := range g.slots {
-		if s.group == group && values[i] == node {
+// find returns a slot of the state in which the process of a program may be; there has
+// to be one.
+func (w *walk) find(program int) int {
+	slot := w.g.slotOf[program]
+	for i := w.g.first(slot); i <= w.g.slots[slot].last; i++ {
+		if w.values[i] == w.own[slot] {
 			return i
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -148,7 +149,7 @@ func productOfEach(ctx context.Context, sys *sim.System, properties []sim.Proper
 // productOfAll explores the system for all properties, which share every step.
 func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) (r []*Result, err error) {
 	defer rescue(&err)
-	first := firstCourses(sys)
+	first := learn.FirstCourses(sys)
 	apart := map[string]bool{}
 	for {
 		r, err = productOnce(ctx, sys, properties, first, apart, opts)
@@ -166,7 +167,7 @@ func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Propert
 // before; the processes of classes in apart are not
 // interchangeable. It returns a *connectionError if those of another are not
 // either.
-func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, first []course, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
+func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, first []learn.Course, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
 	g, err := newGraph(sys, properties, !opts.NoSymmetry, apart)
 	if err != nil {
 		return nil, err
@@ -179,7 +180,7 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		}
 		return r.Reason != ""
 	})
-	var loop *loopError
+	var loop *learn.LoopError
 	if errors.As(err, &loop) {
 		r.Reason, err = loop.Error(), nil
 	}
@@ -190,7 +191,7 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		r.Reason = "interrupted"
 	}
 	learned := opts.Audit >= 0 && r.Reason == ""
-	if err := g.check(ctx, first, learned, 0, timesAgain); err != nil {
+	if err := g.check(ctx, first, learned, 0, learn.TimesAgain); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
 	if r.Reason == "" && ctx.Err() != nil {
@@ -231,7 +232,7 @@ func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property
 		results = append(results, &one)
 	}
 	if learned && !slices.ContainsFunc(results, func(r *Result) bool { return r.Audited > 0 }) {
-		if err := g.check(ctx, nil, learned, timesAgain, mostAgain); err != nil {
+		if err := g.check(ctx, nil, learned, learn.TimesAgain, learn.MostAgain); err != nil {
 			return nil, fmt.Errorf("audit: %w", err)
 		}
 	}
@@ -306,10 +307,10 @@ func (g *graph) statistics() Statistics {
 	s := Statistics{States: g.set.n, Transitions: g.steps}
 	s.StateBytes, s.EdgeBytes = g.bytes()
 	for _, t := range g.stores {
-		s.StoreExecuted += t.executed
+		s.StoreExecuted += t.Executed
 	}
 	for _, t := range g.codes {
-		s.TaskRuns += t.runs
+		s.TaskRuns += t.Runs
 	}
 	return s
 }
@@ -424,11 +425,11 @@ func (g *graph) viewKey(values []uint32) string {
 		b = fmt.Appendf(b, "%d,", v)
 	}
 	for i, s := range g.slots {
-		n := &g.codes[s.code].nodes[values[i]]
-		b = fmt.Appendf(b, "%q,", g.codes[s.code].histories[n.history].key)
-		wants := g.codes[s.code].histories[n.history].wants
-		for task, w := range n.wants {
-			b = fmt.Appendf(b, "%q,%d,%d,", w.result, wants[task].store, wants[task].request)
+		table := g.codes[s.code]
+		b = fmt.Appendf(b, "%q,", table.MemoryKey(values[i]))
+		asks := table.Asks(values[i])
+		for task, w := range table.Wants(values[i]) {
+			b = fmt.Appendf(b, "%q,%d,%d,", w.Result, asks[task].Store, asks[task].Request)
 		}
 	}
 	return string(b)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -19,21 +21,9 @@ func (e *connectionError) Error() string {
 
 // tellsApart returns a *connectionError if processes share the table although a
 // store tells them apart by this request.
-func (g *graph) tellsApart(table *processTable, req sim.Request) error {
-	if table.shared && req.Conn != "" {
-		return &connectionError{g.sys.Programs[table.program].Class}
-	}
-	return nil
-}
-
-// sleepApart returns a *connectionError if one of these tasks, which sleep, is in a process
-// that shares its table: the times of a state name the sleepers, so they have to stay in
-// their slots from when they fall asleep.
-func (g *graph) sleepApart(asleep []int) error {
-	for _, task := range asleep {
-		if table := g.codes[g.slots[g.slot(g.tasks[task].Program)].code]; table.shared {
-			return &connectionError{g.sys.Programs[table.program].Class}
-		}
+func (g *graph) tellsApart(table *learn.Process, req sim.Request) error {
+	if table.Shared && req.Conn != "" {
+		return &connectionError{g.sys.Programs[table.Program].Class}
 	}
 	return nil
 }
@@ -41,10 +31,10 @@ func (g *graph) sleepApart(asleep []int) error {
 // row returns what has been learned about a task of a process in a state.
 func (g *graph) row(code int, node uint32, task int) *row {
 	table := g.codes[code]
-	i := int(node)*len(table.specs) + task
+	i := int(node)*len(table.Tasks) + task
 	for i >= len(g.rows[code]) {
 		n := len(g.rows[code])
-		g.rows[code] = append(g.rows[code], row{store: table.nodes[n/len(table.specs)].wants[n%len(table.specs)].store})
+		g.rows[code] = append(g.rows[code], row{store: table.Wants(uint32(n / len(table.Tasks)))[n%len(table.Tasks)].Store})
 	}
 	return &g.rows[code][i]
 }
@@ -53,25 +43,25 @@ func (g *graph) row(code int, node uint32, task int) *row {
 // of the store that its request goes to.
 func (g *graph) learn(code int, node uint32, task int, state uint32) (move, error) {
 	process := g.codes[code]
-	w := process.nodes[node].wants[task]
-	m := move{kind: done, state: state}
+	w := process.Wants(node)[task]
+	m := move{kind: learn.Done, state: state}
 	reply := uint32(0)
-	if w.store != local {
-		if err := g.tellsApart(process, g.stores[w.store].requests.all[w.request]); err != nil {
+	if w.Store != learn.Local {
+		if err := g.tellsApart(process, g.stores[w.Store].Requests.All[w.Request]); err != nil {
 			return move{}, err
 		}
-		s, err := g.stores[w.store].step(state, w.request)
+		s, err := g.stores[w.Store].Step(state, w.Request)
 		if err != nil {
 			return move{}, err
 		}
-		m.kind, m.state, reply = s.kind, s.state, s.reply
+		m.kind, m.state, reply = s.Kind, s.State, s.Reply
 	}
-	if m.kind == done {
+	if m.kind == learn.Done {
 		var err error
-		if m.node, err = process.step(node, task, reply); err != nil {
+		if m.node, err = process.Step(node, task, reply); err != nil {
 			return move{}, err
 		}
-		g.suspect = g.suspect || process.suspect
+		g.suspect = g.suspect || process.Suspect
 	}
 	r := g.row(code, node, task)
 	for len(r.next) <= int(state) {
@@ -125,28 +115,28 @@ func (g *graph) search(ctx context.Context, limit int, stop func() bool) error {
 			for task := range s.tasks {
 				r := g.row(s.code, node, task)
 				store := r.store
-				if store == finished {
+				if store == learn.Finished {
 					continue
 				}
 				state := uint32(0)
-				if store != local {
+				if store != learn.Local {
 					state = stores[store]
 				}
 				var m move
 				if int(state) < len(r.next) {
 					m = r.next[state]
 				}
-				if m.kind == unknown {
+				if m.kind == learn.Unknown {
 					var err error
 					if m, err = g.learn(s.code, node, task, state); err != nil {
-						return g.failed(first, task, sim.Fault{}, err)
+						return g.failed(g.move(edge{task: uint8(task)}, sim.Fault{}, s.program), err)
 					}
 					if !g.fits() {
 						g.relayout()
 						key = make([]uint64, g.layout.words)
 					}
 				}
-				if m.kind == blocked {
+				if m.kind == learn.Blocked {
 					continue
 				}
 				copy(key, g.set.key(g.expanded))
@@ -213,4 +203,26 @@ func (g *graph) place(key []uint64, values []uint32, first, last int, node uint3
 	}
 	set(i, node)
 	return i
+}
+
+// chase lets every task go on alone from a state of these values, as long as it changes
+// nothing in the stores, and returns the error if one of them never ends. Breadth first
+// the search would get there late: several tasks that go round and round do so in all
+// combinations.
+func (g *graph) chase(values []uint32) error {
+	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.envAt()] }
+	for i := range g.tasks {
+		at := values
+		for range 2 * learn.LongestLoop * learn.MostRepeats { // a request and its arrival
+			s, ok, err := g.do(at, sim.Move{Task: i})
+			if ofTables(err) {
+				return err
+			}
+			if err != nil || !ok || !slices.Equal(stores(s.values), stores(at)) {
+				break // an error is found by the search as well
+			}
+			at = s.values
+		}
+	}
+	return nil
 }

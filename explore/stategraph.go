@@ -75,7 +75,7 @@ func (g *Graph) step(e edge, label sim.Fault, values []uint32) (GraphStep, error
 	var targets []string
 	for slot := e.slot; slot < e.slot+e.many; slot++ {
 		m := g.g.move(e, label, g.g.slots[slot].program)
-		s, _, err := g.g.do(values, int(slot), m)
+		s, _, err := g.g.do(values, m)
 		if err != nil {
 			return step, err
 		}

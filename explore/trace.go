@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -75,8 +76,8 @@ func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	}
 	var again *Trace
 	var misfit *ScheduleError
-	err = bubble(sys, "", func() (err error) {
-		again, err = traceOf(sys, schedule, func(m sim.Move) { elapse(sys, m) })
+	err = learn.Bubble(sys, "", func() (err error) {
+		again, err = traceOf(sys, schedule, func(m sim.Move) { learn.Elapse(sys, m) })
 		return err
 	})
 	var now []string
@@ -84,7 +85,7 @@ func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	case errors.As(err, &misfit):
 		now = []string{misfit.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: []string{essence(err)}, Cause: causeDeadline}
+		return nil, &NondeterminismError{Machine: "the system", Before: t.lines(), Now: []string{essence(err)}, Cause: learn.CauseDeadline}
 	case err != nil:
 		return nil, err
 	case reflect.DeepEqual(t, again):
@@ -94,7 +95,7 @@ func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
 	}
 	e := &NondeterminismError{Machine: "the system", Before: t.lines(), Now: now}
 	if once, err := traceOf(sys, schedule, nil); err == nil && reflect.DeepEqual(t, once) {
-		e.Cause = causeClock
+		e.Cause = learn.CauseClock
 	}
 	return nil, e
 }
@@ -192,7 +193,7 @@ func take(sys *sim.System, e *sim.Execution, m sim.Move, number int) error {
 	if m.Strikes() && len(sys.Faults) == 0 {
 		return &ScheduleError{number, fmt.Sprintf("cannot be taken: the workload has no faults, so no %s", m.Fault.Kind)}
 	}
-	moves, _, err := possibleMoves(sys, e)
+	moves, _, err := e.Moves()
 	if err != nil {
 		return err
 	}

@@ -127,7 +127,7 @@ func (g *graph) unheld() string {
 		held.addView(g.sys, g.view(values))
 		for i, s := range g.slots { // a state stands for all permutations
 			code := g.codes[s.code]
-			memory := code.histories[code.nodes[values[i]].history].memory
+			memory := code.Memory(values[i])
 			for j := g.first(i); j <= s.last; j++ {
 				held.add(g.sys.Programs[g.slots[j].program].Name, memory)
 			}

@@ -192,7 +192,7 @@ func (w EnvironmentState) Allows(kind FaultKind) bool {
 		}
 	}
 	i := slices.Index(FaultKinds[:], kind)
-	return w.left[i] > 0 || w.left[len(FaultKinds)] > 0
+	return i >= 0 && (w.left[i] > 0 || w.left[len(FaultKinds)] > 0)
 }
 
 // After returns the state after a fault of the kind, which has to be allowed.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 
 	"github.com/petermattis/goid"
@@ -163,6 +164,15 @@ func (e *TaskError) Error() string {
 }
 
 func (e *TaskError) Unwrap() error { return e.Err }
+
+// WithoutStack returns the text of an error without the stack of a panic at its end, which
+// differs from run to run.
+func WithoutStack(err error) string {
+	if t := (*TaskError)(nil); errors.As(err, &t) && t.Stack != "" {
+		return strings.TrimSuffix(err.Error(), "\n"+t.Stack)
+	}
+	return err.Error()
+}
 
 // start builds the process of prog. If it has one task, that runs up to its first
 // request. After a crash only the background tasks start; results are those of the

@@ -147,17 +147,17 @@ func (s *System) Refused(w EnvironmentState, req Request) bool {
 	return w.down && !req.Local() && s.Store(req.Store) == s.FailingStore()
 }
 
-// Incidents returns the faults that can happen to the i-th store in this state of the environment,
-// in the content that it has now, and what can lapse if time passes. In a store that is
-// down keys expire, for an outage can last longer than they, and nothing else happens.
-func (s *System) Incidents(w EnvironmentState, i int) (faults []Fault, requests []Request, err error) {
+// Incidents returns the faults that can happen to the i-th store in the content that it
+// has now, as long as they are allowed, and what can lapse if time passes; and the
+// requests by which they do.
+func (s *System) Incidents(i int) (faults []Fault, requests []Request, err error) {
 	f := s.Fallible(i)
 	if len(s.Faults) == 0 && s.Timing == nil || f == nil {
 		return nil, nil, nil
 	}
-	down := w.down && i == s.FailingStore()
+	begin := s.Faults.begin()
 	for _, kind := range incidents {
-		if !w.Allows(kind) || kind == Lapse && s.Timing == nil || down && kind != Expire {
+		if !begin.Allows(kind) || kind == Lapse && s.Timing == nil {
 			continue
 		}
 		all, err := f.Incidents(kind)

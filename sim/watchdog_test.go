@@ -22,7 +22,7 @@ func finish(s *System) error {
 	defer e.Stop()
 	for moved := true; moved; {
 		moved = false
-		for task := range e.tasks {
+		for task := range e.machines.tasks {
 			if _, ok := e.Pending(task); ok {
 				moved = true
 				if err := e.Step(task); err != nil {

@@ -1,4 +1,4 @@
-package explore
+package learn
 
 import (
 	"cmp"
@@ -43,13 +43,13 @@ func (e *LeftoverError) Error() string {
 	return fmt.Sprintf("%s has ended and left a goroutine behind that is in %s, started by %s%s: a task has to wait for what it starts", process, e.State, e.Started, others)
 }
 
-// bubble runs f in a bubble, with processes of the system that are isolated. f ends
-// all that it starts. Afterwards time passes, and bubble returns the error of f, or
+// Bubble runs f in a Bubble, with processes of the system that are isolated. f ends
+// all that it starts. Afterwards time passes, and Bubble returns the error of f, or
 // that of what calls a client then, or a [*LeftoverError] if goroutines are left.
 // process is the name of the process that f runs; "" stands for several.
 //
-// The clock of a bubble begins in the year 2000.
-func bubble(sys *sim.System, process string, f func() error) (err error) {
+// The clock of a Bubble begins in the year 2000.
+func Bubble(sys *sim.System, process string, f func() error) (err error) {
 	name := ""
 	var broken any
 	begun, over := false, false
@@ -98,10 +98,10 @@ func bubble(sys *sim.System, process string, f func() error) (err error) {
 	return err
 }
 
-// elapse lets the clock of the bubble go on by the time that passes in a move. So whoever
+// Elapse lets the clock of the bubble go on by the time that passes in a move. So whoever
 // measures by time.Now what TTLs and sleeps are measured by in ticks does something else
 // than outside of a bubble, where no time passes.
-func elapse(sys *sim.System, m sim.Move) {
+func Elapse(sys *sim.System, m sim.Move) {
 	if m.Fault.Kind == sim.Tick {
 		time.Sleep(sys.Timing.Tick)
 	}

@@ -1,4 +1,4 @@
-package explore
+package learn
 
 import (
 	"fmt"
@@ -12,36 +12,36 @@ import (
 // seen by what it asks and is told, which comes again and again.
 
 const (
-	// mostRepeats is how often in a row a task may ask the same and be told the same.
+	// MostRepeats is how often in a row a task may ask the same and be told the same.
 	// It is more than a task gives up after: no strategy tries more than a few times,
 	// and after 50 failures in a row the run ends with an error.
-	mostRepeats = 100
+	MostRepeats = 100
 
-	// longestLoop is how many different requests come again and again at most.
-	longestLoop = 8
+	// LongestLoop is how many different requests come again and again at most.
+	LongestLoop = 8
 
 	// mostAsked is how much of what a task has asked is looked at.
-	mostAsked = mostRepeats * longestLoop
+	mostAsked = MostRepeats * LongestLoop
 
 	// suspicious is how often the same comes before it is looked whether it ever ends.
 	suspicious = 8
 )
 
-// A loopError says that a task asks the same for ever. It makes a search incomplete.
-type loopError struct {
+// A LoopError says that a task asks the same for ever. It makes a search incomplete.
+type LoopError struct {
 	task  string
 	steps []string // of the loop
 }
 
-func (e *loopError) Error() string {
+func (e *LoopError) Error() string {
 	return fmt.Sprintf("%s has asked %s %d times in a row, a loop without an end: have it give up after a few times, or wait as with sqlite.Await and redis.Await",
-		e.task, strings.Join(e.steps, ", then "), mostRepeats)
+		e.task, strings.Join(e.steps, ", then "), MostRepeats)
 }
 
 // repeated returns how many requests at the end of what a task has asked come again and
 // again, that often; 0 if none do. asked has them in their order, with the replies.
 func repeated(asked []sim.Step, often int) int {
-	for n := 1; n <= longestLoop && n*often <= len(asked); n++ {
+	for n := 1; n <= LongestLoop && n*often <= len(asked); n++ {
 		i := len(asked) - 1
 		for i >= n && sameAsked(asked[i], asked[i-n]) {
 			i--
@@ -62,13 +62,13 @@ func sameAsked(a, b sim.Step) bool {
 	return a.Request == b.Request && a.Reply == b.Reply
 }
 
-// loopOf returns the error of a task that has asked the same too often, or nil.
-func loopOf(sys *sim.System, task string, asked []sim.Step) error {
-	n := repeated(asked, mostRepeats)
+// LoopOf returns the error of a task that has asked the same too often, or nil.
+func LoopOf(sys *sim.System, task string, asked []sim.Step) error {
+	n := repeated(asked, MostRepeats)
 	if n == 0 {
 		return nil
 	}
-	e := &loopError{task: task}
+	e := &LoopError{task: task}
 	for _, s := range asked[len(asked)-n:] {
 		if s.Request.Store == sim.ClockName && n > 1 {
 			continue // the pause before it tries again
@@ -82,8 +82,8 @@ func loopOf(sys *sim.System, task string, asked []sim.Step) error {
 	return e
 }
 
-// asked returns what a task has asked of the stores at last in an execution.
-func asked(trace []sim.Step, task int) (all []sim.Step) {
+// Asked returns what a task has Asked of the stores at last in an execution.
+func Asked(trace []sim.Step, task int) (all []sim.Step) {
 	for i := len(trace) - 1; i >= 0 && len(all) < mostAsked; i-- {
 		if s := trace[i]; s.Task == task && !s.Request.Local() {
 			all = append(all, s)
@@ -94,12 +94,12 @@ func asked(trace []sim.Step, task int) (all []sim.Step) {
 }
 
 // asked returns what a task has asked of the stores at last in a history.
-func (t *processTable) asked(h uint32, task int) (all []sim.Step) {
+func (t *Process) asked(h uint32, task int) (all []sim.Step) {
 	for h != 0 && t.histories[h].last.task != crashed && len(all) < mostAsked {
 		d := t.histories[h].last
 		h = d.before
-		if w := t.histories[h].wants[task]; d.task == task && w.store >= 0 {
-			all = append(all, sim.Step{Request: t.stores[w.store].requests.all[w.request], Reply: t.reply(d)})
+		if w := t.histories[h].wants[task]; d.task == task && w.Store >= 0 {
+			all = append(all, sim.Step{Request: t.stores[w.Store].Requests.All[w.Request], Reply: t.reply(d)})
 		}
 	}
 	slices.Reverse(all)
@@ -108,32 +108,10 @@ func (t *processTable) asked(h uint32, task int) (all []sim.Step) {
 
 // loops returns an error if a task has asked the same too often in a history, and
 // whether that may become so.
-func (t *processTable) loops(h uint32, task int) (suspect bool, err error) {
+func (t *Process) loops(h uint32, task int) (suspect bool, err error) {
 	if t.histories[h].depth < suspicious {
 		return false, nil
 	}
 	all := t.asked(h, task)
-	return repeated(all, suspicious) > 0, loopOf(t.sys, t.specs[task].Name, all)
-}
-
-// chase lets every task go on alone from a state of these values, as long as it changes
-// nothing in the stores, and returns the error if one of them never ends. Breadth first
-// the search would get there late: several tasks that go round and round do so in all
-// combinations.
-func (g *graph) chase(values []uint32) error {
-	stores := func(values []uint32) []uint32 { return values[len(g.slots):g.envAt()] }
-	for i, t := range g.tasks {
-		at := values
-		for range 2 * longestLoop * mostRepeats { // a request and its arrival
-			s, ok, err := g.do(at, g.slot(t.Program), sim.Move{Task: i})
-			if ofTables(err) {
-				return err
-			}
-			if err != nil || !ok || !slices.Equal(stores(s.values), stores(at)) {
-				break // an error is found by the search as well
-			}
-			at = s.values
-		}
-	}
-	return nil
+	return repeated(all, suspicious) > 0, LoopOf(t.sys, t.Tasks[task].Name, all)
 }

@@ -1,4 +1,4 @@
-package explore
+package learn
 
 import (
 	"context"
@@ -8,12 +8,26 @@ import (
 	"quiesce/sim"
 )
 
-// A course is what a process was told from its start on, and what could be seen of it
+// How often what processes do is run again before a verdict. What a fair coin decides
+// is then missed in one of a million explorations. Go takes two keys of a map in the
+// rarer order once in eight times, so where no random schedules follow it is more often.
+const (
+	TimesAgain = 20
+	MostAgain  = 100
+
+	// A table with many ends has few runs of each, since most of what its processes do
+	// is on the way to many. There are as many as one in shareAgain of the runs by which
+	// it was learned, but not fewer than runsAgain.
+	runsAgain  = 1000
+	shareAgain = 10
+)
+
+// A Course is what a process was told from its start on, and what could be seen of it
 // at each moment. A process is deterministic and shares nothing, so whenever the same
 // is told to one of its program, or of a program of its class, the same is seen.
-type course struct {
+type Course struct {
 	program int
-	times   int      // how often to go through it again
+	Times   int      // how often to go through it again
 	results []string // if it begins after a crash: see [sim.System.Restart]; nil otherwise
 	told    []word
 	moments []moment // one more than told
@@ -57,7 +71,7 @@ func tasksOf(sys *sim.System, program int) []sim.TaskRef {
 // again tells a process of a program once more what was told in a course, and returns
 // the moments up to the first that differs. It returns an error if a client was called
 // from outside its task.
-func (c *course) again(sys *sim.System, program int) ([]moment, error) {
+func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
 	tasks := len(c.moments[0].pending)
 	var p *sim.Process
 	err := sys.Usable()
@@ -78,7 +92,7 @@ func (c *course) again(sys *sim.System, program int) ([]moment, error) {
 			return nil, stray
 		}
 		if err != nil {
-			return append(seen, moment{failed: withoutStack(err)}), nil
+			return append(seen, moment{failed: sim.WithoutStack(err)}), nil
 		}
 		seen = append(seen, momentOf(p, tasks))
 		if i == len(c.told) || !seen[i].equal(c.moments[i]) {
@@ -90,13 +104,13 @@ func (c *course) again(sys *sim.System, program int) ([]moment, error) {
 
 // differs says whether moments, which [course.again] has returned, are others than
 // those of the course.
-func (c *course) differs(seen []moment) bool {
+func (c *Course) differs(seen []moment) bool {
 	return !seen[len(seen)-1].equal(c.moments[len(seen)-1])
 }
 
 // nondeterminism returns the error of a course of which a process of the program has
 // come to these moments.
-func (c *course) nondeterminism(sys *sim.System, program int, seen []moment) error {
+func (c *Course) nondeterminism(sys *sim.System, program int, seen []moment) error {
 	last := len(seen) - 1
 	e := &NondeterminismError{Machine: "process " + sys.Programs[program].Name}
 	if tasks := tasksOf(sys, program); len(tasks) == 1 {
@@ -112,7 +126,7 @@ func (c *course) nondeterminism(sys *sim.System, program int, seen []moment) err
 	return e
 }
 
-func (c *course) line(sys *sim.System, task int, req sim.Request, reply sim.Reply) string {
+func (c *Course) line(sys *sim.System, task int, req sim.Request, reply sim.Reply) string {
 	text, answer := sys.Describe(req, reply)
 	if answer != "" {
 		text += " -> " + answer
@@ -124,7 +138,7 @@ func (c *course) line(sys *sim.System, task int, req sim.Request, reply sim.Repl
 }
 
 // lines describes what of a moment is not so in another one.
-func (c *course) lines(sys *sim.System, m, other moment) (lines []string) {
+func (c *Course) lines(sys *sim.System, m, other moment) (lines []string) {
 	if m.failed != "" {
 		return []string{"it failed: " + m.failed}
 	}
@@ -147,38 +161,38 @@ func (c *course) lines(sys *sim.System, m, other moment) (lines []string) {
 	return lines
 }
 
-// A check tells processes again what was told in courses. It runs in bubbles, so that
+// A Check tells processes again what was told in courses. It runs in bubbles, so that
 // the clock is another one and nothing that a process leaves behind is overlooked.
-type check struct {
-	sys     *sim.System
-	courses []course
-	class   func(program int) []int // the programs that do the same, this one included
+type Check struct {
+	Sys     *sim.System
+	Courses []Course
+	Class   func(program int) []int // the programs that do the same, this one included
 }
 
 // fewLeft is how many tasks that ask for ever may have been left alone for processes to
 // be told more than once again: each costs memory.
 const fewLeft = 100
 
-// together is how many processes run in one bubble.
-const together = 32
+// Together is how many processes run in one bubble.
+const Together = 32
 
-// run goes through every course once on every program of its class, the last first, and
+// Run goes through every course once on every program of its class, the last first, and
 // then on one of them in turn, until there were as many rounds as the course has times;
 // the first from of them have been before. It stops early if ctx is canceled.
-func (k *check) run(ctx context.Context, from int) error {
+func (k *Check) Run(ctx context.Context, from int) error {
 	if from == 0 {
-		for i := len(k.sys.Programs) - 1; i >= 0; i-- {
+		for i := len(k.Sys.Programs) - 1; i >= 0; i-- {
 			if err := k.on(ctx, i, k.of(i, 0)); err != nil {
 				return err
 			}
 		}
 	}
-	for i := range k.sys.Programs {
-		var mine []*course
-		for round := max(1, from); round < mostAgain; round++ {
+	for i := range k.Sys.Programs {
+		var mine []*Course
+		for round := max(1, from); round < MostAgain; round++ {
 			mine = append(mine, k.of(i, round)...)
 		}
-		if k.sys.Left() > fewLeft {
+		if k.Sys.Left() > fewLeft {
 			mine = nil
 		}
 		if err := k.on(ctx, i, mine); err != nil {
@@ -189,11 +203,11 @@ func (k *check) run(ctx context.Context, from int) error {
 }
 
 // of returns the courses that a process of a program goes through in a round.
-func (k *check) of(program, round int) (mine []*course) {
-	for i := range k.courses {
-		c := &k.courses[i]
-		class := k.class(c.program)
-		if at := slices.Index(class, program); round < c.times && at >= 0 && (round == 0 || at == round%len(class)) {
+func (k *Check) of(program, round int) (mine []*Course) {
+	for i := range k.Courses {
+		c := &k.Courses[i]
+		class := k.Class(c.program)
+		if at := slices.Index(class, program); round < c.Times && at >= 0 && (round == 0 || at == round%len(class)) {
 			mine = append(mine, c)
 		}
 	}
@@ -202,8 +216,8 @@ func (k *check) of(program, round int) (mine []*course) {
 }
 
 // on tells a process of a program again what was told in courses.
-func (k *check) on(ctx context.Context, program int, courses []*course) error {
-	for some := range slices.Chunk(courses, together) {
+func (k *Check) on(ctx context.Context, program int, courses []*Course) error {
+	for some := range slices.Chunk(courses, Together) {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -214,12 +228,12 @@ func (k *check) on(ctx context.Context, program int, courses []*course) error {
 	return nil
 }
 
-func (k *check) some(program int, courses []*course) error {
-	var other *course // that is not taken
+func (k *Check) some(program int, courses []*Course) error {
+	var other *Course // that is not taken
 	var seen []moment
-	err := bubble(k.sys, k.sys.Programs[program].Name, func() (err error) {
+	err := Bubble(k.Sys, k.Sys.Programs[program].Name, func() (err error) {
 		for _, c := range courses {
-			if seen, err = c.again(k.sys, program); err != nil {
+			if seen, err = c.again(k.Sys, program); err != nil {
 				return err
 			}
 			if c.differs(seen) {
@@ -230,7 +244,7 @@ func (k *check) some(program int, courses []*course) error {
 		return nil
 	})
 	if other != nil {
-		return other.nondeterminism(k.sys, program, seen)
+		return other.nondeterminism(k.Sys, program, seen)
 	}
 	return err
 }
@@ -238,11 +252,11 @@ func (k *check) some(program int, courses []*course) error {
 // cause returns which of the usual causes is that a process of the program does not
 // take a course; "" if that is not known. What the runs in one bubble disagree about is
 // chance, and what they agree about while a run outside disagrees is the clock.
-func (c *course) cause(sys *sim.System, program int) string {
+func (c *Course) cause(sys *sim.System, program int) string {
 	var inside []moment
 	const runs = 100 // Go takes two keys of a map in the rarer order once in eight times
 	chance := false
-	err := bubble(sys, "", func() (err error) {
+	err := Bubble(sys, "", func() (err error) {
 		for range runs {
 			before := inside
 			if inside, err = c.again(sys, program); err != nil {
@@ -264,18 +278,18 @@ func (c *course) cause(sys *sim.System, program int) string {
 	case err != nil:
 		return ""
 	case chance:
-		return causeChance
+		return CauseChance
 	case !slices.EqualFunc(inside, outside, moment.equal):
-		return causeClock
+		return CauseClock
 	case program != c.program && !c.differs(own):
-		return fmt.Sprintf(causeClass, sys.Programs[c.program].Name, sys.Programs[program].Name)
+		return fmt.Sprintf(CauseClass, sys.Programs[c.program].Name, sys.Programs[program].Name)
 	}
-	return causeMemory
+	return CauseMemory
 }
 
-// leaves returns the courses through all histories of the table after which nothing is
-// known to come; the others are on the way to them. Of very many it leaves some out.
-func (t *processTable) leaves(times int) (courses []course) {
+// Leaves returns the courses through all histories of the table after which nothing is
+// known to come; the others are on the way to them. Of very many it Leaves some out.
+func (t *Process) Leaves(times int) (courses []Course) {
 	inner := make([]bool, len(t.histories))
 	for d := range t.delivered {
 		if d.task != crashed {
@@ -288,19 +302,19 @@ func (t *processTable) leaves(times int) (courses []course) {
 			ends = append(ends, uint32(h))
 		}
 	}
-	most := max(runsAgain, t.runs/shareAgain)
+	most := max(runsAgain, t.Runs/shareAgain)
 	times = max(1, min(times, most/len(ends)))
 	for i := 0; i < len(ends); i += 1 + len(ends)/most {
 		c := t.course(ends[i])
-		c.times = times
+		c.Times = times
 		courses = append(courses, c)
 	}
 	return courses
 }
 
 // course returns the course up to a history.
-func (t *processTable) course(h uint32) course {
-	c := course{program: t.program}
+func (t *Process) course(h uint32) Course {
+	c := Course{program: t.Program}
 	for ; ; h = t.histories[h].last.before {
 		c.moments = append(c.moments, t.moment(h))
 		d := t.histories[h].last
@@ -318,19 +332,19 @@ func (t *processTable) course(h uint32) course {
 }
 
 // moment returns what can be seen of the process after a history.
-func (t *processTable) moment(h uint32) moment {
+func (t *Process) moment(h uint32) moment {
 	hist := &t.histories[h]
 	m := moment{pending: make([]sim.Request, len(hist.wants)), results: make([]string, len(hist.wants)), memory: hist.key}
 	for task, w := range hist.wants {
 		switch {
-		case w.store == finished:
-			m.results[task] = w.result
-		case w == yields:
+		case w.Store == Finished:
+			m.results[task] = w.Result
+		case w == Yields:
 			m.pending[task] = sim.Yield
-		case w.store == local:
+		case w.Store == Local:
 			m.pending[task] = sim.Start
 		default:
-			m.pending[task] = t.stores[w.store].requests.all[w.request]
+			m.pending[task] = t.stores[w.Store].Requests.All[w.Request]
 		}
 	}
 	return m

@@ -1,4 +1,4 @@
-package explore
+package learn
 
 import (
 	"slices"
@@ -21,17 +21,17 @@ type firstRun struct {
 	sys     *sim.System
 	tasks   []sim.TaskRef
 	procs   []*sim.Process // by program; nil if it has failed
-	courses []course       // by program
+	courses []Course       // by program
 	replies []*sim.Reply   // by task: to a request that has changed something, yet to be delivered
 	left    []int          // by task: how many words it may still be told
 }
 
-// firstCourses runs a system for the first time, and returns what its processes went
+// FirstCourses runs a system for the first time, and returns what its processes went
 // through. Errors end only what they are an error of: the search will meet them.
-func firstCourses(sys *sim.System) []course {
+func FirstCourses(sys *sim.System) []Course {
 	r := &firstRun{sys: sys, tasks: sys.Tasks()}
 	n := len(sys.Programs)
-	r.procs, r.courses = make([]*sim.Process, n), make([]course, n)
+	r.procs, r.courses = make([]*sim.Process, n), make([]Course, n)
 	r.replies, r.left = make([]*sim.Reply, len(r.tasks)), make([]int, len(r.tasks))
 	for i := range sys.Stores {
 		if sys.Reset(i) != nil {
@@ -45,7 +45,7 @@ func firstCourses(sys *sim.System) []course {
 		}
 		if err == nil {
 			r.procs[i] = p
-			r.courses[i] = course{program: i, times: 1, moments: []moment{momentOf(p, len(tasksOf(sys, i)))}}
+			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, len(tasksOf(sys, i)))}}
 		}
 	}
 	for i := range r.left {
@@ -64,7 +64,7 @@ func firstCourses(sys *sim.System) []course {
 			}
 		}
 	}
-	return slices.DeleteFunc(r.courses, func(c course) bool { return c.moments == nil })
+	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil })
 }
 
 // step executes the request of a task, and delivers the reply if it has changed

@@ -1,0 +1,511 @@
+package learn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"quiesce/sim"
+)
+
+// A Process is the learned transition table of all processes with one
+// code. A state is a history of the replies that were delivered, and the replies
+// that are on their way; finished states with equal results are one.
+type Process struct {
+	sys     *sim.System
+	Program int           // index in sys.Programs of one process with this code
+	Tasks   []sim.TaskRef // its tasks
+	stores  []*Store
+
+	Shared bool // by several processes
+
+	ends      [][]string // results of crashed processes
+	histories []history
+	delivered map[delivery]uint32
+	Runs      int  // processes really run
+	Suspect   bool // in the last history a task has asked the same rather often
+
+	nodes []processNode
+	byKey map[string]uint32
+	next  map[processInput]uint32
+	ticks map[tick]uint32
+}
+
+// A history is what a process has been told so far, and what its tasks want then.
+// Histories are a tree.
+type history struct {
+	wants  []Want      // by task
+	memory sim.Content // that the process shows
+	key    string      // of the memory
+	depth  int
+	last   delivery
+}
+
+// A Want is what a task does next.
+type Want struct {
+	Store   int    // that executes its request; local or finished
+	Request uint32 // in the table of that store; 1 for a yield
+	Result  string // if it has finished
+}
+
+// What stands for a store in a [Want] that goes to none.
+const (
+	Finished = -1
+	Local    = -2 // a start, an arrival or a yield
+)
+
+// Yields is what a task wants that lets others run.
+var Yields = Want{Store: Local, Request: 1}
+
+// crashed is the task of a delivery that is none but the end of all tasks. What
+// was before it does not matter any more, but for the results: its reply is one
+// of ends, and it comes after history 0.
+const crashed = -1
+
+// A delivery is the last input of a history: the reply, in the table of the
+// store that the task had asked, or 0 for a start.
+type delivery struct {
+	before uint32 // the history before it
+	task   int
+	reply  uint32
+}
+
+// A processNode is a state of a process.
+type processNode struct {
+	wants   []Want
+	waits   bool // for a task that has not finished and is not a background task
+	length  int  // at least the steps so far; of the longest way, if there are several
+	history uint32
+	arrives []uint32  // by task: 1 + the reply that is on its way; nil if there is none
+	ages    []sim.Age // by task, in a timed system: of what it waits for
+}
+
+// A processInput is a step of a task; reply is the one to its request, or 0.
+type processInput struct {
+	node  uint32
+	task  int
+	reply uint32
+}
+
+// NewProcess starts the table of a program, whose process is run up to its first request.
+func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store) (*Process, error) {
+	t := &Process{
+		sys: sys, Program: program, Tasks: tasks, stores: stores,
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{}, ticks: map[tick]uint32{},
+	}
+	p, err := t.begin(delivery{})
+	if err != nil {
+		return nil, err
+	}
+	defer p.Stop()
+	t.record(p, delivery{})
+	t.node(0, nil, nil)
+	return t, nil
+}
+
+// A tick is one that passes for a process. The bits of blocked say for which tasks of it
+// only as they wait for others.
+type tick struct {
+	node    uint32
+	blocked uint64
+}
+
+func (t *Process) alone() bool  { return t.Tasks[0].Alone }
+func (t *Process) folded() bool { return t.Tasks[0].Folded }
+
+// record adds the history that p has come to by a delivery.
+func (t *Process) record(p *sim.Process, last delivery) uint32 {
+	id := uint32(len(t.histories))
+	h := history{wants: make([]Want, len(t.Tasks)), memory: p.Memory(), last: last}
+	h.key = h.memory.Key()
+	if id > 0 {
+		h.depth = t.histories[last.before].depth + 1
+	}
+	for task := range h.wants {
+		h.wants[task] = t.wants(p, task)
+	}
+	t.histories = append(t.histories, h)
+	return id
+}
+
+func (t *Process) wants(p *sim.Process, task int) Want {
+	req, ok := p.Pending(task)
+	switch {
+	case !ok:
+		return Want{Store: Finished, Result: p.Result(task)}
+	case req == sim.Yield:
+		return Yields
+	case req.Local():
+		return Want{Store: Local}
+	}
+	store := t.sys.Store(req.Store)
+	return Want{Store: store, Request: t.stores[store].Requests.Of(req)}
+}
+
+// node returns the number of the state with a history, replies on their way, and
+// ages; nil means that all are 0.
+func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
+	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
+	if n.ages == nil {
+		n.ages = make([]sim.Age, len(t.Tasks))
+	}
+	n.length = t.histories[h].depth
+	if !t.folded() {
+		n.length *= 2 // a request and its arrival
+	}
+	key := fmt.Sprint(h)
+	for task, reply := range arrives {
+		if reply > 0 {
+			if len(n.wants) > 0 && &n.wants[0] == &t.histories[h].wants[0] {
+				n.wants = slices.Clone(n.wants)
+			}
+			n.wants[task] = Want{Store: Local}
+			n.length++
+			key += fmt.Sprintf(",%d:%d", task, reply)
+		}
+	}
+	all := true
+	for task, w := range n.wants {
+		all = all && w.Store == Finished
+		n.waits = n.waits || w.Store != Finished && !t.Tasks[task].Background
+	}
+	if all {
+		key = fmt.Sprintf("finished,%q", t.histories[h].key)
+		for _, w := range n.wants {
+			key += fmt.Sprintf(",%q", w.Result)
+		}
+	}
+	for _, age := range n.ages {
+		if !all {
+			key += fmt.Sprintf(",%d %d", age.Asked, age.Blocked)
+		}
+	}
+	id, ok := t.byKey[key]
+	if !ok {
+		id = uint32(len(t.nodes))
+		t.byKey[key] = id
+		t.nodes = append(t.nodes, n)
+	}
+	t.nodes[id].length = max(t.nodes[id].length, n.length)
+	return id
+}
+
+// Step returns the state after a Step of a task: its request is executed with
+// this reply, or it starts, or what is on its way to it arrives.
+func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
+	in := processInput{node, task, reply}
+	if next, ok := t.next[in]; ok {
+		return next, nil
+	}
+	n := t.nodes[node]
+	arrives := n.arrives
+	h := n.history
+	ages := slices.Clone(n.ages)
+	switch {
+	case n.wants[task].Store != Local && !t.folded():
+		arrives = slices.Clone(arrives)
+		if arrives == nil {
+			arrives = make([]uint32, len(t.Tasks))
+		}
+		arrives[task] = 1 + reply
+		if t.sys.Rests(t.Request(n.wants[task])) {
+			ages[task] = sim.Age{}
+		}
+	default:
+		if arrives != nil && arrives[task] > 0 {
+			reply = arrives[task] - 1
+			arrives = slices.Clone(arrives)
+			arrives[task] = 0
+		}
+		var err error
+		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
+			return 0, err
+		}
+		ages[task] = sim.Age{}
+	}
+	next := t.node(h, arrives, ages)
+	t.next[in] = next
+	return next, nil
+}
+
+// States returns how many states are known.
+func (t *Process) States() int { return len(t.nodes) }
+
+// Wants returns what the tasks do next in a state.
+func (t *Process) Wants(node uint32) []Want { return t.nodes[node].wants }
+
+// Waits says whether a task that is not in the background has not finished in a state.
+func (t *Process) Waits(node uint32) bool { return t.nodes[node].waits }
+
+// Asks returns what the tasks have asked for at last in a state. That differs from what
+// they want if the reply is on its way.
+func (t *Process) Asks(node uint32) []Want { return t.histories[t.nodes[node].history].wants }
+
+// Asked returns what a task has asked for and not got in a state; the zero value if it
+// has yet to start or has finished.
+func (t *Process) Asked(node uint32, task int) sim.Request {
+	switch w := t.Asks(node)[task]; {
+	case w.Store >= 0:
+		return t.Request(w)
+	case w == Yields:
+		return sim.Yield
+	}
+	return sim.Request{}
+}
+
+// Pending returns what the next step of a task is in a state; false if it has finished.
+func (t *Process) Pending(node uint32, task int) (sim.Request, bool) {
+	n := &t.nodes[node]
+	switch w := n.wants[task]; {
+	case w.Store == Finished:
+		return sim.Request{}, false
+	case w.Store == Local:
+		return n.local(task), true
+	default:
+		return t.Request(w), true
+	}
+}
+
+// Arriving returns the reply that is on its way to a task in a state; the zero value if
+// none is.
+func (t *Process) Arriving(node uint32, task int) (r sim.Reply) {
+	if n := &t.nodes[node]; n.arrives != nil && n.arrives[task] > 0 {
+		r = t.stores[t.Asks(node)[task].Store].Replies.All[n.arrives[task]-1]
+	}
+	return r
+}
+
+// Memory returns what the process shows in a state.
+func (t *Process) Memory(node uint32) sim.Content { return t.histories[t.nodes[node].history].memory }
+
+// MemoryKey returns the key of that.
+func (t *Process) MemoryKey(node uint32) string { return t.histories[t.nodes[node].history].key }
+
+// Longest returns the number of steps of the longest way.
+func (t *Process) Longest() int {
+	longest := 0
+	for _, n := range t.nodes {
+		longest = max(longest, n.length)
+	}
+	return longest
+}
+
+// Ranks returns a number for each state that is larger after every step.
+func (t *Process) Ranks() []int {
+	ranks, last := make([]int, len(t.nodes)), t.Longest()+1
+	for node, n := range t.nodes {
+		ranks[node] = n.length
+		if !t.Lives(uint32(node)) {
+			ranks[node] = last // several ways lead there
+		}
+	}
+	return ranks
+}
+
+// Lives says whether a task of a process in a state has not finished.
+func (t *Process) Lives(node uint32) bool {
+	return slices.ContainsFunc(t.nodes[node].wants, func(w Want) bool { return w.Store != Finished })
+}
+
+// Crash returns the state after the process has crashed in a state.
+func (t *Process) Crash(node uint32) (uint32, error) {
+	in := processInput{node, crashed, 0}
+	if next, ok := t.next[in]; ok {
+		return next, nil
+	}
+	results := make([]string, len(t.Tasks))
+	for i, w := range t.nodes[node].wants {
+		switch {
+		case t.Tasks[i].Background: // starts again
+		case w.Store == Finished:
+			results[i] = w.Result
+		default:
+			results[i] = sim.Crashed
+		}
+	}
+	end := slices.IndexFunc(t.ends, func(r []string) bool { return slices.Equal(r, results) })
+	if end < 0 {
+		end = len(t.ends)
+		t.ends = append(t.ends, results)
+	}
+	d := delivery{0, crashed, uint32(end)}
+	h, ok := t.delivered[d]
+	if !ok {
+		p, err := t.begin(d)
+		if err != nil {
+			return 0, err
+		}
+		defer p.Stop()
+		h = t.record(p, d)
+		t.delivered[d] = h
+	}
+	next := t.node(h, nil, nil)
+	t.next[in] = next
+	return next, nil
+}
+
+// Waited returns how long a task has waited for its next step in a state, and whether
+// it is the first thing that the task does, alone in its process.
+func (t *Process) Waited(node uint32, task int) (age sim.Age, fresh bool) {
+	n := &t.nodes[node]
+	first := n.history == 0 || t.histories[n.history].last.task == crashed
+	return n.ages[task], first && t.alone() && (n.arrives == nil || n.arrives[task] == 0)
+}
+
+// local returns what a task does next that wants something of no store.
+func (n *processNode) local(task int) sim.Request {
+	switch {
+	case n.arrives != nil && n.arrives[task] > 0:
+		return sim.Arrive
+	case n.wants[task] == Yields:
+		return sim.Yield
+	}
+	return sim.Start
+}
+
+// Request returns what a task asks of a store.
+func (t *Process) Request(w Want) sim.Request { return t.stores[w.Store].Requests.All[w.Request] }
+
+// Tick returns the state when a tick has passed. The bits of blocked say of which tasks
+// the requests are blocked.
+func (t *Process) Tick(node uint32, blocked uint64) (uint32, error) {
+	in := tick{node, blocked}
+	if next, ok := t.ticks[in]; ok {
+		return next, nil
+	}
+	n := t.nodes[node]
+	ages := slices.Clone(n.ages)
+	for task := range n.wants {
+		req, ok := t.Pending(node, task)
+		if !ok {
+			continue
+		}
+		age, fresh := t.Waited(node, task)
+		span, err := t.sys.Span(t.Tasks[task], req, fresh)
+		if err != nil {
+			return 0, err
+		}
+		ages[task], _ = span.Passes(age, blocked>>task&1 == 1)
+	}
+	next := t.node(n.history, n.arrives, ages)
+	t.ticks[in] = next
+	return next, nil
+}
+
+// begin starts a process: from the start, or after a crash.
+func (t *Process) begin(d delivery) (*sim.Process, error) {
+	t.Runs++
+	var p *sim.Process
+	var err error
+	if d.task == crashed {
+		p, err = t.sys.Restart(t.Program, t.ends[d.reply])
+	} else {
+		p, err = t.sys.Process(t.Program)
+	}
+	if err != nil && p != nil {
+		p.Stop()
+	}
+	return p, err
+}
+
+// deliver returns the history after a delivery, for real if it is a new one.
+func (t *Process) deliver(d delivery) (uint32, error) {
+	if h, ok := t.delivered[d]; ok {
+		return h, nil
+	}
+	p, err := t.replay(d.before)
+	if err != nil {
+		return 0, err
+	}
+	defer p.Stop()
+	if err := p.Deliver(d.task, t.reply(d)); err != nil {
+		return 0, err
+	}
+	h := t.record(p, d)
+	if t.Suspect, err = t.loops(h, d.task); err != nil {
+		return 0, err
+	}
+	t.delivered[d] = h
+	return h, nil
+}
+
+// reply returns the reply of a delivery.
+func (t *Process) reply(d delivery) sim.Reply {
+	w := t.histories[d.before].wants[d.task]
+	if w.Store == Local {
+		return ""
+	}
+	return t.stores[w.Store].Replies.All[d.reply]
+}
+
+// replay runs the process again from the start, or from a crash, through a history, answering from
+// the recorded replies. What it asks for has to be what it asked for before.
+func (t *Process) replay(h uint32) (*sim.Process, error) {
+	var path []delivery
+	at := h
+	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
+		path = append(path, t.histories[at].last)
+	}
+	slices.Reverse(path)
+	p, err := t.begin(t.histories[at].last)
+	if err != nil {
+		return nil, err
+	}
+	err = t.same(p, at, nil)
+	for i, d := range path {
+		if err == nil {
+			err = p.Deliver(d.task, t.reply(d))
+		}
+		if err == nil {
+			err = t.same(p, t.delivered[d], path[:i+1])
+		}
+	}
+	if err != nil {
+		p.Stop()
+		return nil, err
+	}
+	return p, nil
+}
+
+// same returns an error unless p, which has come along a path to a history, wants
+// what was wanted there before.
+func (t *Process) same(p *sim.Process, h uint32, path []delivery) error {
+	memory, shown := t.histories[h].key, p.Memory().Key()
+	for task, before := range t.histories[h].wants {
+		now := t.wants(p, task)
+		if now == before && shown == memory {
+			continue
+		}
+		lines := make([]string, 0, len(path)+1)
+		for _, d := range path {
+			lines = append(lines, t.describe(d.task, t.histories[d.before].wants[d.task], t.reply(d)))
+		}
+		course := t.course(h)
+		return &NondeterminismError{
+			Cause:   course.cause(t.sys, t.Program),
+			Machine: "task " + t.Tasks[task].Name,
+			Before:  append(slices.Clone(lines), t.describe(task, before, ""), fmt.Sprintf("memory %q", memory)),
+			Now:     append(lines, t.describe(task, now, ""), fmt.Sprintf("memory %q", shown)),
+		}
+	}
+	return nil
+}
+
+func (t *Process) describe(task int, w Want, reply sim.Reply) string {
+	text := ""
+	switch w.Store {
+	case Finished:
+		text = fmt.Sprintf("has finished with %q", w.Result)
+	case Local:
+		text = sim.Start.Body
+		if w == Yields {
+			text = sim.Yield.Body
+		}
+	default:
+		text = strings.TrimSuffix(t.stores[w.Store].Describe(w.Request, reply), " -> ")
+	}
+	if t.alone() {
+		return text
+	}
+	return t.Tasks[task].Name + ": " + text
+}
