@@ -527,7 +527,11 @@ func Example_regression() {
 }
 
 // fixed returns the system of a workload as the service is now.
-func fixed(w report.Workload) (sys *sim.System, closer func() error) {
+func fixed(workload json.RawMessage) (sys *sim.System, closer func() error) {
+	var w model.Workload
+	if err := json.Unmarshal(workload, &w); err != nil {
+		panic(err)
+	}
 	strategy, err := model.LookupStrategy("versioned")
 	if err != nil {
 		panic(err)
@@ -540,7 +544,7 @@ func fixed(w report.Workload) (sys *sim.System, closer func() error) {
 	if err != nil {
 		panic(err)
 	}
-	sys, err = world.System(model.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys}, property)
+	sys, err = world.System(w, property)
 	if err != nil {
 		panic(err)
 	}

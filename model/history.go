@@ -3,6 +3,7 @@ package model
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,17 +12,12 @@ import (
 	"quiesce/sim"
 )
 
-// historical are the properties that can be asked of every strategy with a cache.
-var historical = []string{"eventual", "no-silent-staleness", "available", "no-lost-write", "no-deadlock", "db-load", "bounded-staleness"}
-
 // eventual is coherent of what is left when everything has expired that can. What
 // a server keeps in its memory does not expire.
 func eventual(s Strategy, w Workload) sim.Property {
 	stale := coherent(s, w).Violation
 	return sim.Property{Name: "eventual", Premise: cached(w), Violation: func(v sim.View) string {
-		v.Contents = slices.Clone(v.Contents)
-		v.Contents[cacheStore] = slices.DeleteFunc(slices.Clone(v.Contents[cacheStore]), func(it sim.Item) bool { return it.TTL > 0 })
-		return stale(v)
+		return stale(withCache(v, slices.DeleteFunc(slices.Clone(cacheOf(v)), func(it sim.Item) bool { return it.TTL > 0 })))
 	}}
 }
 
@@ -47,7 +43,7 @@ func available(_ Strategy, w Workload) sim.Property {
 	const struck, databaseDown = "struck", "the database has failed"
 	return sim.Property{Name: "available", Monitor: &sim.Monitor{After: func(state string, e sim.Event) string {
 		switch {
-		case e.Fault.Kind == sim.RequestError || e.Fault.Kind != "" && e.Fault.Kind != sim.Crash && e.Request.Store == "db":
+		case e.Fault.Kind == sim.RequestError || e.Fault.Kind != "" && e.Fault.Kind != sim.Crash && e.Request.Store == dbStore:
 			return databaseDown
 		case state == "" && e.Strikes():
 			return struck
@@ -81,7 +77,7 @@ func dbLoad(p *Property, value string) error {
 		return sim.Property{Name: p.Name, Always: true, Violation: func(v sim.View) string {
 			loads := map[string]int{} // tasks that wait for a product, by request
 			for _, req := range v.Pending {
-				if req.Store == "db" && strings.Contains(req.Body, loadProduct) {
+				if req.Store == dbStore && strings.Contains(req.Body, loadProduct) {
 					loads[req.Body]++
 				}
 			}
@@ -118,13 +114,13 @@ func boundedStaleness(p *Property, value string) error {
 	}
 	p.lasts = bound
 	p.of = func(s Strategy, w Workload) sim.Property {
-		limit := int(bound / s.tick(w))
+		limit, cast := int(bound/s.tick(w)), w.cast()
 		watch := func(st *staleness, e sim.Event) {
-			st.write(e, w.Keys)
+			st.write(e, cast[e.Name])
 			if e.Fault.Kind == sim.Tick {
 				st.tick(limit + 1)
 			}
-			if _, begun := st.Begun[e.Name]; strings.HasPrefix(e.Name, "reader-") && !begun {
+			if _, begun := st.Begun[e.Name]; cast[e.Name].role == reader && !begun {
 				st.Begun[e.Name] = st.tooOld(limit)
 			}
 			if !e.Finished {
@@ -181,23 +177,22 @@ func boundedStaleness(p *Property, value string) error {
 
 // write adds what the database has been written by a step: every price that is new
 // there, and one that was there already, which a writer who adds to an old price can
-// set.
-func (s *staleness) write(e sim.Event, keys int) {
-	for id := int64(1); id <= int64(keys); id++ {
+// set. The step is one of the task that has this part.
+func (s *staleness) write(e sim.Event, by part) {
+	for _, id := range slices.Sorted(maps.Keys(s.Writes)) {
 		price, last := rowPrice(e.View, id), s.Writes[id][len(s.Writes[id])-1]
-		if price != last.Price || setsPrice(e, id, keys) && last.Writer != e.Name {
+		if price != last.Price || setsPrice(e, by) && by.product == id && last.Writer != e.Name {
 			s.Writes[id] = append(s.Writes[id], priceWrite{Price: price, Writer: e.Name})
 			s.renew(priced(id, price))
 		}
 	}
 }
 
-// setsPrice says whether a step is a writer's UPDATE of the price of a product that
+// setsPrice says whether a step is a writer's UPDATE of the price of its product that
 // commits by itself.
-func setsPrice(e sim.Event, id int64, keys int) bool {
-	n, err := strconv.Atoi(strings.TrimPrefix(e.Name, "writer-"))
-	return err == nil && int64((n-1)%keys+1) == id && e.Fault.Kind != sim.RequestError &&
-		e.Request.Store == "db" && e.Request.Conn == "" && strings.Contains(e.Request.Body, setPrice)
+func setsPrice(e sim.Event, by part) bool {
+	return by.role == writer && e.Fault.Kind != sim.RequestError &&
+		e.Request.Store == dbStore && e.Request.Conn == "" && strings.Contains(e.Request.Body, setPrice)
 }
 
 // renew says that the database has again what a read finds. Nobody can tell that from
@@ -255,8 +250,8 @@ func (s *staleness) tooOld(limit int) []string {
 
 // rowPrice returns the price of a product in the database, 0 if it has none.
 func rowPrice(v sim.View, id int64) int64 {
-	row, ok := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-	if !ok {
+	row := productRow(v, id)
+	if row == "" {
 		return 0
 	}
 	p, err := decode(row)

@@ -19,15 +19,16 @@ func noLostWrite(_ Strategy, w Workload) sim.Property {
 		}
 		state[i] = with
 	}
+	writers := w.of(writer)
 	return sim.Property{Name: "no-lost-write", Monitor: &sim.Monitor{
-		Start: strings.Repeat(string(none), w.Writers),
+		Start: strings.Repeat(string(none), len(writers)),
 		After: func(before string, e sim.Event) string {
 			state := []byte(before)
-			for i := range state {
-				if rowPrice(e.View, int64(i%w.Keys+1)) == writerPrice(i) {
+			for i, p := range writers {
+				if rowPrice(e.View, p.product) == p.price() {
 					mark(state, i, seen)
 				}
-				if e.Finished && e.Name == fmt.Sprintf("writer-%d", i+1) && e.View.Results[e.Task] == "" {
+				if e.Finished && e.Name == p.String() && e.View.Results[e.Task] == "" {
 					mark(state, i, told)
 				}
 			}
@@ -35,7 +36,7 @@ func noLostWrite(_ Strategy, w Workload) sim.Property {
 		},
 	}, Premise: func(v sim.View) bool { return strings.ContainsAny(v.Monitor, string([]rune{told, both})) }, Violation: func(v sim.View) string {
 		if i := strings.IndexByte(v.Monitor, told); i >= 0 {
-			return fmt.Sprintf("writer-%d was told that the price is %d, which has never been in the database", i+1, writerPrice(i))
+			return fmt.Sprintf("%s was told that the price is %d, which has never been in the database", writers[i], writers[i].price())
 		}
 		return ""
 	}}

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -19,18 +18,18 @@ type Measure struct {
 // returned it beside something else.
 var cachedProduct = regexp.MustCompile(`\{"product_id":[^{}]*\}`)
 
-// Measures returns what is counted of the interleavings of a system that keeps a
-// cache. What a server finds in its own memory is no request, so it is not counted.
-func Measures(sys *sim.System) []Measure {
-	tasks := sys.Tasks()
+// Measures returns what is counted of the interleavings of a workload, in a system that
+// keeps a cache. What a server finds in its own memory is no request, so it is not counted.
+func Measures(w Workload, sys *sim.System) []Measure {
+	tasks, cast := sys.Tasks(), w.cast()
 	reads := func(s sim.Step, store string) bool {
-		return s.Task != sim.Environment && strings.HasPrefix(tasks[s.Task].Name, "reader-") && s.Request.Store == store
+		return s.Task != sim.Environment && cast[tasks[s.Task].Name].role == reader && s.Request.Store == store
 	}
 	loads := func(s sim.Step) bool {
-		return s.Task != sim.Environment && s.Request.Store == "db" && strings.Contains(s.Request.Body, "SELECT")
+		return s.Task != sim.Environment && s.Request.Store == dbStore && strings.Contains(s.Request.Body, "SELECT")
 	}
 	hit := func(s sim.Step) string {
-		if !reads(s, "cache") {
+		if !reads(s, cacheStore) {
 			return ""
 		}
 		return cachedProduct.FindString(s.Reply.Body)
@@ -48,11 +47,10 @@ func Measures(sys *sim.System) []Measure {
 			if err != nil {
 				return 0
 			}
-			row, _ := before.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", p.ID))
-			r, err := decode(row)
+			r, err := decode(productRow(before, p.ID))
 			return one(err != nil || r != p)
 		}},
-		{"misses", func(s sim.Step, _ sim.View) int { return one(reads(s, "db") && loads(s)) }},
+		{"misses", func(s sim.Step, _ sim.View) int { return one(reads(s, dbStore) && loads(s)) }},
 		{"database loads", func(s sim.Step, _ sim.View) int { return one(loads(s)) }},
 		{"expired", func(s sim.Step, _ sim.View) int { return one(s.Fault.Kind == sim.Expire) }},
 	}
@@ -68,15 +66,19 @@ func Stale(s Strategy, w Workload) func(sim.View) bool {
 type RoundTrips struct{ Hit, Miss, Write int }
 
 // RoundTrips runs a read of a cached product, a read of one that is not, and a write,
-// each alone, with the TTL of a workload. They make no sense for a race.
-func (w *World) RoundTrips(load Workload) (r RoundTrips, err error) {
+// each alone and without faults or time, but with all else that is chosen of a workload,
+// such as the TTL. They make no sense for a race.
+func (world *World) RoundTrips(w Workload) (r RoundTrips, err error) {
+	alone := func(readers, writers int, warm bool) Workload {
+		w.Readers, w.Writers, w.Warm = readers, writers, warm
+		w.Servers, w.Faults, w.MaxStall, w.MaxWait = 0, nil, 0, 0
+		return w
+	}
 	for _, op := range []struct {
-		load Workload
+		w    Workload
 		into *int
-	}{
-		{Workload{Readers: 1, Warm: true, TTL: load.TTL}, &r.Hit}, {Workload{Readers: 1, TTL: load.TTL}, &r.Miss}, {Workload{Writers: 1, TTL: load.TTL}, &r.Write},
-	} {
-		sys, err := w.System(op.load, Property{of: coherent})
+	}{{alone(1, 0, true), &r.Hit}, {alone(1, 0, false), &r.Miss}, {alone(0, 1, false), &r.Write}} {
+		sys, err := world.System(op.w, Property{of: coherent})
 		if err != nil {
 			return r, err
 		}

@@ -17,18 +17,21 @@ type Property struct {
 
 	Takes string // what is given after a "=", "" if nothing is
 
-	timed bool          // it is asked of timed workloads only
-	lasts time.Duration // how much time has to pass before it can be violated
-	told  bool          // it wants to know what reads return
+	asked func(Strategy) bool // of which strategies, but for those whose question it is; nil: of no other
+	timed bool                // it is asked of timed workloads only
+	lasts time.Duration       // how much time has to pass before it can be violated
+	told  bool                // it wants to know what reads return
 	of    func(Strategy, Workload) sim.Property
 	with  func(*Property, string) error // sets of from what is given
 }
 
-// Properties returns all properties.
+// Properties returns all properties. A new one needs its entry here and the function that
+// the entry names.
 func Properties() []Property {
 	return []Property{{
 		Name:    "coherent",
 		Summary: "at quiescence every cache, also that of each server, holds nothing for the key or exactly the row of the database",
+		asked:   Strategy.caches,
 		of:      coherent,
 	}, {
 		Name:    "no-lost-update",
@@ -49,31 +52,38 @@ func Properties() []Property {
 	}, {
 		Name:    "eventual",
 		Summary: "coherent after everything has expired that can: a violation does not heal by itself",
+		asked:   Strategy.caches,
 		of:      eventual,
 	}, {
 		Name:    "no-silent-staleness",
 		Summary: "coherent, unless some operation has reported an error to its caller",
+		asked:   Strategy.caches,
 		of:      noSilentStaleness,
 	}, {
 		Name:    "available",
 		Summary: "no operation fails, unless the database does",
+		asked:   Strategy.caches,
 		of:      available,
 	}, {
 		Name:    "no-lost-write",
 		Summary: "a price whose writer was told that it is set has been in the database at some time, at the latest at quiescence",
+		asked:   Strategy.sets,
 		of:      noLostWrite,
 	}, {
 		Name:    "no-deadlock",
 		Summary: "every task finishes",
+		asked:   func(Strategy) bool { return true },
 		of:      noDeadlock,
 	}, {
 		Name:    "db-load",
 		Summary: "never more than N tasks at once wait for the database to load the same product",
+		asked:   Strategy.caches,
 		Takes:   "N",
 		with:    dbLoad,
 	}, {
 		Name:    "bounded-staleness",
 		Summary: "no read that begins more than D after a write was acknowledged returns a price from before it",
+		asked:   func(s Strategy) bool { return s.caches() && !s.Deferred },
 		Takes:   "D",
 		timed:   true,
 		told:    true,
@@ -110,8 +120,8 @@ func LookupProperty(name string, s Strategy) (Property, error) {
 func coherent(_ Strategy, w Workload) sim.Property {
 	return sim.Property{Name: "coherent", Premise: cached(w), Violation: func(v sim.View) string {
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			if line := differs("the cache", v.Contents[cacheStore], id, row); line != "" {
+			row := productRow(v, id)
+			if line := differs("the cache", cacheOf(v), id, row); line != "" {
 				return line
 			}
 			for i, m := range v.Memories {
@@ -128,7 +138,7 @@ func coherent(_ Strategy, w Workload) sim.Property {
 func cached(w Workload) func(sim.View) bool {
 	return func(v sim.View) bool {
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			for _, c := range append(slices.Clone(v.Memories), v.Contents[cacheStore]) {
+			for _, c := range append(slices.Clone(v.Memories), cacheOf(v)) {
 				if _, ok := c.Lookup(productKey(id)); ok {
 					return true
 				}
@@ -198,8 +208,7 @@ func noLostRaise(w Workload) sim.Property {
 	return sim.Property{Name: "no-lost-update", Premise: told(toldRaised), Violation: func(v sim.View) string {
 		var rise int64
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
-			p, err := decode(row)
+			p, err := decode(productRow(v, id))
 			if err != nil {
 				panic(err) // the row is of our own table
 			}
@@ -264,7 +273,7 @@ func count(v sim.View, told string) (n int) {
 
 // column returns the value of the column of the race.
 func (r *Race) column(v sim.View) int64 {
-	row, _ := v.Contents[len(v.Contents)-1].Lookup(r.Row)
+	row, _ := databaseOf(v).Lookup(r.Row)
 	var columns map[string]json.RawMessage
 	var n int64
 	if err := json.Unmarshal([]byte(row), &columns); err != nil {
@@ -296,8 +305,7 @@ func Values(s Strategy, w Workload) Expression {
 	return Expression{name, func(v sim.View) string {
 		var all []string
 		for id := int64(1); id <= int64(w.Keys); id++ {
-			cached, _ := v.Contents[cacheStore].Lookup(productKey(id))
-			row, _ := v.Contents[dbStore].Lookup(fmt.Sprintf("products/%d", id))
+			cached, _ := cacheOf(v).Lookup(productKey(id))
 			var local []string
 			for _, m := range v.Memories {
 				if m != nil {
@@ -306,7 +314,7 @@ func Values(s Strategy, w Workload) Expression {
 				}
 			}
 			slices.Sort(local)
-			all = append(all, strings.Join(slices.Concat([]string{price(cached)}, local, []string{price(row)}), " "))
+			all = append(all, strings.Join(slices.Concat([]string{price(cached)}, local, []string{price(productRow(v, id))}), " "))
 		}
 		return strings.Join(all, ", ")
 	}}

@@ -16,7 +16,7 @@ const raiseBy = 100
 
 // An operation is one call of a service, as a task.
 type operation struct {
-	name  string // of the task
+	part
 	class string // equal for the same call with the same arguments
 	do    func(context.Context, server) (string, error)
 }
@@ -29,14 +29,13 @@ type server struct {
 }
 
 // read returns a read, whose result is what it has found if that is told to a property.
-func read(i, keys int, told bool) operation {
-	id := int64(i%keys + 1)
-	return operation{fmt.Sprintf("reader-%d", i+1), fmt.Sprintf("read %d", id), func(ctx context.Context, s server) (string, error) {
-		p, err := s.Read(ctx, id)
+func read(p part, told bool) operation {
+	return operation{p, fmt.Sprintf("read %d", p.product), func(ctx context.Context, s server) (string, error) {
+		found, err := s.Read(ctx, p.product)
 		if !told {
 			return outcome("", err) // one result is one state
 		}
-		return outcome(priced(id, p.Price), err)
+		return outcome(priced(p.product, found.Price), err)
 	}}
 }
 
@@ -52,56 +51,45 @@ func outcome(result string, err error) (string, error) {
 	return result, err
 }
 
-// writerPrice returns the price that the i-th writer sets, and no other writer does.
-func writerPrice(i int) int64 {
-	price := int64(7900 + i)
-	if price >= initialPrice {
-		price += initialPrice // skips the initial price
-	}
-	return price
-}
-
-func write(i, keys int) operation {
-	id, price := int64(i%keys+1), writerPrice(i)
-	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("write %d %d", id, price), func(ctx context.Context, s server) (string, error) {
+func write(p part) operation {
+	return operation{p, fmt.Sprintf("write %d %d", p.product, p.price()), func(ctx context.Context, s server) (string, error) {
 		if c, ok := s.Service.(Creator); ok {
-			return outcome("", c.Create(ctx, id, price))
+			return outcome("", c.Create(ctx, p.product, p.price()))
 		}
-		return outcome("", s.Write(ctx, id, price))
+		return outcome("", s.Write(ctx, p.product, p.price()))
 	}}
 }
 
-func raise(i, keys int) operation {
-	id := int64(i%keys + 1)
-	return operation{fmt.Sprintf("writer-%d", i+1), fmt.Sprintf("raise %d", id), func(ctx context.Context, s server) (string, error) {
-		return toldRaised, s.Service.(Raiser).Raise(ctx, id, raiseBy)
+func raise(p part) operation {
+	return operation{p, fmt.Sprintf("raise %d", p.product), func(ctx context.Context, s server) (string, error) {
+		return toldRaised, s.Service.(Raiser).Raise(ctx, p.product, raiseBy)
 	}}
 }
 
-func work(i int, numbered bool) operation {
+func work(p part, numbered bool) operation {
 	class := "work"
 	if numbered {
-		class = fmt.Sprintf("work %d", i)
+		class = fmt.Sprintf("work %d", p.number)
 	}
-	return operation{fmt.Sprintf("worker-%d", i+1), class, func(ctx context.Context, s server) (string, error) {
-		return s.race.Work(ctx, s.db, i+1)
+	return operation{p, class, func(ctx context.Context, s server) (string, error) {
+		return s.race.Work(ctx, s.db, p.number)
 	}}
 }
 
-// operations returns those of a workload: workers, or readers and then writers.
-func (w *World) operations(load Workload, told bool) (ops []operation) {
-	for i := range load.Workers {
-		ops = append(ops, work(i, w.strategy.Race.Numbered))
-	}
-	for i := range load.Readers {
-		ops = append(ops, read(i, load.Keys, told))
-	}
-	change := write
-	if _, ok := w.strategy.Prototype().(Raiser); ok {
-		change = raise
-	}
-	for i := range load.Writers {
-		ops = append(ops, change(i, load.Keys))
+// operations returns those of a workload, in the order of its parts.
+func (world *World) operations(w Workload, told bool) (ops []operation) {
+	raises := world.strategy.raises()
+	for _, p := range w.parts() {
+		switch {
+		case p.role == worker:
+			ops = append(ops, work(p, world.strategy.Race.Numbered))
+		case p.role == reader:
+			ops = append(ops, read(p, told))
+		case raises:
+			ops = append(ops, raise(p))
+		default:
+			ops = append(ops, write(p))
+		}
 	}
 	return ops
 }
@@ -113,11 +101,11 @@ func serverName(i int) string { return fmt.Sprintf("server-%d", i+1) }
 // servers returns the servers of a workload, each with the work of the service in
 // the background, and behind them the processes of what is done apart. The local
 // caches hold these products when they begin.
-func (w *World) servers(load Workload, local map[int64]Product, told bool) (programs []sim.Program) {
-	ops := w.operations(load, told)
-	service := w.strategy.Prototype()
+func (world *World) servers(w Workload, local map[int64]Product, told bool) (programs []sim.Program) {
+	ops := world.operations(w, told)
+	service := world.strategy.Prototype()
 	_, remembers := service.(LocalCacher)
-	n := load.Servers
+	n := w.Servers
 	if n == 0 {
 		n = len(ops)
 	}
@@ -131,14 +119,14 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 			beside = append(beside, b.spec(fmt.Sprintf("%s-%d", b.Name, i+1)))
 		}
 		name := serverName(i)
-		if load.Servers == 0 && !remembers && beside == nil {
-			name = own[0].name
+		if w.Servers == 0 && !remembers && beside == nil {
+			name = own[0].String()
 		}
-		programs = append(programs, w.server(name, own, beside, local, load))
+		programs = append(programs, world.server(name, own, beside, local, w))
 	}
 	for i, b := range background(service, true) {
 		programs = append(programs, sim.Program{Name: b.Name, Tasks: []sim.TaskSpec{b.spec(b.Name)}, New: func(p *sim.Process) []sim.Task {
-			s := w.service(p, w.db.Open(p), load)
+			s := world.service(p, world.db.Open(p), w)
 			return []sim.Task{background(s, true)[i].in(p)}
 		}})
 	}
@@ -147,22 +135,22 @@ func (w *World) servers(load Workload, local map[int64]Product, told bool) (prog
 
 // server returns a process with one service, on which the operations are called,
 // beside tasks for its work in the background.
-func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, load Workload) sim.Program {
+func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, w Workload) sim.Program {
 	p := sim.Program{Name: name}
 	for _, op := range ops {
-		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.name})
+		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.String()})
 		p.Class += op.class + ";"
 	}
 	p.Tasks = append(p.Tasks, beside...)
 	p.New = func(p *sim.Process) (tasks []sim.Task) {
-		s := server{race: w.strategy.Race}
+		s := server{race: world.strategy.Race}
 		if s.race != nil && s.race.Immediate {
-			s.db = w.db.OpenImmediate(p)
+			s.db = world.db.OpenImmediate(p)
 		} else {
-			s.db = w.db.Open(p)
+			s.db = world.db.Open(p)
 		}
 		if s.race == nil {
-			s.Service = w.service(p, s.db, load)
+			s.Service = world.service(p, s.db, w)
 		}
 		if c, ok := s.Service.(LocalCacher); ok {
 			if !p.Restarted() {
@@ -184,8 +172,8 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 }
 
 // service returns a service for the tasks of a process.
-func (w *World) service(p *sim.Process, db *sql.DB, load Workload) Service {
-	return w.strategy.build(Deps{Cache: w.cache.Client(p), DB: db, Clock: sim.Clock{}.For(p)}, load)
+func (world *World) service(p *sim.Process, db *sql.DB, w Workload) Service {
+	return world.strategy.build(Deps{Cache: world.cache.Client(p), DB: db, Clock: sim.Clock{}.For(p)}, w)
 }
 
 // content returns what a local cache holds.
@@ -199,11 +187,11 @@ func content(local map[int64]Product) (c sim.Content) {
 // warm returns what makes the caches as the strategy's own reads leave them: it
 // runs one reader for every product, on servers without work in the background,
 // and returns their requests and what their local caches hold.
-func (w *World) warm(stores []sim.Store, load Workload) (setup []sim.Request, local map[int64]Product, err error) {
+func (world *World) warm(stores []sim.Store, w Workload) (setup []sim.Request, local map[int64]Product, err error) {
 	readers := &sim.System{Stores: stores}
-	for i := range w.keys {
-		op := read(i, w.keys, false)
-		readers.Programs = append(readers.Programs, w.server(op.name, []operation{op}, nil, nil, load))
+	for _, p := range (Workload{Readers: world.keys, Keys: world.keys}).parts() {
+		op := read(p, false)
+		readers.Programs = append(readers.Programs, world.server(op.String(), []operation{op}, nil, nil, w))
 	}
 	err = readers.Guard(context.Background(), func() (err error) {
 		setup, local, err = warmed(readers)

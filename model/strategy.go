@@ -142,40 +142,56 @@ func (s Strategy) Prototype() Service {
 }
 
 // build returns a service on these clients, nil if the strategy is a race.
-func (s Strategy) build(d Deps, load Workload) Service {
+func (s Strategy) build(d Deps, w Workload) Service {
 	if s.New == nil {
 		return nil
 	}
-	d.TTL, d.Delay = s.ttl(load), s.delay(load)
+	d.TTL, d.Delay = s.ttl(w), s.delay(w)
 	return s.New(d)
 }
 
 // ttl returns how long products stay in the cache; 0 means for ever.
-func (s Strategy) ttl(load Workload) time.Duration { return max(0, cmp.Or(load.TTL, s.TTL)) }
+func (s Strategy) ttl(w Workload) time.Duration { return max(0, cmp.Or(w.TTL, s.TTL)) }
 
 // Expires says whether anything that the service keeps in Redis has a TTL.
-func (s Strategy) Expires(load Workload) bool { return s.ttl(load) > 0 || len(s.TTLs) > 0 }
+func (s Strategy) Expires(w Workload) bool { return s.ttl(w) > 0 || len(s.TTLs) > 0 }
 
 // delay returns how long the service pauses.
-func (s Strategy) delay(load Workload) time.Duration { return cmp.Or(load.Delay, s.Delay) }
+func (s Strategy) delay(w Workload) time.Duration { return cmp.Or(w.Delay, s.Delay) }
+
+// caches says whether the strategy keeps a cache.
+func (s Strategy) caches() bool { return s.Race == nil }
+
+// raises says whether the writers add to a price, each the same.
+func (s Strategy) raises() bool {
+	_, ok := s.Prototype().(Raiser)
+	return ok
+}
+
+// sets says whether the writers set prices of their own, which can be told apart.
+func (s Strategy) sets() bool { return s.caches() && !s.raises() }
+
+// question returns the name of the property that is asked by default.
+func (s Strategy) question() string {
+	switch {
+	case !s.caches():
+		return s.Race.Property
+	case s.raises():
+		return "no-lost-update"
+	}
+	return "coherent"
+}
 
 // properties returns the names of those that can be asked of the strategy, first
 // the one that is asked by default.
 func (s Strategy) properties() []string {
-	if s.Race != nil {
-		return []string{s.Race.Property, "no-deadlock"}
+	names := []string{s.question()}
+	for _, p := range Properties() {
+		if p.Name != names[0] && p.asked != nil && p.asked(s) {
+			names = append(names, p.Name)
+		}
 	}
-	if _, ok := s.Prototype().(Raiser); ok {
-		// The prices that its writers are told are no prices of their own, which
-		// no-lost-write is about, so that it would have nothing to judge.
-		own := append([]string{"no-lost-update", "coherent"}, historical...)
-		return slices.DeleteFunc(own, func(name string) bool { return name == "no-lost-write" })
-	}
-	own := append([]string{"coherent"}, historical...)
-	if s.Deferred {
-		own = slices.DeleteFunc(own, func(name string) bool { return name == "bounded-staleness" })
-	}
-	return own
+	return names
 }
 
 // Strategies returns all strategies in the order of their names.
@@ -185,12 +201,12 @@ func Strategies() []Strategy {
 
 // Caches returns the strategies that keep a cache, in the order of their names.
 func Caches() []Strategy {
-	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Race != nil })
+	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return !s.caches() })
 }
 
 // Races returns the strategies without a cache, in the order of their names.
 func Races() []Strategy {
-	return slices.DeleteFunc(Strategies(), func(s Strategy) bool { return s.Race == nil })
+	return slices.DeleteFunc(Strategies(), Strategy.caches)
 }
 
 // LookupStrategy returns the strategy called name, or an error that says which

@@ -1,14 +1,16 @@
 package model
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"quiesce/sim"
-	"quiesce/sim/redis"
-	"quiesce/sim/sqlite"
 )
 
 // A Workload says what happens at once: every reader reads one product and every
@@ -48,36 +50,6 @@ type Workload struct {
 // NoExpiry is the TTL of products that never expire.
 const NoExpiry time.Duration = -1
 
-// String returns the workload in words.
-func (w Workload) String() string {
-	words := fmt.Sprintf("%s, %s, %s, %s cache", plural(w.Readers, "reader"), plural(w.Writers, "writer"), plural(w.Keys, "key"), w.Cache())
-	if w.Workers > 0 {
-		words = plural(w.Workers, "worker")
-	}
-	if w.Servers > 0 {
-		words += ", " + plural(w.Servers, "server")
-	}
-	if w.Faults.Total() > 0 {
-		words += ", faults " + w.Faults.String()
-	}
-	if w.Delay > 0 {
-		words += ", delay " + w.Delay.String()
-	}
-	if w.TTL > 0 {
-		words += ", TTL " + w.TTL.String()
-	}
-	if w.TTL == NoExpiry {
-		words += ", no TTL"
-	}
-	if w.MaxStall > 0 {
-		words += ", stalls of at most " + w.MaxStall.String()
-	}
-	if w.MaxWait > 0 {
-		words += ", waits of at most " + w.MaxWait.String()
-	}
-	return words
-}
-
 // Cache returns "warm" or "cold".
 func (w Workload) Cache() string {
 	if w.Warm {
@@ -86,151 +58,16 @@ func (w Workload) Cache() string {
 	return "cold"
 }
 
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+// Tasks returns the tasks in brief, such as 1R 2W.
+func (w Workload) Tasks() string {
+	if w.Workers > 0 {
+		return plural(w.Workers, "worker")
 	}
-	return fmt.Sprintf("%d %s", n, noun)
+	return fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
 }
 
-// The stores of every system, in this order.
-const (
-	cacheStore = iota
-	dbStore
-	clockStore // of strategies that pause
-)
-
-// A World owns the stores on which the workloads of one strategy run.
-type World struct {
-	strategy Strategy
-	cache    *redis.Store
-	db       *sqlite.Store
-	keys     int
-}
-
-// NewWorld opens the stores: an empty cache, and a database of that many
-// products, or of none if the writers create them.
-func NewWorld(s Strategy, keys int) (*World, error) {
-	setup := slices.Concat([]string{createProducts}, s.Tables)
-	_, creates := s.Prototype().(Creator)
-	if s.Race != nil {
-		setup = s.Race.Setup
-	}
-	for id := 1; id <= keys && s.Race == nil && !creates; id++ {
-		setup = append(setup, insertProduct(id))
-	}
-	db, err := sqlite.NewStore("db", sqlite.Options{Setup: setup, Mode: s.Mode})
-	if err != nil {
-		return nil, err
-	}
-	cache, err := redis.NewStore("cache", redis.Options{})
-	if err != nil {
-		return nil, err
-	}
-	if s.Race != nil {
-		keys = 0
-	}
-	return &World{s, cache, db, keys}, nil
-}
-
-// Strategy returns the strategy of the world.
-func (w *World) Strategy() Strategy { return w.strategy }
-
-// Close closes the stores.
-func (w *World) Close() error {
-	w.cache.Close()
-	return w.db.Close()
-}
-
-// System returns the system of one workload with one property. Systems of one
-// world share its stores, so only one of them may run at a time. The number of
-// keys is that of the world.
-func (w *World) System(load Workload, prop Property) (*sim.System, error) {
-	sys, asked, err := w.Ask(load, prop)
-	if err != nil {
-		return nil, err
-	}
-	sys.Property = asked[0]
-	return sys, nil
-}
-
-// Ask is System for several properties, which it returns: the system itself has none.
-func (w *World) Ask(load Workload, props ...Property) (*sim.System, []sim.Property, error) {
-	load.Keys = w.keys
-	sys := &sim.System{Stores: []sim.Store{cacheStore: w.cache, dbStore: w.db}, Faults: load.Faults}
-	switch {
-	case w.strategy.Race != nil:
-		sys.Stores = []sim.Store{w.db}
-	case w.strategy.Delay > 0:
-		sys.Stores = append(sys.Stores, sim.Clock{})
-	}
-	var asked []sim.Property
-	told, tick := false, w.strategy.tick(load)
-	for _, p := range props {
-		switch {
-		case p.timed && load.MaxStall == 0:
-			return nil, nil, fmt.Errorf("the property %s is about time; say how long a request may take, with -max-stall", p.Name)
-		case p.timed && p.lasts/tick > sim.MostTicks:
-			return nil, nil, fmt.Errorf("the property %s waits for %d ticks of %s, more than %d; ask for a shorter time, or make the durations of the workload longer", p.Name, p.lasts/tick, tick, sim.MostTicks)
-		}
-		asked, told = append(asked, p.of(w.strategy, load)), told || p.told
-	}
-	if load.MaxStall > 0 {
-		sys.Timing = &sim.Timing{Tick: tick, MaxStall: load.MaxStall, MaxWait: load.MaxWait}
-		if load.Faults[sim.Expire] > 0 {
-			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
-		}
-	}
-	var local map[int64]Product
-	if load.Warm {
-		var err error
-		if sys.Setup, local, err = w.warm(sys.Stores, load); err != nil {
-			return nil, nil, fmt.Errorf("warm the cache: %w", err)
-		}
-	}
-	sys.Programs = w.servers(load, local, told)
-	return sys, asked, nil
-}
-
-// tick returns the greatest common divisor of all durations of a timed workload.
-func (s Strategy) tick(load Workload) time.Duration {
-	return divisor(s.Tick(load), s.delay(load))
-}
-
-// Tick returns the greatest common divisor of all durations of a timed workload but
-// the delay, so that delays which are multiples of it have it for their tick.
-func (s Strategy) Tick(load Workload) time.Duration {
-	var tick time.Duration
-	for _, d := range s.durations(load) {
-		tick = divisor(tick, d)
-	}
-	return tick
-}
-
-// Unit returns the unit in which a threshold of the delay is looked for unless another
-// is asked for: 1s, or what divides all other durations too if that is less. If one of
-// them is longer than a minute, the unit is their greatest common divisor, since there
-// would be many ticks.
-func (s Strategy) Unit(load Workload) time.Duration {
-	if slices.Max(s.durations(load)) > time.Minute {
-		return s.Tick(load)
-	}
-	return divisor(s.Tick(load), time.Second)
-}
-
-// durations returns those of a timed workload but the delay.
-func (s Strategy) durations(load Workload) []time.Duration {
-	return slices.Concat([]time.Duration{load.MaxStall, load.MaxWait, s.ttl(load)}, s.TTLs, s.Durations)
-}
-
-// divisor returns the greatest common divisor, by Euclid's algorithm; that with 0 is
-// the other one.
-func divisor(a, b time.Duration) time.Duration {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
+// Timed says whether time passes.
+func (w Workload) Timed() bool { return w.MaxStall > 0 }
 
 // Smallest returns the workloads of at least one reader and one writer, or of at
 // least one worker of a race, and at most that many tasks, smallest first: by the
@@ -250,4 +87,97 @@ func (w Workload) Smallest(tasks int) []Workload {
 		}
 	}
 	return all
+}
+
+// said returns the knobs of which a sentence and a command speak: those of its tasks, and then
+// what else is chosen.
+func (w Workload) said() []Knob {
+	tasks := ofCaches
+	if w.Workers > 0 {
+		tasks = ofRaces
+	}
+	var first, then []Knob
+	for _, k := range knobs {
+		switch {
+		case k.kind == tasks:
+			first = append(first, k)
+		case k.kind == ofAny && k.chosen(w):
+			then = append(then, k)
+		}
+	}
+	return append(first, then...)
+}
+
+// String returns the workload in words, such as 1 reader, 1 writer, 1 key, cold cache.
+func (w Workload) String() string {
+	var words []string
+	for _, k := range w.said() {
+		words = append(words, k.words(w))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Args returns the flags that choose the workload, such as -readers 1 -writers 1 -keys 1
+// -cache cold. Nothing in them means anything to a shell.
+func (w Workload) Args() (args []string) {
+	for _, k := range w.said() {
+		args = append(args, "-"+k.Name, k.get(w))
+	}
+	return args
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// MarshalJSON returns the workload as an object of numbers and strings, such as
+//
+//	{"readers":1,"writers":1,"keys":1,"cache":"cold","ttl":"30s"}
+func (w Workload) MarshalJSON() ([]byte, error) {
+	var fields []string
+	for _, k := range knobs {
+		if k.kind == ofCaches || k.chosen(w) {
+			text := k.get(w)
+			if !k.counts {
+				text = strconv.Quote(text)
+			}
+			fields = append(fields, fmt.Sprintf("%q:%s", k.field(), text))
+		}
+	}
+	return []byte("{" + strings.Join(fields, ",") + "}"), nil
+}
+
+// UnmarshalJSON reads what MarshalJSON has written. It takes what a flag takes, a number that
+// is 0, and nothing else.
+func (w *Workload) UnmarshalJSON(data []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	*w = Workload{}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		i := slices.IndexFunc(knobs, func(k Knob) bool { return k.field() == name })
+		if i < 0 {
+			return fmt.Errorf("unknown field %q", name)
+		}
+		text := string(fields[name])
+		if !knobs[i].counts {
+			if err := json.Unmarshal(fields[name], &text); err != nil {
+				return fmt.Errorf("%q: %w", name, err)
+			}
+		} else if text == "0" {
+			continue
+		}
+		err := knobs[i].set(w, text)
+		if value := (*ValueError)(nil); err != nil && !errors.As(err, &value) {
+			return fmt.Errorf("%q %w", name, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,16 +21,8 @@ const (
 )
 
 // setComparison reads what a comparison is of.
-func (o *options) setComparison(strategies, properties string, given map[string]bool, faults string) error {
-	notWith := []string{"values", "metrics", "explain", "schedule", "claim", "engine", "limit", "threshold", "unit"}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if slices.Contains(notWith, name) {
-			return fmt.Errorf("-%s does not go with a comparison of strategies or properties", name)
-		}
-	}
-	if o.format == "dot" {
-		return errors.New("-format dot does not go with a comparison of strategies or properties")
-	}
+func (o *options) setComparison() error {
+	strategies, properties := o.text.strategy, cmp.Or(o.text.property, "coherent")
 	if strategies == "all" {
 		o.compared = model.Caches()
 	} else {
@@ -51,9 +43,6 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 			o.compared = append(o.compared, s)
 		}
 	}
-	if properties == "" {
-		properties = "coherent"
-	}
 	for name := range strings.SplitSeq(properties, ",") {
 		if slices.Contains(o.properties, name) {
 			return fmt.Errorf("-property: %s is there twice", name)
@@ -63,44 +52,39 @@ func (o *options) setComparison(strategies, properties string, given map[string]
 		}
 		o.properties = append(o.properties, name)
 	}
-	if !given["max-tasks"] {
+	if !o.given["max-tasks"] {
 		o.maxTasks = comparedTasks
 	}
-	if !given["limit-states"] {
+	if !o.given["limit-states"] {
 		o.limitStates = comparedStates
 	}
-	if err := o.setComparedTasks(given); err != nil {
+	if err := o.checkComparedTasks(); err != nil {
 		return err
 	}
 	for _, s := range o.compared {
 		one := *o
 		one.strategy = s
-		if err := one.setTasks(nil); err != nil {
+		one.setTasks()
+		if err := one.refused(one.ofTime()); err != nil {
 			return err
 		}
-		if err := one.setTime(given, faults, ""); err != nil {
-			return err
-		}
-		o.workload.Faults = one.workload.Faults
 		o.single = append(o.single, one)
 	}
 	return nil
 }
 
-// setComparedTasks refuses tasks that no strategy of the comparison has. Where the
+// checkComparedTasks refuses tasks that no strategy of the comparison has. Where the
 // workload is given it is given for all of them: readers and writers, or workers.
-func (o *options) setComparedTasks(given map[string]bool) error {
-	readers, workers := given["readers"] || given["writers"], given["workers"]
+func (o *options) checkComparedTasks() error {
+	readers, workers := o.given["readers"] || o.given["writers"], o.given["workers"]
 	ofCaches, ofRaces := !o.grow && !readers, !o.grow && !workers // what is missing
 	var first, other error
 	caches, races := false, false
 	for _, s := range o.compared {
 		race := s.Race != nil
 		caches, races = caches || !race, races || race
-		one := options{strategy: s}
-		if err := one.setTasks(given); err != nil && first == nil {
-			first = err
-		}
+		one := options{strategy: s, given: o.given}
+		first = cmp.Or(first, one.refused(one.ofTasks()))
 		switch {
 		case other != nil:
 		case race && ofRaces:
@@ -142,7 +126,7 @@ func (o options) compare(ctx context.Context, progress *progress) (*report.Compa
 		common.Readers, common.Writers, common.Workers = 1, 1, 0
 		_, c.Workloads, _ = strings.Cut(common.String(), "1 writer, ")
 	} else {
-		c.Workloads = o.given()
+		c.Workloads = o.inWords()
 	}
 	for _, one := range o.single {
 		row, err := one.row(ctx, progress)
@@ -154,9 +138,9 @@ func (o options) compare(ctx context.Context, progress *progress) (*report.Compa
 	return c, nil
 }
 
-// given returns the workload of a comparison that does not grow, in words: that of
+// inWords returns the workload of a comparison that does not grow, in words: that of
 // the first strategy, and if others are of the other kind theirs too.
-func (o options) given() string {
+func (o options) inWords() string {
 	var kinds []string
 	for _, one := range o.single {
 		if words := one.workload.String(); !slices.Contains(kinds, words) {
@@ -193,7 +177,7 @@ func (o options) row(ctx context.Context, progress *progress) (row report.Row, e
 	if _, _, err := world.Ask(o.smallest(), properties...); err != nil {
 		return row, err
 	}
-	reports, left, err := o.search(ctx, world, properties, progress)
+	searches, left, err := o.search(ctx, world, properties, progress)
 	unknown := reason(err)
 	if err != nil && unknown == "" {
 		return row, err
@@ -202,7 +186,7 @@ func (o options) row(ctx context.Context, progress *progress) (row report.Row, e
 		if unknown != "" && slices.Contains(left, i) {
 			cell.Error = unknown
 		} else {
-			cell.Report = reports[i]
+			cell.Search = searches[i]
 		}
 	}
 	if o.strategy.Race == nil {
@@ -232,7 +216,7 @@ func (o options) costs(ctx context.Context, world *model.World, progress *progre
 	if o.grow {
 		w.Readers, w.Writers = o.maxTasks-1, 1
 	}
-	c := &report.Costs{RoundTrips: report.RoundTrips(trips), Workload: words(w), Loads: -1}
+	c := &report.Costs{RoundTrips: report.RoundTrips(trips), Workload: w, Loads: -1}
 	sys, _, err := world.Ask(w)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -25,7 +24,7 @@ var formats = []struct {
 
 // setFormat says what is written, and where: what -format says, or else the ending
 // of the file. A device or a pipe gets text.
-func (o *options) setFormat(given map[string]bool) error {
+func (o *options) setFormat() error {
 	if o.output == "-" {
 		o.output = ""
 	}
@@ -33,17 +32,15 @@ func (o *options) setFormat(given map[string]bool) error {
 	for _, f := range formats {
 		names = append(names, f.name)
 		endings = append(endings, f.endings[0])
-		if !given["format"] && slices.Contains(f.endings, strings.ToLower(filepath.Ext(o.output))) {
+		if !o.given["format"] && slices.Contains(f.endings, strings.ToLower(filepath.Ext(o.output))) {
 			o.format = f.name
 		}
 	}
 	switch {
-	case given["format"] && !slices.Contains(names, o.format):
+	case o.given["format"] && !slices.Contains(names, o.format):
 		return fmt.Errorf("unknown format %q; %s", o.format, model.Suggest(o.format, names, ""))
 	case o.format == "":
 		return fmt.Errorf("-o %q: the ending is that of no format, as %s are; say with -format what to write", o.output, strings.Join(endings, ", "))
-	case o.format == "dot" && (o.recorded != "" || o.claim != ""):
-		return errors.New("-format dot draws the graph of a search; it goes neither with -replay nor with -claim")
 	}
 	return nil
 }

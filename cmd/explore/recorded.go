@@ -1,10 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"time"
 
 	"quiesce/explore"
 	"quiesce/explore/report"
@@ -36,45 +36,25 @@ func (o *options) open() (*explore.Trace, error) {
 	if o.property, err = model.LookupProperty(rec.Property, o.strategy); err != nil {
 		return nil, err
 	}
-	// What the strategy does not have stays at its default, as if by flags.
-	w := rec.Workload
-	o.workload.Servers = w.Servers
-	if o.strategy.Race != nil {
-		o.workload.Workers = w.Workers
-	} else {
-		o.workload.Readers, o.workload.Writers, o.workload.Keys = w.Readers, w.Writers, w.Keys
-		o.workload.Warm = w.Cache == "warm"
+	var w model.Workload
+	if err := json.Unmarshal(rec.Workload, &w); err != nil {
+		return nil, fmt.Errorf("%s has no such workload: %w", o.strategy.Name, err)
 	}
-	for _, d := range []struct {
-		from string
-		into *time.Duration
-	}{{w.Delay, &o.workload.Delay}, {w.TTL, &o.workload.TTL}, {w.MaxStall, &o.workload.MaxStall}, {w.MaxWait, &o.workload.MaxWait}} {
-		if d.from == "" {
-			continue
-		}
-		if *d.into, err = time.ParseDuration(d.from); err != nil {
-			return nil, err
-		}
-	}
-	if w.TTL != "" {
-		if o.workload.TTL, err = productTTL(o.workload.TTL); err != nil {
-			return nil, err
-		}
-	}
-	if err := o.checkNumbers(); err != nil {
-		return nil, err
-	}
-	if err := o.setTasks(nil); err != nil {
-		return nil, err
-	}
-	given := map[string]bool{"delay": w.Delay != "", "ttl": w.TTL != "", "max-stall": w.MaxStall != "", "max-wait": w.MaxWait != ""}
-	if err := o.setTime(given, w.Faults, ""); err != nil {
-		return nil, err
-	}
-	now := words(o.workload)
-	if now.Words = ""; now != w {
+	if !has(o.strategy, w) {
 		return nil, fmt.Errorf("%s has no such workload: %d readers, %d writers, %d keys, cache %q, %d servers, %d workers",
-			o.strategy.Name, w.Readers, w.Writers, w.Keys, w.Cache, w.Servers, w.Workers)
+			o.strategy.Name, w.Readers, w.Writers, w.Keys, w.Cache(), w.Servers, w.Workers)
 	}
-	return rec.Trace, nil
+	if err := checkTasks(w); err != nil {
+		return nil, err
+	}
+	o.workload = w
+	return rec.Trace, o.refused(o.ofTime())
+}
+
+// has says whether a workload consists of tasks that the strategy has.
+func has(s model.Strategy, w model.Workload) bool {
+	if s.Race != nil {
+		return w.Workers > 0 && w.Readers+w.Writers+w.Keys == 0 && !w.Warm
+	}
+	return w.Workers == 0 && w.Keys > 0
 }

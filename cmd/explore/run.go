@@ -74,18 +74,18 @@ func execute(ctx context.Context, args []string, stdout io.Writer, on screen, st
 	}
 	defer out.abandon()
 	progress := newProgress(stderr)
-	var r *report.Report
+	var a report.Answer
 	if o.threshold {
-		r, err = o.findThreshold(ctx, world, progress)
+		a, err = o.findThreshold(ctx, world, progress)
 	} else {
-		r, err = o.explore(ctx, world, in, progress)
+		a, err = o.explore(ctx, world, in, progress)
 	}
 	progress.stop()
 	if err != nil {
 		return 0, err
 	}
-	status, word := answer(r)
-	return status, deliver(stdout, on, out, func(w io.Writer, on screen) error { return o.write(w, on, r) }, word+": "+r.Property)
+	status, word := outcome(a)
+	return status, deliver(stdout, on, out, func(w io.Writer, on screen) error { return o.write(w, on, report.Report{Answer: a}) }, word+": "+o.property.Name)
 }
 
 // executeComparison is execute of a comparison.
@@ -139,27 +139,28 @@ type input struct {
 	lines    []string       // of the claim
 }
 
-// answer returns the exit status and the word for what a report says.
-func answer(r *report.Report) (status int, word string) {
-	switch {
-	case r.Claim != nil && r.Claim.Trace != nil:
-		return exitHolds, "possible"
-	case r.Claim != nil:
-		return exitViolated, "impossible"
-	case r.Reproduction != nil:
-		word = string(r.Reproduction.Outcome)
-		if r.Reproduction.Outcome == explore.NoLongerViolates {
-			return exitHolds, word
+// outcome returns the exit status and the word for an answer.
+func outcome(a report.Answer) (status int, word string) {
+	switch a := a.(type) {
+	case *report.Claim:
+		if a.Possible() {
+			return exitHolds, "possible"
 		}
-	case r.Threshold != nil && r.Threshold.Delay > 0:
-		return exitHolds, "threshold: delay " + r.Threshold.Delay.String()
-	default:
-		word = string(r.Verdict())
+		return exitViolated, "impossible"
+	case *report.Reproduction:
+		if a.Result.Outcome == explore.NoLongerViolates {
+			return exitHolds, string(a.Result.Outcome)
+		}
+		return exitStatus(a.Verdict()), string(a.Result.Outcome)
+	case *report.Search:
+		if a.Threshold != nil && a.Threshold.Delay > 0 {
+			return exitHolds, "threshold: delay " + a.Threshold.Delay.String()
+		}
 	}
-	return exitStatus(r.Verdict()), word
+	return exitStatus(a.Verdict()), string(a.Verdict())
 }
 
-// A formatter is a report, or a comparison.
+// A formatter writes an answer, or a comparison.
 type formatter interface {
 	JSON(io.Writer) error
 	Markdown(io.Writer) error
@@ -177,49 +178,54 @@ func (o options) write(w io.Writer, on screen, f formatter) error {
 	case "html":
 		return f.HTML(w)
 	case "dot":
-		return f.(*report.Report).Dot(w) // of a comparison it is refused
+		return f.(report.Report).Dot(w) // of a comparison it is refused
 	}
 	return f.Text(w, on.options(o.width))
 }
 
-// explore does what the options and files ask for and reports it.
-func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (*report.Report, error) {
-	if o.replay || in.recorded != nil || in.claim != nil {
-		sys, err := world.System(o.workload, o.property)
-		if err != nil {
-			return nil, err
-		}
-		r := o.begin(o.property)
-		r.Begin(words(o.workload), sys, func(token string) string { return o.replayCommand(o.property.Name, o.workload, token) })
-		switch {
-		case in.recorded != nil:
-			r.Reproduction, err = explore.Reproduce(sys, in.recorded)
-		case in.claim != nil:
-			r.ClaimLines = in.lines
-			r.Claim, err = explore.CheckClaim(ctx, sys, in.claim, claimStates)
-			if unheard := (*explore.RequestError)(nil); errors.As(err, &unheard) {
-				err = mistaken(unheard, in.lines[unheard.Step-1])
-			}
-		default:
-			r.Replay, err = replay(sys, o.schedule)
-		}
-		return r, err
+// explore does what the options and files ask for and returns the answer.
+func (o options) explore(ctx context.Context, world *model.World, in input, progress *progress) (report.Answer, error) {
+	if !o.replay && in.recorded == nil && in.claim == nil {
+		return o.searchOne(ctx, world, progress)
 	}
-	reports, _, err := o.search(ctx, world, []model.Property{o.property}, progress)
+	sys, err := world.System(o.workload, o.property)
 	if err != nil {
 		return nil, err
 	}
-	return reports[0], nil
+	about := o.subject(o.property)
+	about.Begin(o.workload, sys, o.replayCommand(o.property, o.workload))
+	switch {
+	case in.recorded != nil:
+		r, err := explore.Reproduce(sys, in.recorded)
+		return &report.Reproduction{Subject: about, Result: r}, err
+	case in.claim != nil:
+		r, err := explore.CheckClaim(ctx, sys, in.claim, claimStates)
+		if unheard := (*explore.RequestError)(nil); errors.As(err, &unheard) {
+			err = mistaken(unheard, in.lines[unheard.Step-1])
+		}
+		return &report.Claim{Subject: about, Lines: in.lines, Result: r}, err
+	}
+	t, err := replay(sys, o.schedule)
+	return &report.Replay{Subject: about, Trace: t}, err
 }
 
-// begin returns the report about a property, of nothing yet.
-func (o options) begin(p model.Property) *report.Report {
-	return &report.Report{Strategy: o.strategy.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief, Grown: o.grow, Explained: o.explain}
+// subject returns what an answer about a property is about, yet without a workload.
+func (o options) subject(p model.Property) report.Subject {
+	return report.Subject{Strategy: o.strategy.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief}
+}
+
+// searchOne is search of the property.
+func (o options) searchOne(ctx context.Context, world *model.World, progress *progress) (*report.Search, error) {
+	searches, _, err := o.search(ctx, world, []model.Property{o.property}, progress)
+	if err != nil {
+		return nil, err
+	}
+	return searches[0], nil
 }
 
 // search explores the workload, or all from the smallest on, for all properties at
 // once. With an error nothing can be said about those that are left.
-func (o options) search(ctx context.Context, world *model.World, properties []model.Property, progress *progress) (reports []*report.Report, left []int, err error) {
+func (o options) search(ctx context.Context, world *model.World, properties []model.Property, progress *progress) (searches []*report.Search, left []int, err error) {
 	workloads := []model.Workload{o.workload}
 	if o.grow {
 		workloads = o.workload.Smallest(o.maxTasks)
@@ -251,9 +257,7 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 		opts.Stale = model.Stale(o.strategy, o.workload)
 	}
 	for _, p := range properties {
-		r := o.begin(p)
-		r.Expression, r.RoundTrips = expression, trips
-		reports = append(reports, r)
+		searches = append(searches, &report.Search{Subject: o.subject(p), Grown: o.grow, Explained: o.explain, Expression: expression, RoundTrips: trips})
 	}
 	results, left, err := explore.Smallest(workloads, len(properties), func(w model.Workload, left []int) ([]*explore.Result, error) {
 		var asked []model.Property
@@ -265,52 +269,35 @@ func (o options) search(ctx context.Context, world *model.World, properties []mo
 			return nil, err
 		}
 		for _, i := range left {
-			reports[i].Begin(words(w), sys, func(token string) string { return o.replayCommand(properties[i].Name, w, token) })
+			searches[i].Begin(w, sys, o.replayCommand(properties[i], w))
 		}
 		progress.begin()
 		if o.engine == "direct" {
 			r, err := explore.Direct(ctx, sys.With(questions[0]), explore.DirectOptions{Limit: o.limit, Values: opts.Values, Progress: progress.direct})
-			return []*explore.Result{r}, o.replayable(err, properties[left[0]].Name, w)
+			return []*explore.Result{r}, o.replayable(err, properties[left[0]], w)
 		}
 		if o.metrics {
 			opts.Measures = nil
-			for _, m := range model.Measures(sys) {
+			for _, m := range model.Measures(w, sys) {
 				opts.Measures = append(opts.Measures, explore.Measure(m))
 			}
 		}
 		found, err := explore.ProductOfEach(ctx, sys, questions, opts)
-		return found, o.replayable(err, properties[left[0]].Name, w)
+		return found, o.replayable(err, properties[left[0]], w)
 	})
-	for i, r := range reports {
-		r.Results = results[i]
+	for i, s := range searches {
+		s.Results = results[i]
 	}
-	return reports, left, err
+	return searches, left, err
 }
 
 // replayable adds to the error of an execution the command that ends in it again.
-func (o options) replayable(err error, property string, w model.Workload) error {
+func (o options) replayable(err error, p model.Property, w model.Workload) error {
 	var e *explore.ExecutionError
 	if !errors.As(err, &e) {
 		return err
 	}
-	return fmt.Errorf("%w\nreplay    %s", err, o.replayCommand(property, w, e.Token))
-}
-
-func words(w model.Workload) report.Workload {
-	words := report.Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Servers: w.Servers, Workers: w.Workers, Faults: w.Faults.String(), Words: w.String()}
-	if w.Delay > 0 {
-		words.Delay = w.Delay.String()
-	}
-	if w.TTL != 0 {
-		words.TTL = max(0, w.TTL).String()
-	}
-	if w.MaxStall > 0 {
-		words.MaxStall = w.MaxStall.String()
-	}
-	if w.MaxWait > 0 {
-		words.MaxWait = w.MaxWait.String()
-	}
-	return words
+	return fmt.Errorf("%w\nreplay    %s", err, o.replayCommand(p, w)(e.Token))
 }
 
 func replay(sys *sim.System, token string) (*explore.Trace, error) {

@@ -13,14 +13,14 @@ import (
 )
 
 // findThreshold looks for the smallest delay, in multiples of a unit, for which the
-// property holds. A longer delay is taken to be never worse. The report is that of the
+// property holds. A longer delay is taken to be never worse. It returns the search of the
 // delay one unit below, whose violation shows why it is too short.
-func (o options) findThreshold(ctx context.Context, world *model.World, progress *progress) (*report.Report, error) {
+func (o options) findThreshold(ctx context.Context, world *model.World, progress *progress) (*report.Search, error) {
 	t := &report.Threshold{Unit: cmp.Or(o.unit, o.strategy.Unit(o.workload))}
-	s := &thresholdSearch{reports: map[time.Duration]*report.Report{}, explore: func(delay time.Duration) (*report.Report, error) {
+	s := &thresholdSearch{searches: map[time.Duration]*report.Search{}, explore: func(delay time.Duration) (*report.Search, error) {
 		try := o
 		try.workload.Delay = delay
-		r, err := try.explore(ctx, world, input{}, progress)
+		r, err := try.searchOne(ctx, world, progress)
 		if err != nil {
 			return nil, fmt.Errorf("delay %s, of -unit %s: %w", delay, t.Unit, err)
 		}
@@ -47,14 +47,14 @@ func (o options) findThreshold(ctx context.Context, world *model.World, progress
 	if err != nil {
 		return nil, err
 	}
-	r := s.reports[s.violated]
+	r := s.searches[s.violated]
 	switch {
 	case undecided(last):
-		r = s.reports[s.tried]
+		r = s.searches[s.tried]
 	case last == explore.Holds:
 		t.Delay = s.holds
 		if s.violated == 0 { // there is no delay below one unit
-			r = s.reports[s.holds]
+			r = s.searches[s.holds]
 		}
 	}
 	r.Threshold = t
@@ -77,8 +77,8 @@ func divisor(a, b time.Duration) time.Duration {
 // A thresholdSearch knows the longest delay that is too short, and the shortest one
 // that is not; 0 is none.
 type thresholdSearch struct {
-	explore         func(delay time.Duration) (*report.Report, error)
-	reports         map[time.Duration]*report.Report // by delay
+	explore         func(delay time.Duration) (*report.Search, error)
+	searches        map[time.Duration]*report.Search // by delay
 	tried           time.Duration                    // at last
 	violated, holds time.Duration
 }
@@ -88,7 +88,7 @@ func (s *thresholdSearch) try(delay time.Duration) (explore.Verdict, error) {
 	if err != nil {
 		return "", err
 	}
-	s.reports[delay], s.tried = r, delay
+	s.searches[delay], s.tried = r, delay
 	switch r.Verdict() {
 	case explore.Violated:
 		s.violated = delay

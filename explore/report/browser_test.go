@@ -166,10 +166,10 @@ type jsonStep struct {
 	after       places // but for the clock, which holds nothing
 }
 
-func jsonSteps(t *testing.T, r *Report) (steps []jsonStep) {
+func jsonSteps(t *testing.T, r *Search) (steps []jsonStep) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.JSON(&b); err != nil {
+	if err := (Report{r}).JSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	var doc struct {
@@ -220,7 +220,7 @@ func testPageShowsWhatTheJSONSays(t *testing.T, open opener) {
 		if len(steps) != len(r.trace().Steps) || len(steps) == 0 {
 			t.Fatalf("%s: %d steps", r.Strategy, len(steps))
 		}
-		b := open(r.HTML)
+		b := open(Report{r}.HTML)
 		b.run(chromedp.KeyEvent(kb.Home))
 		rows, last := eval[[]string](b, numbers("tr[data-row]")), 0
 		for _, number := range rows {
@@ -265,7 +265,7 @@ func testPageShowsWhatTheJSONSays(t *testing.T, open opener) {
 // scrubber go through it.
 func testPageSwitch(t *testing.T, open opener) {
 	r := race(t)
-	b := open(r.HTML)
+	b := open(Report{r}.HTML)
 	requests := `[...document.querySelectorAll(".trace:not([hidden]) tr[data-row] td:not(.idle) > code")].map(e => e.textContent)`
 	shown := func(trace *explore.Trace) (texts []string) {
 		for _, s := range trace.Steps {
@@ -280,7 +280,7 @@ func testPageSwitch(t *testing.T, open opener) {
 		t.Errorf("%d diagrams", n)
 	}
 	b.run(chromedp.Click(chromedp.CSS(`[data-view="1"]`)), chromedp.Click(chromedp.CSS("#first")), chromedp.Click(chromedp.CSS("#next")), chromedp.Click(chromedp.CSS("#next")), chromedp.Click(chromedp.CSS("#next")))
-	if got, want := eval[[]string](b, requests), shown(r.closest()); !slices.Equal(got, want) {
+	if got, want := eval[[]string](b, requests), shown(r.result().Closest); !slices.Equal(got, want) {
 		t.Errorf("the closest passing interleaving is %q, want %q", got, want)
 	}
 	if fork := eval[string](b, `[...document.querySelectorAll("tr.fork")].map(tr => tr.dataset.row).join()`); fork != "4,4" {
@@ -309,25 +309,25 @@ var evil = []string{
 }
 
 // evilReport has nothing else in it.
-func evilReport() *Report {
+func evilReport() *Replay {
 	r := example(2, 2*len(evil))
 	r.Strategy, r.Property, r.Meaning = evil[0], evil[1], evil[0]
-	for i := range r.Replay.Steps {
-		s, text := &r.Replay.Steps[i], evil[i%len(evil)]
+	for i := range r.Trace.Steps {
+		s, text := &r.Trace.Steps[i], evil[i%len(evil)]
 		s.Request, s.Reply = text, text
 		s.Contents = []sim.Content{{{Name: text, Value: text, Note: text}}, {{Name: "row", Value: fmt.Sprintf(`{%q:%q}`, text, text)}}}
 	}
-	r.Replay.Violation, r.Replay.Fatal = strings.Join(evil, " "), len(evil)
-	r.Replay.Places[1] = evil[1]
+	r.Trace.Violation, r.Trace.Fatal = strings.Join(evil, " "), len(evil)
+	r.Trace.Places[1] = evil[1]
 	return r
 }
 
 // Whatever keys and values are, it is text.
 func testPageExecutesNoData(t *testing.T, open opener) {
 	r := evilReport()
-	b := open(r.HTML)
+	b := open(Report{r}.HTML)
 	b.run(chromedp.KeyEvent(kb.Home))
-	for i := range r.Replay.Steps {
+	for i := range r.Trace.Steps {
 		text := printable(evil[i%len(evil)])
 		b.run(chromedp.KeyEvent(kb.ArrowRight))
 		got := eval[places](b, held)
@@ -365,9 +365,9 @@ func (b *tab) executedNothing(scripts int) {
 // On a phone nothing but the diagram has to be scrolled sideways.
 func testPageOnAPhone(t *testing.T, open opener) {
 	long := example(5, 20)
-	long.Replay.Fatal = 3
-	for _, r := range append(counterexamples(t), long) {
-		b := open(r.HTML)
+	long.Trace.Fatal = 3
+	for _, r := range append(counterexamples(t), found(long)) {
+		b := open(Report{r}.HTML)
 		b.run(chromedp.EmulateViewport(390, 844))
 		if width := eval[int](b, `document.documentElement.scrollWidth`); width > 390 {
 			t.Errorf("%s: %d pixels wide", r.Strategy, width)

@@ -42,27 +42,60 @@ func struck(s explore.TraceStep) string {
 	return " (" + s.Fault.String() + ")"
 }
 
-// explanation says why the property is violated: the root cause, and where the
-// closest passing interleaving leaves the counterexample.
-func (r *Report) explanation() (lines []line) {
-	if !r.Explained || r.Verdict() != explore.Violated {
+// A why is what is known of why a property is violated; the zero value is nothing.
+type why struct {
+	scope string // what the root cause speaks of all of
+
+	// is are the orders of the root cause, and instead those of which at least one would
+	// have to be there: none if every interleaving violates. Both are nil if the cause is
+	// unknown.
+	is, instead []string
+
+	closest *explore.Trace // the closest passing interleaving, or nil
+	parting string         // where that leaves the counterexample
+}
+
+func (s *Search) why() why {
+	res := s.result()
+	w := why{scope: "interleaving of this workload", closest: res.Closest}
+	if s.faults.Total() > 0 {
+		w.scope += " that has no more faults"
+	}
+	if res.Cause != nil {
+		w.is, w.instead = []string{}, []string{}
+	}
+	for _, o := range res.Cause {
+		before, after := stepName(res.Counterexample, o.Before), stepName(res.Counterexample, o.After)
+		w.is = append(w.is, before+" before "+after)
+		w.instead = append(w.instead, after+" before "+before)
+	}
+	if w.closest != nil {
+		w.parting = parting(res.Counterexample, w.closest)
+	}
+	return w
+}
+
+// explanation says the root cause, and where the closest passing interleaving leaves the
+// counterexample.
+func (s *Search) explanation() (lines []line) {
+	if !s.Explained || s.Verdict() != explore.Violated {
 		return nil
 	}
-	is, _ := r.causes()
-	cause := strings.Join(is, ", and ") + ": every " + r.scope() + " with these orders violates"
+	w := s.why()
+	cause := strings.Join(w.is, ", and ") + ": every " + w.scope + " with these orders violates"
 	switch {
-	case is == nil:
+	case w.is == nil:
 		cause = "unknown: it has more orders of steps than are tried, or the workload has too many states"
-	case len(is) == 0:
-		cause = "every " + r.scope() + " violates"
+	case len(w.is) == 0:
+		cause = "every " + w.scope + " violates"
 	}
 	lines = append(lines, line{"cause", cause})
-	t, other := r.trace(), r.closest()
-	if other == nil {
+	if w.closest == nil {
 		return lines
 	}
-	n := fork(t, other)
-	return append(lines, line{"closest", fmt.Sprintf("it passes if, instead of %s in step %d, %s: %s", shortName(t.Steps[n]), n+1, goesOn(other, n), other.Token)})
+	t := s.trace()
+	n := fork(t, w.closest)
+	return append(lines, line{"closest", fmt.Sprintf("it passes if, instead of %s in step %d, %s: %s", shortName(t.Steps[n]), n+1, goesOn(w.closest, n), w.closest.Token)})
 }
 
 // goesOn says what comes after n steps.
@@ -71,39 +104,6 @@ func goesOn(t *explore.Trace, n int) string {
 		return "nothing comes"
 	}
 	return "comes " + stepName(t, n)
-}
-
-// scope is what the root cause speaks of all of.
-func (r *Report) scope() string {
-	if r.faults.Total() > 0 {
-		return "interleaving of this workload that has no more faults"
-	}
-	return "interleaving of this workload"
-}
-
-// causes returns the orders of the root cause, and those of which at least one
-// would have to be there instead: none if every interleaving violates. Both are
-// nil if the cause is unknown.
-func (r *Report) causes() (is, instead []string) {
-	if r.result() == nil || r.result().Cause == nil {
-		return nil, nil
-	}
-	is, instead = []string{}, []string{}
-	t := r.result().Counterexample
-	for _, o := range r.result().Cause {
-		before, after := stepName(t, o.Before), stepName(t, o.After)
-		is = append(is, before+" before "+after)
-		instead = append(instead, after+" before "+before)
-	}
-	return is, instead
-}
-
-// closest returns the closest passing interleaving, or nil.
-func (r *Report) closest() *explore.Trace {
-	if r.result() == nil {
-		return nil
-	}
-	return r.result().Closest
 }
 
 // fork returns how many steps the two traces have in common.
@@ -115,18 +115,12 @@ func fork(a, b *explore.Trace) int {
 	return n
 }
 
-// parting says where the closest passing interleaving leaves the counterexample;
-// "" if it is unknown.
-func (r *Report) parting() string {
-	other := r.closest()
-	if other == nil {
-		return ""
-	}
-	t := r.trace()
-	n := fork(t, other)
+// parting says where the closest passing interleaving leaves the counterexample.
+func parting(t, closest *explore.Trace) string {
+	n := fork(t, closest)
 	same := "The closest passing interleaving parts at once: "
 	if n > 0 {
 		same = fmt.Sprintf("The closest passing interleaving is the same up to step %d. Then, ", n)
 	}
-	return fmt.Sprintf("%sinstead of %s, %s.", same, stepName(t, n), goesOn(other, n))
+	return fmt.Sprintf("%sinstead of %s, %s.", same, stepName(t, n), goesOn(closest, n))
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -30,7 +29,7 @@ type Row struct {
 // A Cell says whether a property holds. The zero value is that of a property which
 // cannot be asked of the strategy.
 type Cell struct {
-	Report *Report // nil if there is none
+	Search *Search // nil if there is none
 	Error  string  // why a workload could not be run to its end
 }
 
@@ -52,14 +51,14 @@ func (c Cell) Verdict() explore.Verdict {
 	switch {
 	case c.Error != "":
 		return explore.Incomplete
-	case c.Report == nil:
+	case c.Search == nil:
 		return ""
 	}
-	return c.Report.Verdict()
+	return c.Search.Verdict()
 }
 
 // qualified says whether the cell has caveats.
-func (c Cell) qualified() bool { return c.Report != nil && len(c.Report.caveats()) > 0 }
+func (c Cell) qualified() bool { return c.Search != nil && len(c.Search.caveats()) > 0 }
 
 // String returns the cell in words.
 func (c Cell) String() string {
@@ -67,22 +66,14 @@ func (c Cell) String() string {
 	case "":
 		return "-"
 	case explore.Violated:
-		t := c.Report.trace()
-		s := fmt.Sprintf("violated: %s, %s", tasksOf(c.Report.workload()), plural(t.Schedule.Switches(), "switch", "switches"))
+		t := c.Search.trace()
+		s := fmt.Sprintf("violated: %s, %s", c.Search.workload.Tasks(), plural(t.Schedule.Switches(), "switch", "switches"))
 		if n := t.Schedule.Faults(); n > 0 {
 			s += ", " + plural(n, "fault", "faults")
 		}
 		return s
 	}
 	return string(c.Verdict())
-}
-
-// tasksOf returns the tasks of a workload, such as 1R 2W.
-func tasksOf(w Workload) string {
-	if w.Workers > 0 {
-		return plural(w.Workers, "worker", "workers")
-	}
-	return fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
 }
 
 // Verdict returns holds if every cell does, violated if any is, and else incomplete or
@@ -186,7 +177,7 @@ func (c *Comparison) costLegend() string {
 	if i < 0 {
 		return ""
 	}
-	return fmt.Sprintf("round trips of a read hit, a read miss and a write, each alone; of %s the largest number of tasks that load the same product from the database at once, and the longest that a cache is stale before every task has finished, or stays so", tasksOf(c.Rows[i].Costs.Workload))
+	return fmt.Sprintf("round trips of a read hit, a read miss and a write, each alone; of %s the largest number of tasks that load the same product from the database at once, and the longest that a cache is stale before every task has finished, or stays so", c.Rows[i].Costs.Workload.Tasks())
 }
 
 // notes say why something is not known.
@@ -203,7 +194,7 @@ func (c *Comparison) notes() (notes []string) {
 		for i, cell := range row.Cells {
 			reason := cell.Error
 			if v := cell.Verdict(); reason == "" && (v == explore.Incomplete || v == explore.Vacuous) {
-				reason = tasksOf(cell.Report.workload()) + ": " + cell.Report.result().Reason
+				reason = cell.Search.workload.Tasks() + ": " + cell.Search.result().Reason
 			}
 			if reason != "" {
 				note(reason, c.Properties[i])
@@ -221,7 +212,7 @@ func (c *Comparison) notes() (notes []string) {
 
 // Text writes the comparison for people at a terminal.
 func (c *Comparison) Text(w io.Writer, opts TextOptions) error {
-	t := newTextWriter(&Report{}, w, opts)
+	t := newTextWriter(&Subject{}, w, opts)
 	t.grid(c.grid())
 	for _, l := range c.legend() {
 		t.paragraph(l)
@@ -314,7 +305,7 @@ type jsonCell struct {
 	Property       string          `json:"property"`
 	Verdict        explore.Verdict `json:"verdict"`
 	Reason         string          `json:"reason,omitempty"`
-	Workload       *Workload       `json:"workload,omitempty"`
+	Workload       Workload        `json:"workload,omitempty"`
 	Caveats        []string        `json:"caveats,omitempty"`
 	Counterexample object          `json:"counterexample,omitempty"`
 }
@@ -343,10 +334,7 @@ func (c *Comparison) JSON(w io.Writer) error {
 		}
 		j.Rows = append(j.Rows, row)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(j)
+	return writeJSON(w, j)
 }
 
 func (c Cell) json(property string) *jsonCell {
@@ -354,14 +342,13 @@ func (c Cell) json(property string) *jsonCell {
 		return nil
 	}
 	j := &jsonCell{Property: property, Verdict: c.Verdict(), Reason: c.Error}
-	if c.Report != nil {
-		w := c.Report.workload()
-		j.Workload, j.Caveats = &w, c.Report.caveats()
+	if c.Search != nil {
+		j.Workload, j.Caveats = c.Search.workload, c.Search.caveats()
 		if j.Verdict != explore.Holds {
-			j.Reason = c.Report.result().Reason
+			j.Reason = c.Search.result().Reason
 		}
-		if t := c.Report.trace(); t != nil {
-			j.Counterexample = object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"faults", t.Schedule.Faults()}, {"violation", t.Violation}, {"replay", c.Report.command(t.Token)}}
+		if t := c.Search.trace(); t != nil {
+			j.Counterexample = object{{"schedule", t.Token}, {"steps", len(t.Steps)}, {"switches", t.Schedule.Switches()}, {"faults", t.Schedule.Faults()}, {"violation", t.Violation}, {"replay", c.Search.command(t.Token)}}
 		}
 	}
 	return j

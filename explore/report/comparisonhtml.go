@@ -62,11 +62,11 @@ func (c *Comparison) page() comparisonPage {
 		shown := gridRow{Strategy: printable(row.Strategy)}
 		for _, cell := range row.Cells {
 			one := gridCell{Verdict: cell.Verdict(), Text: cell.String()}
-			if r := cell.Report; r != nil && r.trace() != nil {
-				t := r.trace()
+			if s := cell.Search; s != nil && s.trace() != nil {
+				t := s.trace()
 				one.Anchor = fmt.Sprintf("trace-%d", len(p.Traces)+1)
 				p.Traces = append(p.Traces, pageCounterexample{
-					one.Anchor, printable(r.title()), printable(r.sentence()), r.command(t.Token), r.view("violating", t, nil, r.shown(t, -1)),
+					one.Anchor, printable(s.title()), printable(s.sentence()), s.command(t.Token), s.view("violating", t, nil, s.shown(t, -1)),
 				})
 			}
 			shown.Cells = append(shown.Cells, one)

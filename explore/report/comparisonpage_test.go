@@ -27,9 +27,9 @@ func compared(t *testing.T) *Comparison {
 	for i, s := range model.Caches() {
 		row := Row{Strategy: s.Name}
 		for _, property := range c.Properties {
-			row.Cells = append(row.Cells, Cell{Report: exploredWith(t, s.Name, property, model.Workload{Readers: 1, Writers: 1}, nil, explore.ProductOptions{}, "")})
+			row.Cells = append(row.Cells, Cell{Search: exploredWith(t, s.Name, property, model.Workload{Readers: 1, Writers: 1}, nil, explore.ProductOptions{}, "")})
 		}
-		row.Costs = &Costs{RoundTrips: RoundTrips{Hit: i, Miss: i + 1, Write: i + 2}, Workload: row.Cells[0].Report.workload(), Loads: i, Stale: &explore.Window{Steps: i}}
+		row.Costs = &Costs{RoundTrips: RoundTrips{Hit: i, Miss: i + 1, Write: i + 2}, Workload: row.Cells[0].Search.workload, Loads: i, Stale: &explore.Window{Steps: i}}
 		c.Rows = append(c.Rows, row)
 	}
 	c.Rows = append(c.Rows, Row{Strategy: "counter-naive", Cells: make([]Cell, 2)}, Row{Strategy: "unknown", Cells: []Cell{{Error: "it fails"}, {Error: "it fails"}}})
@@ -214,14 +214,14 @@ func testComparisonExecutesNoData(t *testing.T, open opener) {
 	c := &Comparison{Workloads: evil[0]}
 	for _, text := range evil {
 		c.Properties = append(c.Properties, text)
-		c.Rows = append(c.Rows, Row{Strategy: text, Costs: &Costs{Loads: -1, Unknown: text}})
+		c.Rows = append(c.Rows, Row{Strategy: text, Costs: &Costs{Workload: words(""), Loads: -1, Unknown: text}})
 	}
 	for i := range c.Rows {
 		for _, text := range evil {
 			c.Rows[i].Cells = append(c.Rows[i].Cells, Cell{Error: text})
 		}
 	}
-	c.Rows[0].Cells[0] = Cell{Report: r}
+	c.Rows[0].Cells[0] = Cell{Search: found(r)}
 	b := open(c.HTML)
 	b.run(chromedp.Click(chromedp.CSS(".grid a")))
 	page := eval[string](b, `document.body.innerText`)
@@ -240,7 +240,7 @@ func testComparisonExecutesNoData(t *testing.T, open opener) {
 // with every trace open.
 func testComparisonFits(t *testing.T, open opener) {
 	c := compared(t)
-	c.Rows = append(c.Rows, comparison(example(5, 20), timed(t)).Rows...)
+	c.Rows = append(c.Rows, comparison(found(example(5, 20)), timed(t)).Rows...)
 	c.Rows[len(c.Rows)-2].Strategy = strings.Repeat("long", 40)
 	b := open(c.HTML)
 	grounds := map[string]bool{}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,25 +9,20 @@ import (
 // dotStates is the largest graph that is drawn: nobody can look at a larger one.
 const dotStates = 2000
 
-// Dot writes the graph of the states of the last workload in the language of
-// Graphviz. It is
-// an error if there is no graph, or if it has more than 2,000 states.
-func (r *Report) Dot(w io.Writer) error {
-	res := r.result()
-	if res == nil || res.Graph == nil {
-		return errors.New("there is no graph of states")
-	}
+// dot writes the graph of the last workload.
+func (s *Search) dot(w io.Writer) error {
+	res := s.result()
 	g := res.Graph
 	if n := g.States(); n > dotStates {
 		return fmt.Errorf("%d states are too many to draw; at most %d are, so give a smaller workload, such as -readers 1 -writers 1", n, dotStates)
 	}
-	t := &textWriter{Report: r, w: w}
-	t.print(fmt.Sprintf("// %s, %s: %s %s\n", printable(r.Strategy), r.workload().Words, printable(r.Property), res.Verdict))
+	t := &textWriter{Subject: &s.Subject, w: w}
+	t.print(fmt.Sprintf("// %s, %s: %s %s\n", printable(s.Strategy), s.workload, printable(s.Property), res.Verdict))
 	t.print("digraph states {\n\tnode [shape=box fontname=monospace]\n\tedge [fontname=monospace]\n")
 	for state := range g.States() {
 		var lines []string
 		for _, c := range g.Contents(state) {
-			lines = append(lines, dotText(printable(r.content(c))))
+			lines = append(lines, dotText(printable(s.content(c))))
 		}
 		look := ""
 		switch {
@@ -39,15 +33,15 @@ func (r *Report) Dot(w io.Writer) error {
 		}
 		t.print(fmt.Sprintf("\ts%d [label=\"%s\"%s]\n", state, strings.Join(lines, `\n`), look))
 	}
-	for s, err := range g.Steps() {
+	for step, err := range g.Steps() {
 		if err != nil {
 			return err
 		}
-		label := dotText(printable(strings.Join(s.Tasks, " or "))) + `\n` + dotText(printable(r.brief(s.Request)))
-		if s.Fault.Kind != "" && s.Request != s.Fault.String() {
-			label += ` (` + dotText(printable(s.Fault.String())) + `)`
+		label := dotText(printable(strings.Join(step.Tasks, " or "))) + `\n` + dotText(printable(s.brief(step.Request)))
+		if step.Fault.Kind != "" && step.Request != step.Fault.String() {
+			label += ` (` + dotText(printable(step.Fault.String())) + `)`
 		}
-		t.print(fmt.Sprintf("\ts%d -> s%d [label=\"%s\"]\n", s.From, s.To, label))
+		t.print(fmt.Sprintf("\ts%d -> s%d [label=\"%s\"]\n", step.From, step.To, label))
 	}
 	t.print("}\n")
 	return t.err

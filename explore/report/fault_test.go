@@ -27,7 +27,7 @@ func TestFaultsAreShown(t *testing.T) {
 			"Every interleaving of this workload that has no more faults with\n\n- writer-1 UPDATE before crash writer-1\n",
 			"is the same up to step 2. Then, instead of crash writer-1, comes writer-1 DEL.",
 		}},
-		"HTML": {htmlOf(t, r.HTML), []string{
+		"HTML": {htmlOf(t, Report{r}.HTML), []string{
 			`<td role="cell" class="colour0" colspan="2"><span class="task">environment</span><code>crash writer-1</code>`,
 			"Every interleaving of this workload that has no more faults with all of these orders", "the other goes on with writer-1 DEL",
 		}},
@@ -44,14 +44,14 @@ func TestFaultsAreShown(t *testing.T) {
 // A request that is struck is told from one that is not.
 func TestStruckRequestsAreShown(t *testing.T) {
 	r := example(2, 2)
-	s := &r.Replay.Steps[1]
+	s := &r.Trace.Steps[1]
 	s.Request, s.Reply, s.Fault.Kind = "DEL a", "timeout", sim.LostReply
 	for format, c := range map[string]struct{ out, want string }{
 		"text":     {textOf(t, r, 200), "DEL a → timeout (lost-reply)"},
 		"Markdown": {markdownOf(t, r), "| `DEL a` | `timeout (lost-reply)` |"},
 		"Mermaid":  {markdownOf(t, r), ">>p2: timeout (lost-reply)\n"},
-		"lanes":    {htmlOf(t, r.HTML), "<code>timeout (lost-reply)</code>"},
-		"player":   {htmlOf(t, r.HTML), `"reply":{"brief":"timeout (lost-reply)"}`},
+		"lanes":    {htmlOf(t, Report{r}.HTML), "<code>timeout (lost-reply)</code>"},
+		"player":   {htmlOf(t, Report{r}.HTML), `"reply":{"brief":"timeout (lost-reply)"}`},
 		"JSON":     {string(traceFile(t, r)), "\"reply\": \"timeout\",\n        \"fault\": \"lost-reply\""},
 	} {
 		if !strings.Contains(c.out, c.want) {

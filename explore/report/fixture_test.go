@@ -1,6 +1,8 @@
 package report
 
 import (
+	"encoding/json"
+	"math/big"
 	"os"
 	"os/exec"
 	"testing"
@@ -34,26 +36,26 @@ func missing(t *testing.T, what string) {
 
 // explored returns the report of a search of the only workload, really explored.
 // closest is the schedule of a passing interleaving; "" for none.
-func explored(t *testing.T, strategy string, w model.Workload, closest string) *Report {
+func explored(t *testing.T, strategy string, w model.Workload, closest string) *Search {
 	t.Helper()
 	return exploredWith(t, strategy, "", w, nil, explore.ProductOptions{}, closest)
 }
 
 // crashed is the report of a writer that crashes before it deletes the entry. With
 // no more than this one fault, the closest passing interleaving has none.
-func crashed(t *testing.T) *Report {
+func crashed(t *testing.T) *Search {
 	t.Helper()
 	return exploredWith(t, "cache-aside", "", model.Workload{Readers: 1, Writers: 1, Warm: true}, sim.Faults{sim.Crash: 1}, explore.ProductOptions{Explain: true}, "")
 }
 
 // timed is the report of a pause that is too short, by several ticks: the stalls of
 // up to 5 s are longer.
-func timed(t *testing.T) *Report {
+func timed(t *testing.T) *Search {
 	t.Helper()
 	return explored(t, "delayed-double-delete", model.Workload{Readers: 1, Writers: 1, Delay: 3 * time.Second, MaxStall: 5 * time.Second}, "")
 }
 
-func exploredWith(t *testing.T, strategy, property string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Report {
+func exploredWith(t *testing.T, strategy, property string, w model.Workload, faults sim.Faults, opts explore.ProductOptions, closest string) *Search {
 	t.Helper()
 	s, err := model.LookupStrategy(strategy)
 	if err != nil {
@@ -74,9 +76,8 @@ func exploredWith(t *testing.T, strategy, property string, w model.Workload, fau
 		t.Fatal(err)
 	}
 	sys.Faults = faults
-	r := &Report{Strategy: s.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief}
-	r.Begin(Workload{Readers: w.Readers, Writers: w.Writers, Keys: w.Keys, Cache: w.Cache(), Words: w.String()}, sys,
-		func(token string) string { return "explore -schedule " + token })
+	r := &Search{Subject: Subject{Strategy: s.Name, Property: p.Name, Meaning: p.Summary, Brief: model.Brief}}
+	r.Begin(w, sys, func(token string) string { return "explore -schedule " + token })
 	res, err := explore.Product(t.Context(), sys, opts)
 	if err != nil {
 		t.Fatal(err)
@@ -95,28 +96,28 @@ func exploredWith(t *testing.T, strategy, property string, w model.Workload, fau
 }
 
 // comparison returns one strategy a row, each with the one property.
-func comparison(reports ...*Report) *Comparison {
+func comparison(searches ...*Search) *Comparison {
 	c := &Comparison{Properties: []string{"coherent"}}
-	for _, r := range reports {
-		c.Rows = append(c.Rows, Row{Strategy: r.Strategy, Cells: []Cell{{Report: r}}})
+	for _, r := range searches {
+		c.Rows = append(c.Rows, Row{Strategy: r.Strategy, Cells: []Cell{{Search: r}}})
 	}
 	return c
 }
 
 // race is cache-aside with its cause, and the passing interleaving in which the
 // reader stores its value one step earlier.
-func race(t *testing.T) *Report {
+func race(t *testing.T) *Search {
 	t.Helper()
 	r := explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1}, "reader-1:2,writer-1:1,reader-1:1,writer-1:1")
 	r.Explained, r.Results[0].Cause = true, []explore.Order{{Before: 1, After: 2}, {Before: 3, After: 4}}
 	return r
 }
 
-// counterexamples are reports about every strategy that has a counterexample, and
+// counterexamples are searches of every strategy that has a counterexample, and
 // about servers with several tasks.
-func counterexamples(t *testing.T) []*Report {
+func counterexamples(t *testing.T) []*Search {
 	t.Helper()
-	reports := []*Report{race(t), crashed(t), explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Servers: 1}, "")}
+	searches := []*Search{race(t), crashed(t), explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Servers: 1}, "")}
 	for _, s := range model.Strategies() {
 		w := model.Workload{Readers: 2, Writers: 1, Keys: 1}
 		if s.Race != nil {
@@ -126,11 +127,38 @@ func counterexamples(t *testing.T) []*Report {
 			w.Readers = 1 // background tasks make many states
 		}
 		if r := explored(t, s.Name, w, ""); r.Verdict() == explore.Violated {
-			reports = append(reports, r)
+			searches = append(searches, r)
 		}
 	}
-	return reports
+	return searches
 }
+
+// found is the search that has found what a replay shows.
+func found(r *Replay) *Search {
+	one := big.NewInt(1)
+	return &Search{Subject: r.Subject, Results: []*explore.Result{{Verdict: explore.Violated, Interleavings: one, Violating: one, Counterexample: r.Trace}}}
+}
+
+// words are a workload of which nothing else matters.
+type words string
+
+func (w words) String() string { return string(w) }
+
+func (w words) Tasks() string { return string(w) }
+
+func (w words) Timed() bool { return false }
+
+func (w words) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"words": string(w)})
+}
+
+// written is a workload as a trace file has it.
+type written struct {
+	words
+	json.RawMessage
+}
+
+func (w written) MarshalJSON() ([]byte, error) { return w.RawMessage.MarshalJSON() }
 
 func step(task, request string) explore.TraceStep {
 	return explore.TraceStep{Task: task, Request: request, Contents: []sim.Content{nil, nil}}

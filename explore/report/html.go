@@ -37,9 +37,9 @@ var (
 	comparisonTemplate = template.Must(template.Must(templates.Clone()).New("comparison").Parse(comparisonHTML))
 )
 
-// HTML writes the report as one file that needs nothing else, not even a network.
+// HTML writes the answer as one file that needs nothing else, not even a network.
 // A policy in it lets the browser execute its own script and nothing more.
-func (r *Report) HTML(w io.Writer) error {
+func (r Report) HTML(w io.Writer) error {
 	return pageTemplate.Execute(w, r.page())
 }
 
@@ -95,12 +95,13 @@ type laneRow struct {
 // colours is how many the style has for tasks.
 const colours = 6
 
-func (r *Report) page() page {
+func (r Report) page() page {
+	about := r.subject()
 	p := page{
 		Policy: allowing(pageScript),
 		Style:  template.CSS(pageCSS), Script: template.JS(pageScript),
 		Title: printable(r.title()), Sentence: printable(r.sentence()), Verdict: r.Verdict(),
-		Meaning: printable(r.Meaning), Property: printable(r.Property), Parting: printable(r.parting()),
+		Meaning: printable(about.Meaning), Property: printable(about.Property),
 	}
 	for _, l := range r.summary() {
 		if l.label != "" {
@@ -113,31 +114,23 @@ func (r *Report) page() page {
 	if t == nil {
 		return p
 	}
-	p.Command = r.command(t.Token)
-	is, instead := r.causes()
-	p.Scope, p.Known = r.scope(), is != nil
-	for i := range is {
-		p.Cause, p.Instead = append(p.Cause, printable(is[i])), append(p.Instead, printable(instead[i]))
+	p.Command = about.command(t.Token)
+	w := r.why()
+	p.Scope, p.Known, p.Parting = w.scope, w.is != nil, printable(w.parting)
+	for i := range w.is {
+		p.Cause, p.Instead = append(p.Cause, printable(w.is[i])), append(p.Instead, printable(w.instead[i]))
 	}
-	name := "counterexample"
-	switch {
-	case r.Replay != nil || r.Reproduction != nil:
-		name = "replay"
-	case r.Claim != nil:
-		name = "claimed"
-	}
-	other := r.closest()
 	var data pageData
 	show := func(name string, t, other *explore.Trace) shown {
-		s := r.shown(t, parts(t, other))
-		p.Views = append(p.Views, r.view(name, t, other, s))
-		data.Traces = append(data.Traces, r.pageTrace(t, s))
+		s := about.shown(t, parts(t, other))
+		p.Views = append(p.Views, about.view(name, t, other, s))
+		data.Traces = append(data.Traces, about.pageTrace(t, s))
 		return s
 	}
-	s := show(name, t, other)
+	s := show(r.role(), t, w.closest)
 	data.Places, data.Begin = s.places, cmp.Or(s.fatal, len(s.rows))
-	if other != nil {
-		show("closest passing", other, t)
+	if w.closest != nil {
+		show("closest passing", w.closest, t)
 	}
 	p.Data = data
 	return p
@@ -167,8 +160,8 @@ func parts(t, other *explore.Trace) int {
 }
 
 // view returns what is shown of a trace, beside another one if that is not nil.
-func (r *Report) view(name string, t, other *explore.Trace, s shown) view {
-	v := view{Name: name, Diagram: r.draw(s, t.Violation), Violation: printable(r.brief(t.Violation))}
+func (about *Subject) view(name string, t, other *explore.Trace, s shown) view {
+	v := view{Name: name, Diagram: about.draw(s, t.Violation), Violation: printable(about.brief(t.Violation))}
 	lanes := slices.DeleteFunc(slices.Clone(s.lanes), func(name string) bool { return name == environment })
 	for _, name := range lanes {
 		v.Lanes = append(v.Lanes, printable(name))
@@ -176,7 +169,7 @@ func (r *Report) view(name string, t, other *explore.Trace, s shown) view {
 	for i, one := range s.rows {
 		row := laneRow{
 			Row: i + 1, Number: one.number, Task: printable(one.Task), Span: 1, Fatal: i+1 == s.fatal,
-			Request: printable(r.brief(one.Request)), Reply: printable(r.answer(one.TraceStep)),
+			Request: printable(about.brief(one.Request)), Reply: printable(about.reply(one.TraceStep)),
 		}
 		if i == s.parts {
 			row.Other = "ends here"
@@ -186,7 +179,7 @@ func (r *Report) view(name string, t, other *explore.Trace, s shown) view {
 		}
 		if lane := slices.Index(lanes, one.Task); lane >= 0 {
 			row.Before, row.After = lane, len(lanes)-lane-1
-			row.Colour = slices.Index(r.tasks, one.Task) % colours
+			row.Colour = slices.Index(about.tasks, one.Task) % colours
 		} else {
 			row.Span = max(len(lanes), 1)
 		}
@@ -233,19 +226,19 @@ type pageItem struct {
 	Gone  bool     `json:"gone,omitempty"`
 }
 
-func (r *Report) pageTrace(t *explore.Trace, s shown) pageTrace {
+func (about *Subject) pageTrace(t *explore.Trace, s shown) pageTrace {
 	out := pageTrace{Initial: []pageItem{}, Rows: []pageRow{}, Steps: len(t.Steps)}
 	before := s.initial
 	for i, c := range s.initial {
-		out.Initial = append(out.Initial, r.changes(i, nil, c)...)
+		out.Initial = append(out.Initial, about.changes(i, nil, c)...)
 	}
 	for i, one := range s.rows {
-		row := pageRow{Number: one.number, Task: printable(one.Task), Request: r.pageText(one.Request), Reply: r.pageText(one.Reply + struck(one.TraceStep)), Changes: []pageItem{}}
+		row := pageRow{Number: one.number, Task: printable(one.Task), Request: about.pageText(one.Request), Reply: about.pageText(one.Reply + struck(one.TraceStep)), Changes: []pageItem{}}
 		for j := range one.Contents {
-			row.Changes = append(row.Changes, r.changes(j, before[j], one.Contents[j])...)
+			row.Changes = append(row.Changes, about.changes(j, before[j], one.Contents[j])...)
 		}
 		if i+1 == s.fatal {
-			row.Fatal = printable(r.brief(t.Violation))
+			row.Fatal = printable(about.brief(t.Violation))
 		}
 		before = one.Contents
 		out.Rows = append(out.Rows, row)
@@ -255,10 +248,10 @@ func (r *Report) pageTrace(t *explore.Trace, s shown) pageTrace {
 
 // changes returns the items of a place that are not as before, and those that are
 // there no longer.
-func (r *Report) changes(place int, before, after sim.Content) (items []pageItem) {
+func (about *Subject) changes(place int, before, after sim.Content) (items []pageItem) {
 	for _, it := range after {
 		if !slices.Contains(before, it) {
-			items = append(items, pageItem{Place: place, Name: printable(it.Name), Value: r.pageText(it.Value), Note: printable(it.Note)})
+			items = append(items, pageItem{Place: place, Name: printable(it.Name), Value: about.pageText(it.Value), Note: printable(it.Note)})
 		}
 	}
 	for _, it := range before {
@@ -269,8 +262,8 @@ func (r *Report) changes(place int, before, after sim.Content) (items []pageItem
 	return items
 }
 
-func (r *Report) pageText(s string) pageText {
-	text := pageText{Brief: printable(r.brief(s)), Full: printable(s)}
+func (about *Subject) pageText(s string) pageText {
+	text := pageText{Brief: printable(about.brief(s)), Full: printable(s)}
 	if text.Full == text.Brief {
 		text.Full = ""
 	}

@@ -16,7 +16,7 @@ func TestPageStandsAlone(t *testing.T) {
 	standsAlone(t, "comparison", htmlOf(t, compared(t).HTML))
 	reports := append(counterexamples(t), timed(t), explored(t, "cache-aside", model.Workload{Readers: 12, Writers: 1}, ""), explored(t, "versioned", model.Workload{Readers: 1, Writers: 1}, ""))
 	for _, r := range reports {
-		out := htmlOf(t, r.HTML)
+		out := htmlOf(t, Report{r}.HTML)
 		standsAlone(t, r.Strategy, out)
 		if r.trace() == nil && strings.Contains(out, "<script") {
 			t.Errorf("%s: a script without a trace", r.Strategy)

@@ -78,9 +78,20 @@ type jsonExecuted struct {
 	Task  int `json:"task"`
 }
 
+// A jsonWorkload has the fields of a workload, and what came of it.
 type jsonWorkload struct {
-	Workload
-	jsonResult
+	workload Workload
+	result   jsonResult
+}
+
+// MarshalJSON makes one object of two.
+func (j jsonWorkload) MarshalJSON() ([]byte, error) {
+	w, err := json.Marshal(j.workload)
+	if err != nil {
+		return nil, err
+	}
+	r, err := json.Marshal(j.result)
+	return append(append(w[:len(w)-1], ','), r[1:]...), err
 }
 
 // A jsonReproduction is an explore.Reproduction without its trace.
@@ -135,32 +146,25 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// JSON writes the report as one JSON object.
-func (r *Report) JSON(w io.Writer) error {
-	j := jsonReport{Version: currentVersion, Strategy: r.Strategy, Workload: r.workload(), Property: r.Property}
-	switch {
-	case r.Claim != nil:
-		j.Engine, j.Claim = "claim", r.jsonClaim()
-		r.jsonReplay(&j)
-	case r.Reproduction != nil:
-		j.Engine, j.Reproduction = "replay", &jsonReproduction{r.Reproduction.Outcome, r.Reproduction.Step, r.Reproduction.Reason}
-		r.jsonReplay(&j)
-	case r.Replay != nil:
-		j.Engine = "replay"
-		r.jsonReplay(&j)
-	default:
-		r.jsonSearch(&j)
-	}
+// JSON writes the answer as one JSON object.
+func (r Report) JSON(w io.Writer) error {
+	about := r.subject()
+	j := jsonReport{Version: currentVersion, Strategy: about.Strategy, Workload: about.workload, Property: about.Property}
+	j.Verdict = r.Verdict()
+	r.fill(&j)
+	return writeJSON(w, j)
+}
+
+func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(j)
+	return enc.Encode(v)
 }
 
-// jsonReplay says what there is to say of one interleaving, or of none.
-func (r *Report) jsonReplay(j *jsonReport) {
-	j.jsonResult = jsonResult{Verdict: r.Verdict(), Interleavings: "0", Violating: "0"}
-	t := r.trace()
+// fillTrace says what there is to say of one interleaving, or of none.
+func (j *jsonReport) fillTrace(t *explore.Trace) {
+	j.Interleavings, j.Violating = "0", "0"
 	if t == nil {
 		return
 	}
@@ -171,10 +175,10 @@ func (r *Report) jsonReplay(j *jsonReport) {
 	}
 }
 
-func (r *Report) jsonSearch(j *jsonReport) {
-	res := r.result()
-	j.Engine, j.jsonResult, j.Caveats = res.Engine, newJSONResult(res), r.caveats()
-	if j.Verdict = r.Verdict(); j.Verdict != explore.Holds {
+func (s *Search) fill(j *jsonReport) {
+	res := s.result()
+	j.Engine, j.jsonResult, j.Caveats = res.Engine, newJSONResult(res), s.caveats()
+	if j.Verdict = s.Verdict(); j.Verdict != explore.Holds {
 		j.Reason = res.Reason
 	}
 	if res.Engine != "direct" {
@@ -184,20 +188,20 @@ func (r *Report) jsonSearch(j *jsonReport) {
 	if res.Probability != nil && res.Verdict != explore.Incomplete {
 		j.Probability, j.Fraction = decimal(res.Probability), res.Probability.RatString()
 	}
-	j.Threshold, j.Metrics = newJSONThreshold(r.Threshold), r.jsonMetrics()
-	if r.Expression != "" {
-		j.Values = &jsonValues{r.Expression, []jsonValue{}}
+	j.Threshold, j.Metrics = newJSONThreshold(s.Threshold), s.jsonMetrics()
+	if s.Expression != "" {
+		j.Values = &jsonValues{s.Expression, []jsonValue{}}
 		for _, v := range res.Values {
 			j.Values.Of = append(j.Values.Of, jsonValue{v.Value, v.Interleavings.String()})
 		}
 	}
-	for i, res := range r.Results {
-		j.Workloads = append(j.Workloads, jsonWorkload{r.workloads[i], newJSONResult(res)})
+	for i, res := range s.Results {
+		j.Workloads = append(j.Workloads, jsonWorkload{s.workloads[i], newJSONResult(res)})
 	}
 	if t := res.Counterexample; t != nil {
 		j.Counterexample = jsonTrace(t)
 	}
-	if r.Explained && res.Verdict == explore.Violated {
+	if s.Explained && res.Verdict == explore.Violated {
 		j.Cause = jsonCause(res.Cause)
 		if res.Closest != nil {
 			j.Closest = jsonTrace(res.Closest)

@@ -8,26 +8,26 @@ import (
 	"unicode"
 )
 
-// Markdown writes the report as GitHub flavoured Markdown with a Mermaid diagram,
+// Markdown writes the answer as GitHub flavoured Markdown with a Mermaid diagram,
 // to be attached to a review.
-func (r *Report) Markdown(w io.Writer) error {
-	m := &markdownWriter{Report: r}
-	m.report()
+func (r Report) Markdown(w io.Writer) error {
+	m := &markdownWriter{Subject: r.subject()}
+	m.answer(r)
 	_, err := io.WriteString(w, m.String())
 	return err
 }
 
 type markdownWriter struct {
-	*Report
+	*Subject
 	strings.Builder
 }
 
 func (m *markdownWriter) printf(format string, args ...any) { fmt.Fprintf(m, format, args...) }
 
-func (m *markdownWriter) report() {
-	m.printf("# %s\n\n%s\n", prose(m.title()), prose(m.sentence()))
-	m.summaryTable()
-	t := m.trace()
+func (m *markdownWriter) answer(a Answer) {
+	m.printf("# %s\n\n%s\n", prose(a.title()), prose(a.sentence()))
+	m.summaryTable(a.summary())
+	t := a.trace()
 	if t == nil {
 		return
 	}
@@ -37,14 +37,15 @@ func (m *markdownWriter) report() {
 	m.steps(s)
 	m.printf("\n")
 	m.inFull(s)
-	m.why()
+	if t.Violation != "" {
+		m.reasons(a.why())
+	}
 	m.printf("## Replay\n\n%s\n", fence("sh", m.command(t.Token)))
 }
 
 // summaryTable writes the lines that the text report begins with.
-func (m *markdownWriter) summaryTable() {
+func (m *markdownWriter) summaryTable(lines []line) {
 	m.printf("\n| | |\n| --- | --- |\n")
-	lines := m.summary()
 	for i := 0; i < len(lines); {
 		texts := []string{prose(lines[i].text)}
 		label := lines[i].label
@@ -74,7 +75,7 @@ func (m *markdownWriter) steps(t shown) {
 		if i+1 == t.fatal {
 			number = "**" + number + "**"
 		}
-		m.printf("| %s | %s | %s | %s |", number, prose(s.Task), code(m.brief(s.Request)), code(m.answer(s.TraceStep)))
+		m.printf("| %s | %s | %s | %s |", number, prose(s.Task), code(m.brief(s.Request)), code(m.reply(s.TraceStep)))
 		for j, c := range s.Contents {
 			cell := m.content(c)
 			text := code(cell)
@@ -108,24 +109,22 @@ func (m *markdownWriter) inFull(t shown) {
 	m.printf("<details>\n<summary>Requests and replies in full</summary>\n\n%s\n</details>\n\n", fence("text", strings.TrimSuffix(b.String(), "\n")))
 }
 
-// why writes the root cause and what would have to hold instead.
-func (m *markdownWriter) why() {
-	is, instead := m.causes()
-	parting := m.parting()
-	if m.trace().Violation == "" || is == nil && parting == "" && m.Meaning == "" {
+// reasons writes the root cause and what would have to hold instead.
+func (m *markdownWriter) reasons(w why) {
+	if w.is == nil && w.parting == "" && m.Meaning == "" {
 		return
 	}
-	if is != nil {
+	if w.is != nil {
 		m.printf("## Root cause\n\n")
 	}
 	switch {
-	case is == nil:
-	case len(is) == 0:
-		m.printf("Every %s violates %s.\n\n", m.scope(), prose(m.Property))
+	case w.is == nil:
+	case len(w.is) == 0:
+		m.printf("Every %s violates %s.\n\n", w.scope, prose(m.Property))
 	default:
-		m.printf("Every %s with\n\n", m.scope())
-		for i, order := range is {
-			m.printf("- %s%s\n", prose(order), conjunction(i, len(is), ", and"))
+		m.printf("Every %s with\n\n", w.scope)
+		for i, order := range w.is {
+			m.printf("- %s%s\n", prose(order), conjunction(i, len(w.is), ", and"))
 		}
 		m.printf("\nviolates %s.\n\n", prose(m.Property))
 	}
@@ -133,15 +132,15 @@ func (m *markdownWriter) why() {
 	if m.Meaning != "" {
 		m.printf("%s means: %s.\n\n", prose(m.Property), prose(m.Meaning))
 	}
-	if len(is) > 0 {
+	if len(w.is) > 0 {
 		m.printf("An interleaving that keeps it needs\n\n")
-		for i, order := range instead {
-			m.printf("- %s%s\n", prose(order), conjunction(i, len(is), ", or"))
+		for i, order := range w.instead {
+			m.printf("- %s%s\n", prose(order), conjunction(i, len(w.is), ", or"))
 		}
 		m.printf("\nor is one in which such a step is not taken.\n\n")
 	}
-	if parting != "" {
-		m.printf("%s\n\n", prose(parting))
+	if w.parting != "" {
+		m.printf("%s\n\n", prose(w.parting))
 	}
 }
 

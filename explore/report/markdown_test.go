@@ -15,10 +15,10 @@ import (
 	"quiesce/sim"
 )
 
-func markdownOf(t *testing.T, r *Report) string {
+func markdownOf(t *testing.T, a Answer) string {
 	t.Helper()
 	var b strings.Builder
-	if err := r.Markdown(&b); err != nil {
+	if err := (Report{a}).Markdown(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -33,10 +33,10 @@ var (
 // A Markdown processor shows every text as it is: nothing is taken for syntax.
 func TestMarkdownShowsTextAsItIs(t *testing.T) {
 	r := example(2, 2*len(syntax))
-	r.Meaning, r.Replay.Violation, r.Replay.Fatal = strings.Join(syntax, " "), strings.Join(syntax, " "), 3
-	r.workloads[0].Words = strings.Join(syntax, " ")
-	for i := range r.Replay.Steps {
-		s, text := &r.Replay.Steps[i], syntax[i%len(syntax)]
+	r.Meaning, r.Trace.Violation, r.Trace.Fatal = strings.Join(syntax, " "), strings.Join(syntax, " "), 3
+	r.workload = words(strings.Join(syntax, " "))
+	for i := range r.Trace.Steps {
+		s, text := &r.Trace.Steps[i], syntax[i%len(syntax)]
 		s.Request, s.Reply = text, "reply "+text
 		s.Contents = []sim.Content{{{Name: "k", Value: text}}, nil}
 	}
@@ -58,13 +58,13 @@ func TestMarkdownShowsTextAsItIs(t *testing.T) {
 	// Two tables: label and text of the summary, then the steps.
 	const columns = 6
 	summary := 2 * len(r.summary())
-	if want := summary + columns*(1+len(r.Replay.Steps)); len(cells) != want {
+	if want := summary + columns*(1+len(r.Trace.Steps)); len(cells) != want {
 		t.Fatalf("%d cells, want %d", len(cells), want)
 	}
-	if want := strings.TrimSpace(printable(r.workloads[0].Words)); cells[5] != want {
+	if want := strings.TrimSpace(printable(r.workload.String())); cells[5] != want {
 		t.Errorf("the workload is %q, want %q", cells[5], want)
 	}
-	for i, s := range r.Replay.Steps {
+	for i, s := range r.Trace.Steps {
 		row := cells[summary+columns*(1+i):][:columns]
 		content := "k " + printable(s.Contents[0][0].Value)
 		for j, want := range []string{fmt.Sprint(i + 1), s.Task, printable(s.Request), printable(s.Reply), content, "-"} {
@@ -99,11 +99,11 @@ func TestMarkdownSaysWhy(t *testing.T) {
 func TestStepName(t *testing.T) {
 	r := example(1, 0)
 	for _, request := range []string{"GET a", "GET b", "EVALSHA (fill if newer) 1 a", "SELECT 1", "MULTI; SET a 1; EXEC"} {
-		r.Replay.Steps = append(r.Replay.Steps, step("reader-1", request))
+		r.Trace.Steps = append(r.Trace.Steps, step("reader-1", request))
 	}
-	r.Replay.Steps = append(r.Replay.Steps, step(environment, "expire a"))
+	r.Trace.Steps = append(r.Trace.Steps, step(environment, "expire a"))
 	for i, want := range []string{"reader-1 GET (step 1)", "reader-1 GET (step 2)", "reader-1 EVALSHA (fill if newer)", "reader-1 SELECT", "reader-1 MULTI", "expire a"} {
-		if got := stepName(r.Replay, i); got != want {
+		if got := stepName(r.Trace, i); got != want {
 			t.Errorf("step %d is called %q, want %q", i+1, got, want)
 		}
 	}

@@ -15,8 +15,8 @@ const longest = 48
 
 // mermaid returns the trace as a sequence diagram in the language of Mermaid,
 // which GitHub and GitLab draw.
-func (r *Report) mermaid(t *explore.Trace) string {
-	shown := r.shown(t, -1)
+func (about *Subject) mermaid(t *explore.Trace) string {
+	shown := about.shown(t, -1)
 	s := shown.sequence()
 	var b strings.Builder
 	b.WriteString("sequenceDiagram\n")
@@ -34,7 +34,7 @@ func (r *Report) mermaid(t *explore.Trace) string {
 			b.WriteString("    rect rgba(220, 60, 40, 0.15)\n")
 		} else if a.row > shown.fatal && fatal {
 			fatal = false
-			r.mermaidFatal(&b, s, t)
+			about.mermaidFatal(&b, s, t)
 		}
 		switch {
 		case a.note:
@@ -47,17 +47,17 @@ func (r *Report) mermaid(t *explore.Trace) string {
 		if a.first {
 			b.WriteString(shown.rows[a.row-1].number + " ")
 		}
-		b.WriteString(mermaidText(elide(r.brief(a.text), longest)) + "\n")
+		b.WriteString(mermaidText(elide(about.brief(a.text), longest)) + "\n")
 	}
 	if fatal {
-		r.mermaidFatal(&b, s, t)
+		about.mermaidFatal(&b, s, t)
 	}
 	return b.String()
 }
 
 // mermaidFatal ends the rectangle around the fatal step.
-func (r *Report) mermaidFatal(b *strings.Builder, s sequence, t *explore.Trace) {
-	fmt.Fprintf(b, "    Note over p0,p%d: %s\n    end\n", len(s.participants)-1, mermaidText(r.brief(t.Violation)))
+func (about *Subject) mermaidFatal(b *strings.Builder, s sequence, t *explore.Trace) {
+	fmt.Fprintf(b, "    Note over p0,p%d: %s\n    end\n", len(s.participants)-1, mermaidText(about.brief(t.Violation)))
 }
 
 var (

@@ -49,7 +49,7 @@ func parseMermaid(t *testing.T, diagrams []string) (results []parsed) {
 
 // wantTexts returns what the diagram has to say: of every step request and reply,
 // where they are, and after the fatal one the violation.
-func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
+func wantTexts(r *Subject, trace *explore.Trace) (texts []string) {
 	pauses := trace.Pauses // in the order of the steps before which they end
 	say := func(prefix, s string) {
 		text := strings.TrimSpace(prefix + elide(printable(r.brief(s)), longest))
@@ -90,15 +90,18 @@ func wantTexts(r *Report, trace *explore.Trace) (texts []string) {
 // TestMermaid asks Mermaid about the diagram of every counterexample, and of a
 // trace in which every text is nasty.
 func TestMermaid(t *testing.T) {
-	reports := append(counterexamples(t), timed(t))
+	var answers []Answer
+	for _, s := range append(counterexamples(t), timed(t)) {
+		answers = append(answers, s)
+	}
 	odd := example(3, 60)
 	odd.tasks[1] = "the end"
-	for i := range odd.Replay.Steps {
-		s := &odd.Replay.Steps[i]
+	for i := range odd.Trace.Steps {
+		s := &odd.Trace.Steps[i]
 		s.Task = odd.tasks[i%3]
 		s.Request = syntax[i%len(syntax)]
 	}
-	odd.Replay.Fatal, odd.Replay.Violation = 7, strings.Join(syntax, " ")
+	odd.Trace.Fatal, odd.Trace.Violation = 7, strings.Join(syntax, " ")
 	fault := race(t)
 	c := fault.trace()
 	at := c.Steps[1].Contents
@@ -109,18 +112,18 @@ func TestMermaid(t *testing.T) {
 	if len(paused.trace().Pauses) == 0 {
 		t.Error("the lease of a lock runs out, and nobody has to pause for it")
 	}
-	reports = append(reports, odd, fault, paused)
+	answers = append(answers, odd, fault, paused)
 	var diagrams []string
-	for _, r := range reports {
-		diagrams = append(diagrams, r.mermaid(r.trace()))
+	for _, a := range answers {
+		diagrams = append(diagrams, a.subject().mermaid(a.trace()))
 	}
 	// One that it has to refuse: otherwise the test could not fail.
 	results := parseMermaid(t, append(diagrams, "sequenceDiagram\n    a->>b: one; two\n"))
 	if results[len(diagrams)].Error == "" {
 		t.Error("Mermaid accepts a semicolon in a text")
 	}
-	for i, r := range reports {
-		got := results[i]
+	for i, a := range answers {
+		got, r := results[i], a.subject()
 		if got.Error != "" {
 			t.Errorf("%s: %s in\n%s", r.Strategy, got.Error, diagrams[i])
 			continue
@@ -130,7 +133,7 @@ func TestMermaid(t *testing.T) {
 				t.Errorf("%s: no participant %s in %q", r.Strategy, name, got.Actors)
 			}
 		}
-		if want := wantTexts(r, r.trace()); !slices.Equal(got.Texts, want) {
+		if want := wantTexts(r, a.trace()); !slices.Equal(got.Texts, want) {
 			t.Errorf("%s: Mermaid reads\n%q, want\n%q", r.Strategy, got.Texts, want)
 		}
 	}

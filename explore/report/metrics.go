@@ -16,29 +16,29 @@ type RoundTrips struct {
 }
 
 // metrics says what the interleavings of the last workload come to.
-func (r *Report) metrics() (lines []line) {
-	if r.RoundTrips == nil {
+func (s *Search) metrics() (lines []line) {
+	if s.RoundTrips == nil {
 		return nil
 	}
 	label := "metrics"
-	add := func(s string) {
-		lines = append(lines, line{label, s})
+	add := func(text string) {
+		lines = append(lines, line{label, text})
 		label = ""
 	}
-	res := r.result()
+	res := s.result()
 	if res.Verdict == explore.Incomplete {
 		add("of interleavings: unknown, the search is incomplete")
 	}
 	for _, m := range res.Measured {
-		s := fmt.Sprintf("%s: %d to %d", m.Name, m.Least, m.Most)
+		of := fmt.Sprintf("%s: %d to %d", m.Name, m.Least, m.Most)
 		if !math.IsNaN(m.Mean) {
-			s += ", mean " + mean(m.Mean)
+			of += ", mean " + mean(m.Mean)
 		}
-		add(s)
+		add(of)
 	}
-	add(fmt.Sprintf("round trips: read hit %d, read miss %d, write %d", r.RoundTrips.Hit, r.RoundTrips.Miss, r.RoundTrips.Write))
+	add(fmt.Sprintf("round trips: read hit %d, read miss %d, write %d", s.RoundTrips.Hit, s.RoundTrips.Miss, s.RoundTrips.Write))
 	if res.Stale != nil {
-		add("longest stale window: " + window(res.Stale, r.workload()))
+		add("longest stale window: " + window(res.Stale, s.workload))
 	}
 	return lines
 }
@@ -46,7 +46,7 @@ func (r *Report) metrics() (lines []line) {
 // window says how long something is stale.
 func window(w *explore.Window, of Workload) string {
 	s := plural(w.Steps, "step", "steps")
-	if of.MaxStall != "" {
+	if of.Timed() {
 		s += ", " + w.Time.String()
 	}
 	if w.Stays {
@@ -77,12 +77,12 @@ type jsonWindow struct {
 	Stays bool   `json:"stays,omitempty"`
 }
 
-func (r *Report) jsonMetrics() *jsonMetrics {
-	if r.RoundTrips == nil {
+func (s *Search) jsonMetrics() *jsonMetrics {
+	if s.RoundTrips == nil {
 		return nil
 	}
-	res := r.result()
-	j := &jsonMetrics{RoundTrips: *r.RoundTrips, Stale: newJSONWindow(res.Stale, r.workload())}
+	res := s.result()
+	j := &jsonMetrics{RoundTrips: *s.RoundTrips, Stale: newJSONWindow(res.Stale, s.workload)}
 	for _, m := range res.Measured {
 		one := jsonMeasure{Name: m.Name, Min: m.Least, Max: m.Most}
 		if !math.IsNaN(m.Mean) {
@@ -98,7 +98,7 @@ func newJSONWindow(w *explore.Window, of Workload) *jsonWindow {
 		return nil
 	}
 	j := &jsonWindow{Steps: w.Steps, Stays: w.Stays}
-	if of.MaxStall != "" {
+	if of.Timed() {
 		j.Time = w.Time.String()
 	}
 	return j

@@ -21,7 +21,7 @@ const maxTraceFile = 10 << 20
 type Recorded struct {
 	Strategy string
 	Property string
-	Workload Workload // without Words
+	Workload json.RawMessage // as it was written: whoever knows its type decodes it
 
 	// Trace has no Schedule, since that depends on the system, and no Initial
 	// contents; explore.Reproduce needs neither. Places are in the order of
@@ -31,7 +31,8 @@ type Recorded struct {
 
 // Read reads what [Report.JSON] has written of a violation. It takes nothing else:
 // another version, an unknown field, a step that is missing, more than 10 MiB, or
-// anything after the object is an error. All errors are one line.
+// anything after the object is an error. All errors are one line. What is in the workloads
+// it does not know.
 func Read(r io.Reader) (*Recorded, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxTraceFile+1))
 	if err != nil {
@@ -47,9 +48,11 @@ func Read(r io.Reader) (*Recorded, error) {
 	return rec, nil
 }
 
-// A readReport is a jsonReport whose traces are not decoded yet.
+// A readReport is a jsonReport whose workload and traces are not decoded yet.
 type readReport struct {
 	jsonReport
+	Workload       json.RawMessage `json:"workload"`
+	Workloads      json.RawMessage `json:"workloads"`
 	Counterexample json.RawMessage `json:"counterexample"`
 	Closest        json.RawMessage `json:"closest"`
 	Replay         json.RawMessage `json:"replay"`

@@ -11,20 +11,19 @@ import (
 )
 
 // traceFile returns the JSON of a report.
-func traceFile(t testing.TB, r *Report) []byte {
+func traceFile(t testing.TB, a Answer) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.JSON(&b); err != nil {
+	if err := (Report{a}).JSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
 }
 
 // violation returns a report that has a counterexample.
-func violation() *Report {
+func violation() *Replay {
 	r := example(2, 5)
-	r.workloads[0].Servers = 3
-	r.Replay.Token = "reader-1:1,reader-2:1,reader-1:1,reader-2:1,reader-1:1"
+	r.Trace.Token = "reader-1:1,reader-2:1,reader-1:1,reader-2:1,reader-1:1"
 	return r
 }
 
@@ -36,16 +35,15 @@ func TestReadIsTheInverseOfJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := r.workload()
-	if w.Words = ""; rec.Strategy != r.Strategy || rec.Property != r.Property || rec.Workload != w {
+	if rec.Strategy != r.Strategy || rec.Property != r.Property || !bytes.Contains(rec.Workload, []byte(`"a few readers"`)) {
 		t.Errorf("%+v", rec)
 	}
 	utf8 := func(s string) string { return string([]rune(s)) }
-	if rec.Trace.Token != r.Replay.Token || rec.Trace.Violation != utf8(r.Replay.Violation) || len(rec.Trace.Steps) != len(r.Replay.Steps) {
+	if rec.Trace.Token != r.Trace.Token || rec.Trace.Violation != utf8(r.Trace.Violation) || len(rec.Trace.Steps) != len(r.Trace.Steps) {
 		t.Fatalf("%+v", rec.Trace)
 	}
 	for i, got := range rec.Trace.Steps {
-		want := r.Replay.Steps[i]
+		want := r.Trace.Steps[i]
 		if got.Task != want.Task || got.Store != want.Store || got.Request != utf8(want.Request) || got.Reply != utf8(want.Reply) {
 			t.Errorf("step %d: %+v, want %+v", i+1, got, want)
 		}
@@ -62,7 +60,7 @@ func TestReadIsTheInverseOfJSON(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	good := string(traceFile(t, violation()))
 	passing := violation()
-	passing.Replay.Violation = ""
+	passing.Trace.Violation = ""
 	for name, c := range map[string]struct{ file, want string }{
 		"nothing":          {"", "unexpected end"},
 		"no JSON":          {"schedule", "invalid character"},
@@ -103,7 +101,7 @@ func FuzzReadTrace(f *testing.F) {
 			}
 			return
 		}
-		again := &Report{Strategy: rec.Strategy, Property: rec.Property, Replay: rec.Trace, workloads: []Workload{rec.Workload}}
+		again := &Replay{Subject{Strategy: rec.Strategy, Property: rec.Property, workload: written{RawMessage: rec.Workload}}, rec.Trace}
 		if len(rec.Trace.Steps) == 0 {
 			return // what the places hold at the end is not kept then
 		}
@@ -111,7 +109,7 @@ func FuzzReadTrace(f *testing.F) {
 		if rec, err = Read(bytes.NewReader(once)); err != nil {
 			t.Fatalf("%v\n%s", err, once)
 		}
-		again.Replay = rec.Trace
+		again.Trace = rec.Trace
 		if twice := traceFile(t, again); !bytes.Equal(once, twice) {
 			t.Errorf("%s\nand then\n%s", once, twice)
 		}
@@ -120,7 +118,7 @@ func FuzzReadTrace(f *testing.F) {
 
 // The explanation of a text report names the steps, and what is not there.
 func TestExplanation(t *testing.T) {
-	c := example(2, 5).Replay
+	c := example(2, 5).Trace
 	for i, request := range []string{"GET a", "SELECT 1", "DEL a", "SET a 1", "SET a 2"} {
 		c.Steps[i].Request = request
 	}
@@ -131,8 +129,7 @@ func TestExplanation(t *testing.T) {
 	shorter := other
 	shorter.Steps = c.Steps[:4]
 	res := &explore.Result{Verdict: explore.Violated, Counterexample: c}
-	r := example(2, 5)
-	r.Replay, r.Results, r.Explained = nil, []*explore.Result{res}, true
+	r := &Search{Subject: example(2, 5).Subject, Explained: true, Results: []*explore.Result{res}}
 	for _, test := range []struct {
 		cause   []explore.Order
 		closest *explore.Trace

@@ -30,9 +30,9 @@ type row struct {
 
 // shown returns the trace for people. Another one parts from it after that many
 // steps; -1 is never. Neither that nor the fatal step is hidden among other ticks.
-func (r *Report) shown(t *explore.Trace, parts int) shown {
+func (about *Subject) shown(t *explore.Trace, parts int) shown {
 	clock := slices.Index(t.Places, sim.ClockName)
-	s := shown{lanes: r.lanes(t), places: without(t.Places, clock), initial: without(t.Initial, clock), pauses: t.Pauses, parts: -1}
+	s := shown{lanes: about.lanes(t), places: without(t.Places, clock), initial: without(t.Initial, clock), pauses: t.Pauses, parts: -1}
 	for first, end := 0, 0; first < len(t.Steps); first = end {
 		end = first + 1
 		for ticks(t.Steps[first]) && end < len(t.Steps) && ticks(t.Steps[end]) && end != parts && end != t.Fatal && end+1 != t.Fatal {
@@ -42,7 +42,7 @@ func (r *Report) shown(t *explore.Trace, parts int) shown {
 		one.Contents = without(one.Contents, clock)
 		if n := end - first; n > 1 {
 			one.number = fmt.Sprintf("%d-%d", first+1, end)
-			one.Request = fmt.Sprintf("%s passes", r.tick*time.Duration(n))
+			one.Request = fmt.Sprintf("%s passes", about.tick*time.Duration(n))
 		}
 		if first == parts {
 			s.parts = len(s.rows)

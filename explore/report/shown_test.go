@@ -21,7 +21,7 @@ func TestTicksAreOneRow(t *testing.T) {
 	for out, want := range map[string][]string{
 		textOf(t, r, 140):             {"│ 9-11 │", "3s passes", "│   12 │", "sleep 3s "},
 		markdownOf(t, r):              {"| 9-11 | environment | `3s passes` |", "| 12 | writer-1 | `sleep 3s` |", ": 9-11 3s passes\n", ": 12 sleep 3s\n", "\n9-11 environment: 3s passes\n"},
-		htmlOf(t, r.HTML):             {`aria-label="Step 9-11"`, `"number":"9-11"`, ">3s passes</text>", ">sleep 3s</text>"},
+		htmlOf(t, Report{r}.HTML):     {`aria-label="Step 9-11"`, `"number":"9-11"`, ">3s passes</text>", ">sleep 3s</text>"},
 		htmlOf(t, comparison(r).HTML): {`<span class="number">9-11</span> environment: <code>3s passes</code>`, `<span class="number">12</span> writer-1: <code>sleep 3s</code>`},
 	} {
 		for _, part := range want {
@@ -45,7 +45,7 @@ func TestNothingIsHiddenAmongTicks(t *testing.T) {
 				for i := range n {
 					trace.Steps = append(trace.Steps, explore.TraceStep{Task: environment, Fault: sim.Fault{Kind: sim.Tick}, Contents: []sim.Content{{{Name: fmt.Sprint(i + 1)}}, nil}})
 				}
-				s := (&Report{tick: time.Second}).shown(trace, parts)
+				s := (&Subject{tick: time.Second}).shown(trace, parts)
 				// A row begins with the first step, with the fatal one, after it and with the parting one.
 				begins := slices.DeleteFunc([]int{0, fatal - 1, fatal, parts}, func(i int) bool { return i < 0 || i >= n })
 				slices.Sort(begins)

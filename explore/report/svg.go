@@ -59,7 +59,7 @@ type svgArrow struct {
 }
 
 // draw lays out the diagram of a trace with that violation at its end.
-func (r *Report) draw(t shown, violation string) svg {
+func (about *Subject) draw(t shown, violation string) svg {
 	s := t.sequence()
 	const margins = svgGutter + svgMargin + svgMargin + svgMargin/2
 	column := svgColumn
@@ -69,7 +69,7 @@ func (r *Report) draw(t shown, violation string) svg {
 	x := func(participant int) int { return svgGutter + svgMargin + participant*column }
 	d := svg{Width: x(len(s.participants)-1) + margins - x(0)}
 	for _, a := range s.arrows { // a label may need more
-		need := x(min(a.from, a.to)) + width(printable(r.brief(a.text))) + svgMargin/4
+		need := x(min(a.from, a.to)) + width(printable(about.brief(a.text))) + svgMargin/4
 		d.Width = max(d.Width, min(need, svgWidth))
 	}
 	y := svgHead + 14
@@ -81,7 +81,7 @@ func (r *Report) draw(t shown, violation string) svg {
 				continue
 			}
 			y += svgRow
-			full := printable(r.brief(a.text))
+			full := printable(about.brief(a.text))
 			arrow := svgArrow{First: a.first, Note: a.note, Reply: a.reply, X1: x(a.from), X2: x(a.to), Y: y - 8}
 			switch {
 			case a.note && a.from == a.to: // around the lifeline
@@ -109,7 +109,7 @@ func (r *Report) draw(t shown, violation string) svg {
 		if step.Fatal {
 			y += 22
 			step.NoteY = y - 8
-			step.Note = elide(printable(r.brief(violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
+			step.Note = elide(printable(about.brief(violation)), int(float64(d.Width-svgGutter-12)/svgLetter))
 		}
 		y += 4
 		step.Height = y - step.Top

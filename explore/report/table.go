@@ -84,8 +84,8 @@ func (t *textWriter) taskColumns(s shown) []column {
 
 // lanes returns the names of the tasks that take a step, in the order of the
 // system, and then of the environment if it does.
-func (r *Report) lanes(trace *explore.Trace) (names []string) {
-	for _, name := range append(slices.Clone(r.tasks), environment) {
+func (about *Subject) lanes(trace *explore.Trace) (names []string) {
+	for _, name := range append(slices.Clone(about.tasks), environment) {
 		if slices.ContainsFunc(trace.Steps, func(s explore.TraceStep) bool { return s.Task == name }) {
 			names = append(names, name)
 		}
@@ -94,16 +94,16 @@ func (r *Report) lanes(trace *explore.Trace) (names []string) {
 }
 
 // event returns what a step is, in one line.
-func (r *Report) event(s explore.TraceStep) string {
-	answer := r.answer(s)
+func (about *Subject) event(s explore.TraceStep) string {
+	answer := about.reply(s)
 	if answer == "" {
-		return r.brief(s.Request)
+		return about.brief(s.Request)
 	}
-	return r.brief(s.Request) + " → " + answer
+	return about.brief(s.Request) + " → " + answer
 }
 
-// answer returns the reply, and the fault that struck the request if one did.
-func (r *Report) answer(s explore.TraceStep) string { return r.brief(s.Reply) + struck(s) }
+// reply returns the reply, and the fault that struck the request if one did.
+func (about *Subject) reply(s explore.TraceStep) string { return about.brief(s.Reply) + struck(s) }
 
 // sharedColumn returns one column that says what the tasks' columns say.
 func (t *textWriter) sharedColumn(tasks []column) column {
@@ -151,13 +151,13 @@ func (t *textWriter) sharedPlaces(places []column) column {
 }
 
 // content returns what a store holds in one line.
-func (r *Report) content(c sim.Content) string {
+func (about *Subject) content(c sim.Content) string {
 	if len(c) == 0 {
 		return "-"
 	}
 	items := make([]string, len(c))
 	for i, it := range c {
-		items[i] = it.Name + " " + r.brief(it.Value)
+		items[i] = it.Name + " " + about.brief(it.Value)
 	}
 	return strings.Join(items, ", ")
 }

@@ -16,7 +16,7 @@ import (
 func TestColourAndASCII(t *testing.T) {
 	write := func(opts TextOptions) string {
 		var b bytes.Buffer
-		if err := race(t).Text(&b, opts); err != nil {
+		if err := (Report{race(t)}).Text(&b, opts); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -38,10 +38,10 @@ func TestManyPlacesFit(t *testing.T) {
 	for _, width := range []int{40, 80} {
 		r := example(2, 4)
 		for i := range 10 {
-			r.Replay.Places = append(r.Replay.Places, fmt.Sprintf("server-%d", i+1))
-			r.Replay.Initial = append(r.Replay.Initial, nil)
-			for j := range r.Replay.Steps {
-				s := &r.Replay.Steps[j]
+			r.Trace.Places = append(r.Trace.Places, fmt.Sprintf("server-%d", i+1))
+			r.Trace.Initial = append(r.Trace.Initial, nil)
+			for j := range r.Trace.Steps {
+				s := &r.Trace.Steps[j]
 				s.Contents = append(s.Contents, sim.Content{{Name: "k", Value: fmt.Sprint(i, j)}})
 			}
 		}

@@ -13,9 +13,9 @@ import (
 // DefaultWidth is the width of text that is not for a terminal, in columns.
 const DefaultWidth = 100
 
-// TextOptions say how a report is laid out as text.
+// TextOptions say how an answer is laid out as text.
 type TextOptions struct {
-	// Width is the number of columns that the report may fill, except for the
+	// Width is the number of columns that the text may fill, except for the
 	// two lines that are there to be copied; 0 means [DefaultWidth], and less than 40 is
 	// taken as 40.
 	Width int
@@ -28,23 +28,23 @@ type TextOptions struct {
 	ASCII bool
 }
 
-// Text writes the report for people at a terminal.
-func (r *Report) Text(w io.Writer, opts TextOptions) error {
-	t := newTextWriter(r, w, opts)
-	t.report()
+// Text writes the answer for people at a terminal.
+func (r Report) Text(w io.Writer, opts TextOptions) error {
+	t := newTextWriter(r.subject(), w, opts)
+	t.answer(r)
 	return t.err
 }
 
-func newTextWriter(r *Report, w io.Writer, opts TextOptions) *textWriter {
+func newTextWriter(s *Subject, w io.Writer, opts TextOptions) *textWriter {
 	if opts.Width == 0 {
 		opts.Width = DefaultWidth
 	}
-	return &textWriter{Report: r, TextOptions: opts, w: w, width: max(opts.Width, 40)}
+	return &textWriter{Subject: s, TextOptions: opts, w: w, width: max(opts.Width, 40)}
 }
 
 // A textWriter keeps the first error, so that the lines need not care.
 type textWriter struct {
-	*Report
+	*Subject
 	TextOptions
 	w     io.Writer
 	width int
@@ -97,7 +97,7 @@ func (t *textWriter) labelled(l line) {
 	for i, part := range wrap(t.plain(l.text), t.width-labelWidth) {
 		if i == 0 && label == "verdict" {
 			word, rest, _ := strings.Cut(part, ":")
-			part = t.paint(verdictColour[t.Verdict()], word) + ":" + rest
+			part = t.paint(verdictColour[explore.Verdict(word)], word) + ":" + rest
 		}
 		t.copied(label, part)
 		label = ""
@@ -119,11 +119,11 @@ func (t *textWriter) print(s string) {
 	}
 }
 
-func (t *textWriter) report() {
-	for _, l := range append(t.summary(), t.explanation()...) {
+func (t *textWriter) answer(a Answer) {
+	for _, l := range append(a.summary(), a.explanation()...) {
 		t.labelled(l)
 	}
-	if trace := t.trace(); trace != nil {
+	if trace := a.trace(); trace != nil {
 		t.print("\n")
 		t.table(trace)
 		t.print("\n")

@@ -24,30 +24,29 @@ var nasty = []string{
 
 // example returns a report about a replay of that many steps, in which tasks take
 // turns and everything is nasty.
-func example(tasks, steps int) *Report {
+func example(tasks, steps int) *Replay {
 	at := 0
 	next := func() string { at++; return nasty[at%len(nasty)] }
-	r := &Report{Strategy: "example", Property: "coherent"}
-	r.workloads = []Workload{{Readers: tasks, Cache: "cold", Words: "a few readers"}}
+	r := &Replay{Subject: Subject{Strategy: "example", Property: "coherent", workload: words("a few readers")}}
 	r.command = func(token string) string { return "explore -schedule " + token }
 	contents := func() []sim.Content {
 		return []sim.Content{{{Name: "k:1", Value: next()}, {Name: next() + "2", Value: next()}}, {{Name: "products/1", Value: next()}}}
 	}
-	r.Replay = &explore.Trace{Token: "reader-1:1,reader-2:1", Places: []string{"cache", "db"}, Initial: []sim.Content{nil, nil}, Violation: "k:1: " + next() + next()}
+	r.Trace = &explore.Trace{Token: "reader-1:1,reader-2:1", Places: []string{"cache", "db"}, Initial: []sim.Content{nil, nil}, Violation: "k:1: " + next() + next()}
 	for i := range tasks {
 		r.tasks = append(r.tasks, fmt.Sprintf("reader-%d", i+1))
 	}
 	for i := range steps {
-		r.Replay.Schedule = append(r.Replay.Schedule, sim.Move{Task: i % tasks})
-		r.Replay.Steps = append(r.Replay.Steps, explore.TraceStep{Task: r.tasks[i%tasks], Store: "cache", Request: "GET " + next(), Reply: next(), Contents: contents()})
+		r.Trace.Schedule = append(r.Trace.Schedule, sim.Move{Task: i % tasks})
+		r.Trace.Steps = append(r.Trace.Steps, explore.TraceStep{Task: r.tasks[i%tasks], Store: "cache", Request: "GET " + next(), Reply: next(), Contents: contents()})
 	}
 	return r
 }
 
-func textOf(t *testing.T, r *Report, width int) string {
+func textOf(t *testing.T, a Answer, width int) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.Text(&b, TextOptions{Width: width}); err != nil {
+	if err := (Report{a}).Text(&b, TextOptions{Width: width}); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -106,7 +105,7 @@ func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
 			if len(cells) != 2+24 {
 				t.Fatalf("%d tasks, width %d: %d rows:\n%s", tasks, width, len(cells), out)
 			}
-			for i, s := range r.Replay.Steps {
+			for i, s := range r.Trace.Steps {
 				row := cells[2+i]
 				column := slices.Index(cells[0], s.Task)
 				want := s.Request
@@ -116,7 +115,7 @@ func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
 				if column < 0 {
 					column, want = 1, s.Task+": "+want
 				}
-				w := &textWriter{Report: r}
+				w := &textWriter{Subject: &r.Subject}
 				for column, want := range map[int]string{
 					0: fmt.Sprint(i + 1), column: printable(want), len(row) - 2: printable(w.content(s.Contents[0])), len(row) - 1: printable(w.content(s.Contents[1])),
 				} {
@@ -132,12 +131,12 @@ func TestNoStepIsLostAndNoLineIsTooWide(t *testing.T) {
 // Where tasks have no room for a column of their own, they share one.
 func TestManyTasksShareAColumn(t *testing.T) {
 	r := example(12, 12)
-	for i := range r.Replay.Steps {
-		s := &r.Replay.Steps[i]
+	for i := range r.Trace.Steps {
+		s := &r.Trace.Steps[i]
 		s.Request, s.Reply = "GET product:1", "(nil)"
 		s.Contents = []sim.Content{nil, {{Name: "products/1", Value: "{9900}"}}}
 	}
-	r.Replay.Violation = ""
+	r.Trace.Violation = ""
 	out := textOf(t, r, 80)
 	if want := "│    7 │ reader-7: GET product:1 → (nil)"; !strings.Contains(out, want) {
 		t.Errorf("%q is missing in\n%s", want, out)
@@ -149,7 +148,7 @@ func TestManyTasksShareAColumn(t *testing.T) {
 
 func TestNoSteps(t *testing.T) {
 	r := example(2, 0)
-	r.Replay = &explore.Trace{Places: []string{"cache", "db"}, Initial: []sim.Content{nil, {{Name: "products/1", Value: "{9900}"}}}}
+	r.Trace = &explore.Trace{Places: []string{"cache", "db"}, Initial: []sim.Content{nil, {{Name: "products/1", Value: "{9900}"}}}}
 	want := `verdict       incomplete: this schedule keeps coherent; nothing is proved about the others
 strategy      example
 workload      a few readers
@@ -256,7 +255,7 @@ func TestDecimal(t *testing.T) {
 func TestJSON(t *testing.T) {
 	r := example(2, 40)
 	var b bytes.Buffer
-	if err := r.JSON(&b); err != nil {
+	if err := (Report{r}).JSON(&b); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(b.String(), "<a&b>") {
@@ -277,12 +276,12 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &j); err != nil {
 		t.Fatal(err)
 	}
-	if len(j.Counterexample.Trace) != len(r.Replay.Steps) {
-		t.Fatalf("%d steps, want %d", len(j.Counterexample.Trace), len(r.Replay.Steps))
+	if len(j.Counterexample.Trace) != len(r.Trace.Steps) {
+		t.Fatalf("%d steps, want %d", len(j.Counterexample.Trace), len(r.Trace.Steps))
 	}
 	// Invalid UTF-8 cannot be said in JSON.
 	same := func(got, want string) bool { return got == string([]rune(want)) }
-	for i, want := range r.Replay.Steps {
+	for i, want := range r.Trace.Steps {
 		got := j.Counterexample.Trace[i]
 		if got.Step != i+1 || got.Task != want.Task || got.Store != want.Store || !same(got.Request, want.Request) || !same(got.Reply, want.Reply) {
 			t.Errorf("step %d: %+v, want %+v", i+1, got, want)
@@ -297,11 +296,11 @@ func TestWriteError(t *testing.T) {
 	r := example(2, 3)
 	broken := errors.New("disk full")
 	for _, after := range []int{0, 3, 8} {
-		if err := r.Text(&failing{after, broken}, TextOptions{}); !errors.Is(err, broken) {
+		if err := (Report{r}).Text(&failing{after, broken}, TextOptions{}); !errors.Is(err, broken) {
 			t.Errorf("Text after %d writes: %v", after, err)
 		}
 	}
-	if err := r.JSON(&failing{0, broken}); !errors.Is(err, broken) {
+	if err := (Report{r}).JSON(&failing{0, broken}); !errors.Is(err, broken) {
 		t.Errorf("JSON: %v", err)
 	}
 }

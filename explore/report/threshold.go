@@ -7,7 +7,7 @@ import (
 	"quiesce/explore"
 )
 
-// A Threshold is the smallest delay for which the property holds. If the report that
+// A Threshold is the smallest delay for which the property holds. If the search that
 // it belongs to is of a violation, that is one of a delay one unit shorter, or of the
 // longest that was tried.
 type Threshold struct {
@@ -16,26 +16,26 @@ type Threshold struct {
 }
 
 // threshold says what was found, and what the rest of the report is about.
-func (r *Report) threshold() (lines []line) {
-	t := r.Threshold
+func (s *Search) threshold() (lines []line) {
+	t := s.Threshold
 	if t == nil {
 		return nil
 	}
-	var s string
+	var found string
 	switch {
-	case r.Verdict() == explore.Incomplete:
-		s = "unknown: the search with the delay below is incomplete"
-	case r.Verdict() == explore.Vacuous:
-		s = "unknown: with the delay below there is nothing to judge"
+	case s.Verdict() == explore.Incomplete:
+		found = "unknown: the search with the delay below is incomplete"
+	case s.Verdict() == explore.Vacuous:
+		found = "unknown: with the delay below there is nothing to judge"
 	case t.Delay == 0:
-		s = fmt.Sprintf("none: %s is violated with the longest delay that is tried, below", r.Property)
-	case r.Verdict() == explore.Holds:
-		s = fmt.Sprintf("delay %s: %s holds, as below; no multiple of %s is shorter", t.Delay, r.Property, t.Unit)
+		found = fmt.Sprintf("none: %s is violated with the longest delay that is tried, below", s.Property)
+	case s.Verdict() == explore.Holds:
+		found = fmt.Sprintf("delay %s: %s holds, as below; no multiple of %s is shorter", t.Delay, s.Property, t.Unit)
 	default:
-		s = fmt.Sprintf("delay %s: the smallest multiple of %s for which %s holds, if a longer delay is never worse; %s is violated, as below",
-			t.Delay, t.Unit, r.Property, t.Delay-t.Unit)
+		found = fmt.Sprintf("delay %s: the smallest multiple of %s for which %s holds, if a longer delay is never worse; %s is violated, as below",
+			t.Delay, t.Unit, s.Property, t.Delay-t.Unit)
 	}
-	return []line{{"threshold", s}}
+	return []line{{"threshold", found}}
 }
 
 // jsonThreshold has no delay if none was found.

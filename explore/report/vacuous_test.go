@@ -12,12 +12,12 @@ import (
 	"quiesce/sim"
 )
 
-// grown returns a report of a growing workload with these verdicts. Every workload has a
+// grown returns a search of a growing workload with these verdicts. Every workload has a
 // caveat of its own and one that all have.
-func grown(verdicts ...explore.Verdict) *Report {
-	r := &Report{Strategy: "s", Property: "p", Grown: true}
+func grown(verdicts ...explore.Verdict) *Search {
+	r := &Search{Subject: Subject{Strategy: "s", Property: "p"}, Grown: true}
 	for i, v := range verdicts {
-		r.Begin(Workload{Words: strings.Repeat("more and ", i) + "more"}, &sim.System{}, func(string) string { return "" })
+		r.Begin(words(strings.Repeat("more and ", i)+"more"), &sim.System{}, func(string) string { return "" })
 		res := &explore.Result{Engine: "direct", Verdict: v, Interleavings: big.NewInt(int64(10 + i)), Violating: new(big.Int),
 			Caveats: []string{"all", "caveat " + string(rune('a'+i))}}
 		if v == explore.Vacuous {
@@ -31,9 +31,9 @@ func grown(verdicts ...explore.Verdict) *Report {
 // TestVacuousLast has workloads of which some are vacuous, the last one too: what is
 // proved of the others holds, in every format. If all are, nothing does.
 func TestVacuousLast(t *testing.T) {
-	texts := func(r *Report) string {
+	texts := func(r *Search) string {
 		var text, markdown, html, js bytes.Buffer
-		for _, err := range []error{r.Text(&text, TextOptions{}), r.Markdown(&markdown), r.HTML(&html), r.JSON(&js)} {
+		for _, err := range []error{Report{r}.Text(&text, TextOptions{}), Report{r}.Markdown(&markdown), Report{r}.HTML(&html), Report{r}.JSON(&js)} {
 			if err != nil {
 				t.Fatal(err)
 			}
