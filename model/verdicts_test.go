@@ -1,4 +1,4 @@
-package quiesce_test
+package model_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"quiesce/explore"
 	"quiesce/model"
 	"quiesce/sim"
+	"quiesce/sim/redis"
 )
 
 var directLimit = flag.Int64("direct", 800, "how many interleavings a workload may have to be run by the direct engine as well")
@@ -411,6 +412,25 @@ func TestTheCounterexample(t *testing.T) {
 		if got := s.Task + " " + model.Brief(s.Request) + " → " + model.Brief(s.Reply); i >= len(want) || got != want[i] {
 			t.Errorf("step %d: %s", i+1, got)
 		}
+	}
+}
+
+// TestVersionedNeedsTheEntry backs what README.md says of a strategy that
+// holds: once the entry can go away, by a TTL, an eviction or a hand, there is
+// nothing left that a slow reader could be compared with.
+func TestVersionedNeedsTheEntry(t *testing.T) {
+	sys := coherent(t, open(t, "versioned", 1), model.Workload{Readers: 1, Writers: 1})
+	cache := sys.Stores[0].(*redis.Store)
+	sys.Programs = append(sys.Programs, sim.Program{Name: "expiry", New: func(p *sim.Process) []sim.Task {
+		c := cache.Client(p)
+		return []sim.Task{func(ctx context.Context) (string, error) { return "", c.Del(ctx, "product:1").Err() }}
+	}})
+	r := product(t, sys, explore.ProductOptions{})
+	if r.Verdict != explore.Violated {
+		t.Fatalf("the verdict is %s", r.Verdict)
+	}
+	if want, err := explore.ParseSchedule(sys, "reader-1:2,writer-1:2,expiry:1,reader-1:1"); err != nil || !slices.Equal(r.Counterexample.Schedule, want) {
+		t.Errorf("the counterexample is %s, %v", r.Counterexample.Token, err)
 	}
 }
 
