@@ -11,7 +11,8 @@ import (
 )
 
 // TestMinimal enumerates small workloads by hand, without an engine, and looks
-// for a violating schedule that is shorter than the counterexample.
+// for a violating schedule that is shorter than the counterexample. They have at most
+// -direct interleavings.
 func TestMinimal(t *testing.T) {
 	t.Parallel()
 	for _, s := range model.Caches() {
@@ -22,8 +23,8 @@ func TestMinimal(t *testing.T) {
 		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
 			sys := coherent(t, w, load)
 			r := product(t, sys, explore.ProductOptions{})
-			if r.Interleavings.Int64() > 2000 {
-				continue // read-modify-write-from-cache, which 2 writers alone violate
+			if r.Interleavings.Int64() > *directLimit {
+				continue
 			}
 			least, steps, found := 0, 0, false
 			everySchedule(t, sys, nil, func(schedule explore.Schedule, v sim.View) {

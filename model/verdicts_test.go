@@ -73,8 +73,8 @@ type pinned struct {
 // TestVerdicts pins what is found of every strategy at its smallest workloads.
 //
 // The interleavings are counted in three ways: over the product (the pinned
-// number), one by one by the direct engine, and, where all tasks take the same
-// steps in every order, by the multinomial coefficient. That is so with one
+// number), one by one by the direct engine if there are at most -direct of them, and,
+// where all tasks take the same steps in every order, by the multinomial coefficient. That is so with one
 // reader and a cold cache if no writer fills the cache: the reader misses.
 // Strategies with work in the background are in TestLocalCaches and TestMessages;
 // of in-transaction, whose writers wait for each other, TestInTransaction counts.
@@ -127,7 +127,11 @@ func TestVerdicts(t *testing.T) {
 			for i, load := range workloads {
 				want := rows[i]
 				sys := coherent(t, w, load)
-				p := product(t, sys, explore.ProductOptions{})
+				opts := explore.ProductOptions{}
+				if load.Readers+load.Writers == 2 {
+					opts.Audit = 10 // of every strategy that holds
+				}
+				p := product(t, sys, opts)
 				got := pinned{p.Interleavings.Int64(), p.Violating.Int64(), 0, 0}
 				if p.Counterexample != nil {
 					got.steps, got.switches = len(p.Counterexample.Steps), p.Counterexample.Schedule.Switches()
@@ -135,8 +139,8 @@ func TestVerdicts(t *testing.T) {
 				if got != want {
 					t.Errorf("%v: %+v, want %+v", load, got, want)
 				}
-				if want.interleavings > 4_000 {
-					continue // more than the direct engine does in about 2 s
+				if want.interleavings > *directLimit {
+					continue
 				}
 				d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
 				if err != nil {
@@ -439,6 +443,7 @@ func TestVersionedNeedsTheEntry(t *testing.T) {
 // in reasonable time. With -direct 15000 that is about two seconds each.
 func TestEnginesAgreeOnStrategies(t *testing.T) {
 	t.Parallel()
+	compared := 0
 	for _, s := range model.Caches() {
 		for _, keys := range []int{1, 2} {
 			w := open(t, s.Name, keys)
@@ -451,9 +456,10 @@ func TestEnginesAgreeOnStrategies(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%dR%dW%dK%dS-%s", s.Name, load.Readers, load.Writers, keys, load.Servers, load.Cache()), func(t *testing.T) {
 					sys := coherent(t, w, load)
 					final := map[string]bool{}
-					p := product(t, sys, explore.ProductOptions{Quiescent: collect(final)})
-					if p.Interleavings.Cmp(big.NewInt(*directLimit)) > 0 {
-						t.Skipf("%s interleavings are more than -direct %d", p.Interleavings, *directLimit)
+					enough := 50 * int(*directLimit) // no interleaving here has 50 states
+					p := product(t, sys, explore.ProductOptions{Quiescent: collect(final), LimitStates: enough})
+					if p.Interleavings.Cmp(big.NewInt(*directLimit)) > 0 || p.Statistics.States > enough {
+						t.Skipf("there are more interleavings than -direct %d", *directLimit)
 					}
 					plainFinal := map[string]bool{}
 					plain := product(t, sys, explore.ProductOptions{NoSymmetry: true, Quiescent: collect(plainFinal)})
@@ -462,6 +468,7 @@ func TestEnginesAgreeOnStrategies(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					compared++
 					same(t, "with symmetry", p, d)
 					same(t, "without symmetry", plain, d)
 					if p.Probability.Cmp(plain.Probability) != 0 {
@@ -473,6 +480,9 @@ func TestEnginesAgreeOnStrategies(t *testing.T) {
 				})
 			}
 		}
+	}
+	if compared < 100 {
+		t.Errorf("only %d workloads were compared", compared)
 	}
 }
 
