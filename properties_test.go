@@ -22,20 +22,39 @@ func worlds(t *testing.T) map[string][]*model.World {
 	all := map[string][]*model.World{}
 	for _, s := range model.Caches() {
 		for keys := 1; keys <= 3; keys++ {
-			all[s.Name] = append(all[s.Name], open(t, s.Name, keys))
+			w, err := model.NewWorld(s, keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := w.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			all[s.Name] = append(all[s.Name], w)
 		}
 	}
 	return all
 }
 
-// drawSystem draws a workload of at most that many tasks.
-func drawSystem(rt *rapid.T, t *testing.T, worlds []*model.World, tasks int) *sim.System {
+// drawSystem draws a workload of at most that many tasks. Its property is that of the
+// strategy, which is coherent for those that keep a cache.
+func drawSystem(rt *rapid.T, worlds []*model.World, tasks int) *sim.System {
 	load := model.Workload{
 		Readers: rapid.IntRange(0, tasks).Draw(rt, "readers"),
 		Warm:    rapid.Bool().Draw(rt, "warm"),
 	}
 	load.Writers = rapid.IntRange(0, tasks-load.Readers).Draw(rt, "writers")
-	return coherent(t, rapid.SampledFrom(worlds).Draw(rt, "world"), load)
+	w := rapid.SampledFrom(worlds).Draw(rt, "world")
+	p, err := model.LookupProperty("", w.Strategy())
+	if err != nil {
+		rt.Fatal(err)
+	}
+	sys, err := w.System(load, p)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return sys
 }
 
 // drawExecution runs one schedule for real, every choice drawn.
@@ -83,7 +102,7 @@ func TestSoundStrategiesAreCoherent(t *testing.T) {
 	for _, name := range sound {
 		t.Run(name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
-				sys := drawSystem(rt, t, worlds[name], 10)
+				sys := drawSystem(rt, worlds[name], 10)
 				schedule, v := drawExecution(rt, sys)
 				if violation := sys.Property.Violation(v); violation != "" {
 					rt.Fatalf("%s\nschedule %s", violation, schedule.Format(sys))
@@ -102,17 +121,20 @@ func TestExhaustiveSearchMissesNothing(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				tasks := 4
-				if busy(s) {
+				if _, busy := s.Prototype().(model.Backgrounder); busy {
 					tasks = 2 // beside those in the background
 				}
-				sys := drawSystem(rt, t, worlds[s.Name], tasks)
+				sys := drawSystem(rt, worlds[s.Name], tasks)
 				schedule, v := drawExecution(rt, sys)
 				violation := sys.Property.Violation(v)
 				if violation == "" {
 					return
 				}
 				found[s.Name]++
-				r := product(t, sys, explore.ProductOptions{})
+				r, err := explore.Product(t.Context(), sys, explore.ProductOptions{Audit: explore.NoAudit})
+				if err != nil {
+					rt.Fatal(err)
+				}
 				if r.Verdict != explore.Violated {
 					rt.Fatalf("the search says %s, but schedule %s violates: %s", r.Verdict, schedule.Format(sys), violation)
 				}
@@ -135,7 +157,7 @@ func TestReplayIsDeterministic(t *testing.T) {
 	worlds := worlds(t)
 	names := slices.Sorted(maps.Keys(worlds))
 	rapid.Check(t, func(rt *rapid.T) {
-		sys := drawSystem(rt, t, worlds[rapid.SampledFrom(names).Draw(rt, "strategy")], 6)
+		sys := drawSystem(rt, worlds[rapid.SampledFrom(names).Draw(rt, "strategy")], 6)
 		schedule, v := drawExecution(rt, sys)
 		parsed, err := explore.ParseSchedule(sys, schedule.Format(sys))
 		if err != nil {
@@ -159,74 +181,4 @@ func TestReplayIsDeterministic(t *testing.T) {
 			rt.Fatalf("the replay of %s ends with %q, the execution with %q", first.Token, first.Violation, sys.Property.Violation(v))
 		}
 	})
-}
-
-// TestMinimal enumerates small workloads by hand, without an engine, and looks
-// for a violating schedule that is shorter than the counterexample.
-func TestMinimal(t *testing.T) {
-	t.Parallel()
-	for _, s := range model.Caches() {
-		if busy(s) {
-			continue // too many schedules
-		}
-		w := open(t, s.Name, 1)
-		for _, load := range []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Readers: 1, Writers: 2}, {Writers: 2}} {
-			sys := coherent(t, w, load)
-			r := product(t, sys, explore.ProductOptions{})
-			if r.Interleavings.Int64() > 2000 {
-				continue // read-modify-write-from-cache, which 2 writers alone violate
-			}
-			least, steps, found := 0, 0, false
-			everySchedule(t, sys, nil, func(schedule explore.Schedule, v sim.View) {
-				if sys.Property.Violation(v) == "" {
-					return
-				}
-				n := schedule.Switches()
-				if !found || n < least || n == least && len(schedule) < steps {
-					least, steps, found = n, len(schedule), true
-				}
-			})
-			if found != (r.Verdict == explore.Violated) {
-				t.Errorf("%s, %v: verdict %s, violations by hand: %v", s.Name, load, r.Verdict, found)
-			}
-			if found && (len(r.Counterexample.Steps) != steps || r.Counterexample.Schedule.Switches() != least) {
-				t.Errorf("%s, %v: counterexample %s, but %d steps with %d switches are enough", s.Name, load, r.Counterexample.Token, steps, least)
-			}
-		}
-	}
-}
-
-// everySchedule calls f with every complete schedule that starts with prefix, and
-// says whether there is one: the last step of prefix may be blocked.
-func everySchedule(t *testing.T, sys *sim.System, prefix explore.Schedule, f func(explore.Schedule, sim.View)) bool {
-	e, err := sys.Start()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, move := range prefix {
-		err := e.Do(move)
-		if i == len(prefix)-1 && errors.Is(err, sim.ErrBlocked) {
-			e.Stop()
-			return false
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	waiting := waiting(sys, e)
-	v, err := e.View()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.Stop()
-	over := true
-	for _, task := range waiting {
-		if everySchedule(t, sys, append(slices.Clone(prefix), sim.Move{Task: task}), f) {
-			over = false
-		}
-	}
-	if over {
-		f(prefix, v)
-	}
-	return true
 }

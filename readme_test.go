@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -38,10 +39,13 @@ var update = flag.Bool("update", false, "rewrite the outputs and the verdicts in
 // verdicts --> of some groups only), those
 // between <!-- races --> and <!-- /races --> of raceTable,
 // and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
+//
+// A command of a block is run as it stands. All others are run without the audit, of
+// which nothing is shown; with -update what <!-- explore args --> prints is audited.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
-	binary := filepath.Join(t.TempDir(), "explore")
-	if out, err := exec.Command("go", "build", "-o", binary, "./cmd/explore").CombinedOutput(); err != nil {
+	binary := &binary{path: filepath.Join(t.TempDir(), "explore"), outputs: map[string]func() output{}}
+	if out, err := exec.Command("go", "build", "-o", binary.path, "./cmd/explore").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	files, err := filepath.Glob("docs/*.md")
@@ -50,6 +54,7 @@ func TestDocuments(t *testing.T) {
 	}
 	for _, file := range append(files, "README.md", "CONTRIBUTING.md") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
@@ -76,7 +81,10 @@ func TestDocuments(t *testing.T) {
 			}
 		})
 	}
-	t.Run("gallery is reproduced", func(t *testing.T) { reproduceGallery(t, binary) })
+	t.Run("gallery is reproduced", func(t *testing.T) {
+		t.Parallel()
+		reproduceGallery(t, binary)
+	})
 }
 
 // replace returns text with f applied to everything between begin and end.
@@ -98,10 +106,14 @@ func replace(text, begin, end string, f func(string) string) string {
 var embedded = regexp.MustCompile(`(?s)<!-- explore ([^\n]*) -->\n.*?<!-- /explore -->`)
 
 // embed returns the part as the command prints it now, without the title.
-func embed(t *testing.T, binary, block string) string {
+func embed(t *testing.T, binary *binary, block string) string {
 	t.Helper()
 	args := embedded.FindStringSubmatch(block)[1]
-	out, status := run(t, binary, strings.Fields(args)...)
+	command := strings.Fields(args)
+	if !*update {
+		command = append(command, noAudit...)
+	}
+	out, status := binary.run(t, command...)
 	if status == 2 {
 		t.Fatal(out)
 	}
@@ -111,16 +123,16 @@ func embed(t *testing.T, binary, block string) string {
 
 // gallery returns a section for every strategy that violates its property, from a
 // cold cache or else from a warm one: parts of what -format markdown prints.
-func gallery(t *testing.T, binary string) string {
+func gallery(t *testing.T, binary *binary) string {
 	t.Helper()
 	var b strings.Builder
 	for _, s := range model.Strategies() {
-		out, status := exhibit(t, binary, s, "-format", "markdown")
-		switch status {
-		case 0:
+		args, found := exhibit(t, binary, s)
+		if found.Verdict != "violated" {
 			continue
-		case 1:
-		default:
+		}
+		out, status := binary.run(t, slices.Concat(args, noAudit, []string{"-format", "markdown"})...)
+		if status != 1 {
 			t.Fatalf("%s: exit status %d\n%s", s.Name, status, out)
 		}
 		sentence := strings.Split(out, "\n\n")[1]
@@ -135,16 +147,16 @@ func gallery(t *testing.T, binary string) string {
 	return b.String() + "\n"
 }
 
-// exhibit runs a strategy with all flags at their defaults; with a warm cache if it
+// exhibit explores a strategy with all flags at their defaults; with a warm cache if it
 // holds then and has one.
-func exhibit(t *testing.T, binary string, s model.Strategy, more ...string) (output string, status int) {
+func exhibit(t *testing.T, binary *binary, s model.Strategy) (args []string, found summary) {
 	t.Helper()
-	args := append([]string{"-strategy", s.Name}, more...)
-	output, status = run(t, binary, args...)
-	if status == 0 && s.Race == nil {
-		output, status = run(t, binary, append(args, "-cache", "warm")...)
+	args = []string{"-strategy", s.Name}
+	if found = summarize(t, binary, args...); found.Verdict == "holds" && s.Race == nil {
+		args = append(args, "-cache", "warm")
+		found = summarize(t, binary, args...)
 	}
-	return output, status
+	return args, found
 }
 
 // reason returns why the property is violated, in one sentence: the root cause, or
@@ -169,7 +181,7 @@ var diagramStep = regexp.MustCompile(`(?m)^    (?:Note over )?(p\d+)(?:,|--?>>)(
 
 // reproduceGallery writes a trace file of everything in the gallery. The diagram has
 // its steps, one after the other, and -replay reproduces it.
-func reproduceGallery(t *testing.T, binary string) {
+func reproduceGallery(t *testing.T, binary *binary) {
 	page, err := os.ReadFile("docs/gallery.md")
 	if err != nil {
 		t.Fatal(err)
@@ -185,8 +197,9 @@ func reproduceGallery(t *testing.T, binary string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out, status := exhibit(t, binary, s, "-format", "json", "-o", file); status != 1 {
-			t.Fatalf("%s: exit status %d\n%s", name, status, out)
+		_, found := exhibit(t, binary, s)
+		if err := os.WriteFile(file, found.report, 0o644); err != nil {
+			t.Fatal(err)
 		}
 		actors := map[string]string{}
 		for _, m := range regexp.MustCompile(`(?m)^    actor (p\d+) as (.*)$`).FindAllStringSubmatch(diagram, -1) {
@@ -198,28 +211,20 @@ func reproduceGallery(t *testing.T, binary string) {
 				drawn = append(drawn, m[3]+" "+cmp.Or(actors[m[1]], actors[m[2]]))
 			}
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var found summary
-		if err := json.Unmarshal(data, &found); err != nil {
-			t.Fatal(err)
-		}
 		for i, step := range found.Counterexample.Trace {
 			want = append(want, fmt.Sprint(i+1, " ", step.Task))
 		}
 		if !slices.Equal(drawn, want) {
 			t.Errorf("%s: the steps in the gallery are %q, those of the file %q", name, drawn, want)
 		}
-		if out, status := run(t, binary, "-replay", file); status != 1 || !strings.HasPrefix(out, "outcome       reproduced: ") || strings.Contains(out, "\ndiffers") {
+		if out, status := binary.run(t, "-replay", file); status != 1 || !strings.HasPrefix(out, "outcome       reproduced: ") || strings.Contains(out, "\ndiffers") {
 			t.Errorf("%s: -replay: exit status %d\n%s", name, status, out)
 		}
 	}
 }
 
 // rerun returns the block with the outputs that its commands have now.
-func rerun(t *testing.T, binary, block string) string {
+func rerun(t *testing.T, binary *binary, block string) string {
 	t.Helper()
 	var b strings.Builder
 	for line := range strings.Lines(block) {
@@ -231,22 +236,53 @@ func rerun(t *testing.T, binary, block string) string {
 		if !ok {
 			t.Fatalf("%q: a console block runs only go run ./cmd/explore", command)
 		}
-		out, _ := run(t, binary, strings.Fields(args)...)
+		out, _ := binary.run(t, strings.Fields(args)...)
 		b.WriteString("$ " + command + "\n" + out)
 	}
 	return b.String()
 }
 
-// run returns what explore prints, and its exit status.
-func run(t *testing.T, binary string, args ...string) (output string, status int) {
-	t.Helper()
-	cmd := exec.Command(binary, args...)
-	out, err := cmd.CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+// A binary is that of cmd/explore. What it prints is a function of its arguments, so it
+// is run once with the same ones.
+type binary struct {
+	path    string
+	mu      sync.Mutex
+	outputs map[string]func() output // by arguments
 }
+
+type output struct {
+	text   string
+	status int
+	err    error // it could not be run
+}
+
+// run returns what explore prints, and its exit status.
+func (b *binary) run(t *testing.T, args ...string) (text string, status int) {
+	t.Helper()
+	b.mu.Lock()
+	key := fmt.Sprintf("%q", args)
+	once, ok := b.outputs[key]
+	if !ok {
+		once = sync.OnceValue(func() (o output) {
+			cmd := exec.Command(b.path, args...)
+			out, err := cmd.CombinedOutput()
+			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+				return output{err: err}
+			}
+			return output{text: string(out), status: cmd.ProcessState.ExitCode()}
+		})
+		b.outputs[key] = once
+	}
+	b.mu.Unlock()
+	o := once()
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	return o.text, o.status
+}
+
+// noAudit leaves out the audit and the replays. Of the strategies they are in TestVerdicts.
+var noAudit = []string{"-audit", "0"}
 
 // summary is what the documents need of a JSON report.
 type summary struct {
@@ -257,14 +293,17 @@ type summary struct {
 		Schedule, Violation string
 		Trace               []struct{ Task, Request, Reply string }
 	}
+
+	report []byte
 }
 
-func summarize(t *testing.T, binary string, args ...string) (s summary) {
+func summarize(t *testing.T, binary *binary, args ...string) (s summary) {
 	t.Helper()
-	out, _ := run(t, binary, append(args, "-format", "json")...)
+	out, _ := binary.run(t, slices.Concat(args, noAudit, []string{"-format", "json"})...)
 	if err := json.Unmarshal([]byte(out), &s); err != nil {
 		t.Fatalf("%v: %v\n%s", args, err, out)
 	}
+	s.report = []byte(out)
 	return s
 }
 
@@ -290,7 +329,7 @@ func (s summary) verdict(strategy model.Strategy) string {
 }
 
 // verdictTable explores every strategy of the groups with all flags at their defaults.
-func verdictTable(t *testing.T, binary, link string, groups []model.Group) string {
+func verdictTable(t *testing.T, binary *binary, link string, groups []model.Group) string {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("| strategy | what is claimed of it | verdict |\n| --- | --- | --- |\n")
@@ -305,7 +344,7 @@ func verdictTable(t *testing.T, binary, link string, groups []model.Group) strin
 
 // strategySections explores every strategy with all flags at their defaults, and
 // with a warm cache if it has one. It shows the trace of the first violation.
-func strategySections(t *testing.T, binary string) string {
+func strategySections(t *testing.T, binary *binary) string {
 	t.Helper()
 	var b strings.Builder
 	for _, g := range model.Groups() {
@@ -324,7 +363,10 @@ func strategySections(t *testing.T, binary string) string {
 			for _, cache := range begins {
 				label, args := own.Name, []string{"-strategy", s.Name}
 				if cache != "" {
-					label, args = own.Name+", "+cache+" cache", append(args, "-cache", cache)
+					label += ", " + cache + " cache"
+				}
+				if cache == "warm" {
+					args = append(args, "-cache", "warm")
 				}
 				found := summarize(t, binary, args...)
 				fmt.Fprintf(&b, "- %s: %s", label, found.verdict(s))
@@ -360,7 +402,7 @@ func (s summary) trace() string {
 // checkCosts compares the states and transitions in rows that begin with
 // readers, writers, states, transitions with symmetry and both without. It
 // leaves out what takes long.
-func checkCosts(t *testing.T, binary, rows string) {
+func checkCosts(t *testing.T, binary *binary, rows string) {
 	t.Helper()
 	const large = 50_000
 	checked := 0
@@ -549,23 +591,4 @@ func fixed(workload json.RawMessage) (sys *sim.System, closer func() error) {
 		panic(err)
 	}
 	return sys, world.Close
-}
-
-// TestVersionedNeedsTheEntry backs what README.md says of a strategy that
-// holds: once the entry can go away, by a TTL, an eviction or a hand, there is
-// nothing left that a slow reader could be compared with.
-func TestVersionedNeedsTheEntry(t *testing.T) {
-	sys := coherent(t, open(t, "versioned", 1), model.Workload{Readers: 1, Writers: 1})
-	cache := sys.Stores[0].(*simredis.Store)
-	sys.Programs = append(sys.Programs, sim.Program{Name: "expiry", New: func(p *sim.Process) []sim.Task {
-		c := cache.Client(p)
-		return []sim.Task{func(ctx context.Context) (string, error) { return "", c.Del(ctx, "product:1").Err() }}
-	}})
-	r := product(t, sys, explore.ProductOptions{})
-	if r.Verdict != explore.Violated {
-		t.Fatalf("the verdict is %s", r.Verdict)
-	}
-	if want, err := explore.ParseSchedule(sys, "reader-1:2,writer-1:2,expiry:1,reader-1:1"); err != nil || !slices.Equal(r.Counterexample.Schedule, want) {
-		t.Errorf("the counterexample is %s, %v", r.Counterexample.Token, err)
-	}
 }

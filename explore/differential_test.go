@@ -13,7 +13,7 @@ import (
 	"quiesce/sim"
 )
 
-var toys = flag.Int("toys", 1000, "how many random toy systems the differential test explores")
+var toys = flag.Int("toys", 600, "how many random toy systems the differential test explores")
 
 // TestEnginesAgree explores random systems with every engine and compares each
 // with an enumerator that was written for this test only.

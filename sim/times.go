@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -206,7 +207,7 @@ func (s *System) Leave(w EnvironmentState, m Moments, l Leaving) (EnvironmentSta
 		after.later[0][i+1] = it.TTL
 	}
 	after.close() // some moment is possible: that of the step
-	w.times = after.String()
+	w.times = after.key()
 	return w, nil
 }
 
@@ -255,10 +256,14 @@ func plus(a, b time.Duration) time.Duration {
 // close makes every bound as tight as the others make it (Floyd 1962). It returns false if
 // there are no such moments.
 func (z zone) close() bool {
-	for k := range z.later {
-		for i := range z.later {
-			for j := range z.later {
-				z.later[i][j] = min(z.later[i][j], plus(z.later[i][k], z.later[k][j]))
+	for k, through := range z.later {
+		for _, row := range z.later {
+			first := row[k]
+			if first == unbounded {
+				continue // so is every sum with it
+			}
+			for j, second := range through {
+				row[j] = min(row[j], plus(first, second))
 			}
 		}
 	}
@@ -270,40 +275,48 @@ func (z zone) close() bool {
 	return true
 }
 
-// String returns the zone in a form that is equal for equal zones only.
-func (z zone) String() string {
-	var b strings.Builder
+// key returns the zone in a form that is equal for equal zones only: how many names there
+// are, each with its length, and the bounds in 8 bytes each. [parseZone] reads it.
+func (z zone) key() string {
+	size := binary.MaxVarintLen64 + 8*len(z.later)*len(z.later)
 	for _, name := range z.names {
-		fmt.Fprintf(&b, "%d:%s", len(name), name)
+		size += binary.MaxVarintLen64 + len(name)
+	}
+	b := binary.AppendUvarint(make([]byte, 0, size), uint64(len(z.names)))
+	for _, name := range z.names {
+		b = append(binary.AppendUvarint(b, uint64(len(name))), name...)
 	}
 	for _, row := range z.later {
 		for _, d := range row {
-			fmt.Fprintf(&b, " %d", d)
+			b = binary.BigEndian.AppendUint64(b, uint64(d))
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
-func parseZone(s string) (z zone) {
-	for {
-		size, rest, ok := strings.Cut(s, ":")
-		n, err := strconv.Atoi(size)
-		if !ok || err != nil {
-			break
-		}
-		z.names = append(z.names, rest[:n])
-		s = rest[n:]
+// parseZone returns the zone that has the key.
+func parseZone(key string) (z zone) {
+	next := func() int {
+		var head [binary.MaxVarintLen64]byte
+		n, size := binary.Uvarint(head[:copy(head[:], key)])
+		key = key[size:]
+		return int(n)
 	}
-	numbers := strings.Fields(s)
-	for i := 0; i <= len(z.names); i++ {
-		row := make([]time.Duration, len(z.names)+1)
-		for j := range row {
-			n, err := strconv.ParseInt(numbers[i*len(row)+j], 10, 64)
-			if err != nil {
-				panic(err) // we wrote it
-			}
-			row[j] = time.Duration(n)
+	z.names = make([]string, next())
+	for i := range z.names {
+		n := next()
+		z.names[i], key = key[:n], key[n:]
+	}
+	moments := len(z.names) + 1
+	bounds := make([]time.Duration, moments*moments)
+	for i := range bounds {
+		var d uint64
+		for _, b := range []byte(key[8*i : 8*i+8]) {
+			d = d<<8 | uint64(b)
 		}
+		bounds[i] = time.Duration(d)
+	}
+	for row := range slices.Chunk(bounds, moments) {
 		z.later = append(z.later, row)
 	}
 	return z

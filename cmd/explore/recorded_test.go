@@ -19,7 +19,7 @@ func TestEveryTraceFileIsReproduced(t *testing.T) {
 			if (s.Race != nil || testing.Short()) && more != "-max-tasks 3" {
 				continue
 			}
-			args := strings.Fields("-strategy " + s.Name + " -format json " + more)
+			args := strings.Fields("-strategy " + s.Name + " -audit 0 -format json " + more)
 			out, code := explored(t, t.Context(), append(args, "-o", name)...)
 			if code != exitViolated {
 				continue

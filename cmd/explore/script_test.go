@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -36,6 +39,8 @@ func TestMain(m *testing.M) {
 //	page code args...	runs explore -format html like exits; stdout is the page then, without
 //				the style, the script and the policy, which are those of every page
 //	terminal args...	runs explore with a terminal as its stdout
+//	line args...		explores without an audit, and appends verdict, counts and length of the
+//				counterexample to the file lines
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -46,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
 				exits(ts, args)
 			},
+			"line":     line,
 			"page":     page,
 			"refuses":  refuses,
 			"terminal": terminal,
@@ -53,35 +59,71 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// Every family of strategies has a counterexample in every format.
+// TestEveryFamilyHasGoldens wants of every family one counterexample in full, as text and
+// as Markdown, a graph, and a line for every other strategy. JSON and HTML, which are long,
+// are there of one family.
 func TestEveryFamilyHasGoldens(t *testing.T) {
 	command := regexp.MustCompile(`(?m)^(?:exits|page) 1 -strategy ([^ \n]+)(.*)\n(?:! stderr .\n)?cmp stdout (.*)$`)
+	whole := map[string]bool{} // format of some family
 	for _, g := range model.Groups() {
 		name := filepath.Join("testdata", "family-"+strings.ReplaceAll(g.String(), " ", "-")+".txtar")
 		archive, err := txtar.ParseFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		formats := map[string]bool{}
+		files := map[string]string{}
+		for _, f := range archive.Files {
+			files[f.Name] = string(f.Data)
+		}
+		formats, shown := map[string]bool{}, map[string]bool{}
 		for _, m := range command.FindAllStringSubmatch(string(archive.Comment), -1) {
 			if s, err := model.LookupStrategy(m[1]); err != nil || s.Group != g {
 				t.Errorf("%s: %s is not in it, %v", name, m[1], err)
 			}
-			_, format, _ := strings.Cut(m[0], "-format ")
-			format, _, _ = strings.Cut(format, "\n")
-			if width := regexp.MustCompile(`-width (\d+)`).FindString(m[2]); width != "" {
-				format = width
-			} else if strings.HasPrefix(m[0], "page") {
-				format = "html"
+			format := "html"
+			if f := regexp.MustCompile(`-width \d+|-format (\w+)`).FindStringSubmatch(m[2]); f != nil {
+				format = cmp.Or(f[1], f[0])
 			}
-			formats[format] = slices.ContainsFunc(archive.Files, func(f txtar.File) bool { return f.Name == m[3] && len(f.Data) > 500 })
+			if formats[format] = len(files[m[3]]) > 500; format != "dot" {
+				shown[m[1]] = true
+			}
+			whole[format] = formats[format]
 		}
-		for _, format := range []string{"-width 80", "-width 140", "json", "markdown", "html", "dot"} {
+		for _, format := range []string{"-width 80", "-width 140", "markdown", "dot"} {
 			if !formats[format] {
 				t.Errorf("%s: no %s in %v", name, format, formats)
 			}
 		}
+		if len(shown) != 1 {
+			t.Errorf("%s: not one strategy in full but %v", name, shown)
+		}
+		for _, s := range model.InGroup(g) {
+			if !shown[s.Name] && !strings.Contains("\n"+files["others"], "\n"+s.Name+": ") {
+				t.Errorf("%s: no line of %s", name, s.Name)
+			}
+		}
 	}
+	if !whole["json"] || !whole["html"] {
+		t.Errorf("no family has JSON and HTML: %v", whole)
+	}
+}
+
+// line explores and appends what was found to the file lines, in a line.
+func line(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec("explore", slices.Concat(args, []string{"-audit", "0", "-format", "json"})...)
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitViolated) {
+		ts.Fatalf("explore %s: %v", strings.Join(args, " "), err)
+	}
+	var found document
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &found))
+	what := fmt.Sprintf("%s: %s, %s of %s interleavings", strings.Join(args[1:], " "), found.Verdict, found.Violating, found.Interleavings)
+	if c := found.Counterexample; c != nil {
+		what += fmt.Sprintf(", steps %d, switches %d", c.Steps, c.Switches)
+	}
+	f, err := os.OpenFile(ts.MkAbs("lines"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	ts.Check(err)
+	_, err = f.WriteString(what + "\n")
+	ts.Check(errors.Join(err, f.Close()))
 }
 
 func exits(ts *testscript.TestScript, args []string) {

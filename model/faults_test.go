@@ -1,6 +1,7 @@
-package quiesce_test
+package model_test
 
 import (
+	"cmp"
 	"context"
 	"math/big"
 	"slices"
@@ -95,9 +96,7 @@ func TestFaults(t *testing.T) {
 			w := open(t, s.Name, 1)
 			row := []string{s.Name}
 			for _, warm := range []bool{false, true} {
-				for _, property := range []string{"coherent", "no-silent-staleness", "available"} {
-					row = append(row, breaks(t, w, property, model.Workload{Readers: 1, Writers: 1, Warm: warm}))
-				}
+				row = append(row, breaks(t, w, model.Workload{Readers: 1, Writers: 1, Warm: warm}, "coherent", "no-silent-staleness", "available")...)
 			}
 			if got := strings.Join(row, " "); got != rows[s.Name] {
 				t.Errorf("%s\nwant\n%s", got, rows[s.Name])
@@ -110,49 +109,78 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// breaks returns what breaks the property, as it stands in faultTable.
-func breaks(t *testing.T, w *model.World, property string, load model.Workload) string {
+// breaks returns what breaks each of the properties, as it stands in faultTable.
+func breaks(t *testing.T, w *model.World, load model.Workload, properties ...string) []string {
 	t.Helper()
-	if violated(t, w, property, load) {
-		return "!"
-	}
-	letters := ""
-	for _, f := range faultLetters {
-		load.Faults = sim.Faults{f.kind: 1}
-		if violated(t, w, property, load) {
-			letters += f.letter
+	row := make([]string, len(properties))
+	mark := func(letter string) {
+		var left []string // that need a fault
+		var places []int
+		for i, p := range properties {
+			if row[i] != "!" {
+				left, places = append(left, p), append(places, i)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+		for i, violated := range violatedOf(t, w, load, left...) {
+			if violated {
+				row[places[i]] += letter
+			}
 		}
 	}
-	if letters == "" {
-		return "."
+	mark("!")
+	for _, f := range faultLetters {
+		load.Faults = sim.Faults{f.kind: 1}
+		mark(f.letter)
 	}
-	return letters
+	for i := range row {
+		row[i] = cmp.Or(row[i], ".")
+	}
+	return row
 }
 
-// violated explores with the product engine, and with the direct one as well where
-// there are few interleavings.
+// violated says whether a workload violates a property.
 func violated(t *testing.T, w *model.World, property string, load model.Workload) bool {
 	t.Helper()
-	p, err := model.LookupProperty(property, w.Strategy())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sys, err := w.System(load, p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := product(t, sys, explore.ProductOptions{})
-	if r.Verdict == explore.Incomplete {
-		t.Fatalf("%s, %v: %s", property, load, r.Verdict)
-	}
-	if r.Interleavings.Cmp(big.NewInt(*directLimit/8)) <= 0 {
-		d, err := explore.Direct(context.Background(), sys, explore.DirectOptions{})
+	return violatedOf(t, w, load, property)[0]
+}
+
+// violatedOf explores once for several properties with the product engine, and for each
+// with the direct one as well where there are few interleavings: at most -direct / 8.
+func violatedOf(t *testing.T, w *model.World, load model.Workload, properties ...string) (violated []bool) {
+	t.Helper()
+	var asked []model.Property
+	for _, name := range properties {
+		p, err := model.LookupProperty(name, w.Strategy())
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, property+", "+load.String(), r, d)
+		asked = append(asked, p)
 	}
-	return r.Verdict == explore.Violated
+	sys, each, err := w.Ask(load, asked...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	results, err := explore.ProductOfEach(t.Context(), sys, each, explore.ProductOptions{Audit: explore.NoAudit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		if r.Verdict == explore.Incomplete {
+			t.Fatalf("%s, %v: %s", properties[i], load, r.Verdict)
+		}
+		if r.Interleavings.Cmp(big.NewInt(*directLimit/8)) <= 0 {
+			d, err := explore.Direct(t.Context(), sys.With(each[i]), explore.DirectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, properties[i]+", "+load.String(), r, d)
+		}
+		violated = append(violated, r.Verdict == explore.Violated)
+	}
+	return violated
 }
 
 // TestLargerFaults has what takes more than a reader and a writer, or another

@@ -1,4 +1,4 @@
-package quiesce_test
+package model_test
 
 import (
 	"encoding/json"
