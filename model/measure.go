@@ -95,21 +95,13 @@ func (world *World) RoundTrips(w Workload) (r RoundTrips, err error) {
 // requests runs the first task of a system to its end and returns how many requests
 // it makes.
 func requests(sys *sim.System) (n int, err error) {
-	e, err := sys.Start()
-	if err != nil {
-		return 0, err
-	}
-	defer e.Stop()
-	for {
-		req, ok := e.Pending(0)
-		if !ok {
-			return n, nil
+	err = inTurn(sys, 1, func(e *sim.Execution) error {
+		for _, step := range e.Trace() {
+			if _, sleeps := step.Request.Sleeps(); !step.Request.Local() && !sleeps {
+				n++
+			}
 		}
-		if err := e.Step(0); err != nil {
-			return 0, err
-		}
-		if _, sleeps := req.Sleeps(); !req.Local() && !sleeps {
-			n++
-		}
-	}
+		return nil
+	})
+	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -202,37 +203,42 @@ func (world *World) warm(stores []sim.Store, w Workload) (setup []sim.Request, l
 
 // warmed runs readers one after the other, and returns what warm does.
 func warmed(readers *sim.System) (setup []sim.Request, local map[int64]Product, err error) {
-	e, err := readers.Start()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer e.Stop()
-	for task := range readers.Programs {
-		for {
-			if _, ok := e.Pending(task); !ok {
-				break
-			}
-			if err := e.Step(task); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	for _, step := range e.Trace() {
-		setup = append(setup, step.Request)
-	}
-	v, err := e.View()
-	if err != nil {
-		return nil, nil, err
-	}
 	local = map[int64]Product{}
-	for _, m := range v.Memories {
-		for _, it := range m {
-			p, err := decode(it.Value)
-			if err != nil {
-				return nil, nil, err
-			}
-			local[p.ID] = p
+	err = inTurn(readers, len(readers.Programs), func(e *sim.Execution) error {
+		for _, step := range e.Trace() {
+			setup = append(setup, step.Request)
 		}
-	}
-	return setup, local, nil
+		v, err := e.View()
+		for _, m := range v.Memories {
+			for _, it := range m {
+				p, err := decode(it.Value)
+				if err != nil {
+					return err
+				}
+				local[p.ID] = p
+			}
+		}
+		return err
+	})
+	return setup, local, err
+}
+
+// inTurn runs the first tasks of a system one after the other, each to its end, and calls
+// last then.
+func inTurn(sys *sim.System, tasks int, last func(*sim.Execution) error) error {
+	return sys.Run(func(e *sim.Execution) iter.Seq2[sim.Move, error] {
+		return func(yield func(sim.Move, error) bool) {
+			for task := range tasks {
+				if _, ok := e.Pending(task); ok {
+					if yield(sim.Move{Task: task}, nil) {
+						yield(sim.Move{}, sim.ErrBlocked)
+					}
+					return
+				}
+			}
+			if err := last(e); err != nil {
+				yield(sim.Move{}, err)
+			}
+		}
+	})
 }
