@@ -102,17 +102,17 @@ func (g *graph) auditStep(e *sim.Execution, values []uint32, expected []sim.Step
 	trace := e.Trace()
 	took := trace[len(trace)-1]
 	learn.Elapse(g.sys, took.Move)
-	s, ok, err := g.do(values, took.Move)
+	after, s, ok, err := g.do(values, took.Move)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !ok {
 		return nil, nil, g.differs("in the tables it is not possible", expected, e)
 	}
-	if expected = append(expected, s.step); took != s.step {
+	if expected = append(expected, s); took != s {
 		return nil, nil, g.differs("", expected, e)
 	}
-	return s.values, expected, nil
+	return after, expected, nil
 }
 
 // shuffled returns the moves of which the first that is possible is to be made. There may

@@ -206,11 +206,11 @@ func (c *claimSearch) each(state uint32, visit func(to uint32, m sim.Move, step 
 	g := c.g
 	values := g.values(state)
 	for e, m := range g.out(state) {
-		s, _, err := g.do(values, m)
+		_, s, _, err := g.do(values, m)
 		if err != nil {
 			return err
 		}
-		visit(e.to, m, s.step)
+		visit(e.to, m, s)
 	}
 	return nil
 }

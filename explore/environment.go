@@ -68,7 +68,7 @@ func (g *graph) expandMoves(values []uint32, steps []edge, labels []uint32) ([]e
 		if first < 0 {
 			continue
 		}
-		s, ok, err := g.do(values, m)
+		after, _, ok, err := g.do(values, m)
 		if err != nil {
 			return nil, nil, g.failed(m, err)
 		}
@@ -82,11 +82,11 @@ func (g *graph) expandMoves(values []uint32, steps []edge, labels []uint32) ([]e
 		if m.Task != sim.Environment {
 			e.task = uint8(g.tasks[m.Task].Index)
 		}
-		e.to, _ = g.set.add(g.key(s.values))
+		e.to, _ = g.set.add(g.key(after))
 		if m.Task != sim.Environment || m.Fault.Kind == sim.Crash {
-			group := slices.Clone(s.values[g.first(last) : g.slots[last].last+1])
+			group := slices.Clone(after[g.first(last) : g.slots[last].last+1])
 			slices.Sort(group)
-			e.at = uint8(g.first(last) + slices.Index(group, s.values[last]))
+			e.at = uint8(g.first(last) + slices.Index(group, after[last]))
 		}
 		if m.Fault.Kind == sim.Crash {
 			m.Fault.Target = "" // it says the slot

@@ -188,12 +188,12 @@ func essence(err error) string {
 func (g *graph) transcript(schedule Schedule) (lines []string) {
 	values := g.begins
 	for _, m := range schedule {
-		s, _, err := g.do(values, m)
+		after, s, _, err := g.do(values, m)
 		if err != nil {
 			return append(lines, err.Error())
 		}
-		values = s.values
-		lines = append(lines, transcript(g.sys, []sim.Step{s.step})...)
+		values = after
+		lines = append(lines, transcript(g.sys, []sim.Step{s})...)
 	}
 	return lines
 }

@@ -71,11 +71,11 @@ func (g *graph) stepsFrom(state uint32, f func(edge, sim.Step, sim.View)) error 
 	values := g.values(state)
 	before := g.view(values)
 	for e, m := range g.out(state) {
-		s, _, err := g.do(values, m)
+		_, s, _, err := g.do(values, m)
 		if err != nil {
 			return err
 		}
-		f(e, s.step, before)
+		f(e, s, before)
 	}
 	return nil
 }

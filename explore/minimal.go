@@ -138,11 +138,11 @@ func (w *walk) cheapest(best ways) (take labelledMove) {
 
 // take makes a move, which is possible and known.
 func (w *walk) take(p labelledMove) {
-	s, ok, err := w.g.do(w.own, p.Move)
+	own, _, ok, err := w.g.do(w.own, p.Move)
 	if !ok || err != nil {
 		panic(fmt.Sprintf("explore: %v cannot be made where it was found: %v", p.Move, err))
 	}
-	w.own, w.state, w.values = s.values, p.edge.to, w.g.values(p.edge.to)
+	w.own, w.state, w.values = own, p.edge.to, w.g.values(p.edge.to)
 	w.schedule = append(w.schedule, p.Move)
 }
 

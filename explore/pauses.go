@@ -72,7 +72,7 @@ func pauses(sys *sim.System, schedule Schedule) ([]Pause, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := c.longest(0, len(schedule)); !ok {
+	if _, ok := c.apart(0, len(schedule)); !ok {
 		return nil, fmt.Errorf("no times fit the schedule %s, though each of its steps was possible", schedule.Format(sys))
 	}
 	var all []Pause
@@ -111,7 +111,7 @@ func (c constraints) pausesOf(task string, own []int, slept []time.Duration) (al
 	for apart := 1; apart < len(own); apart++ {
 		for i := 0; i+apart < len(own); i++ {
 			from, to := own[i], own[i+apart]
-			times, _ := c.longest(from, len(slept))
+			times, _ := c.apart(from, len(slept))
 			least := times[to]
 			for _, step := range own[i+1 : i+apart+1] {
 				least -= slept[step-1]
@@ -142,9 +142,9 @@ func (c *constraints) after(from, to int, d time.Duration) {
 // within says that to is at most so much later than from.
 func (c *constraints) within(from, to int, d time.Duration) { c.after(to, from, -d) }
 
-// longest returns how much later than one step each other one is at least; false if
+// apart returns how much later than one step each other one is at least; false if
 // that is without end, so that there are no such times.
-func (c constraints) longest(from, steps int) ([]time.Duration, bool) {
+func (c constraints) apart(from, steps int) ([]time.Duration, bool) {
 	const never = -1 << 62
 	times := make([]time.Duration, steps+1)
 	for i := range times {

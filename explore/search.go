@@ -118,14 +118,14 @@ func (g *graph) chase(values []uint32) error {
 	for i := range g.tasks {
 		at := values
 		for range 2 * learn.LongestLoop * learn.MostRepeats { // a request and its arrival
-			s, ok, err := g.do(at, sim.Move{Task: i})
+			after, _, ok, err := g.do(at, sim.Move{Task: i})
 			if ofTables(err) {
 				return err
 			}
-			if err != nil || !ok || !slices.Equal(stores(s.values), stores(at)) {
+			if err != nil || !ok || !slices.Equal(stores(after), stores(at)) {
 				break // an error is found by the search as well
 			}
-			at = s.values
+			at = after
 		}
 	}
 	return nil

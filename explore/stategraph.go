@@ -65,12 +65,12 @@ func (g *Graph) step(e edge, label sim.Fault, values []uint32) (GraphStep, error
 	var targets []string
 	for slot := e.slot; slot < e.slot+e.many; slot++ {
 		m := g.g.move(e, label, int(slot))
-		s, _, err := g.g.do(values, m)
+		_, s, _, err := g.g.do(values, m)
 		if err != nil {
 			return step, err
 		}
 		var task string
-		task, step.Request, step.Reply = described(g.g.sys, s.step)
+		task, step.Request, step.Reply = described(g.g.sys, s)
 		step.Tasks, targets = append(step.Tasks, task), append(targets, m.Fault.Target)
 	}
 	step.Fault.Target = strings.Join(targets, " or ")

@@ -18,22 +18,16 @@ type tables struct {
 	executed learn.StoreStep // by the last request of a task
 }
 
-// A step is what happens in one step from a state: the values after it, in which
-// interchangeable processes are not in order.
-type step struct {
-	values []uint32
-	step   sim.Step
-}
-
-// do makes a move in a state of these values. It returns false if the move is not
-// possible there.
-func (g *graph) do(values []uint32, m sim.Move) (s step, ok bool, err error) {
+// do makes a move in a state of these values. It returns those after it, in which
+// interchangeable processes are not in order, and the step that it is; false if the move
+// is not possible there.
+func (g *graph) do(values []uint32, m sim.Move) (after []uint32, s sim.Step, ok bool, err error) {
 	w := &tables{g: g, values: slices.Clone(values)}
-	taken, err := g.relation.Do(w, m)
+	s, err = g.relation.Do(w, m)
 	if errors.Is(err, sim.ErrBlocked) {
-		return s, false, nil
+		return nil, s, false, nil
 	}
-	return step{w.values, taken}, err == nil, err
+	return w.values, s, err == nil, err
 }
 
 // process returns the table of the process of a task, and where in the values its state

@@ -187,7 +187,7 @@ type Span struct {
 	Bounded     bool // Most means something
 
 	Waits   Wait
-	Longest int // it is blocked for at most so many ticks; 0 means any number
+	MaxBlocked int // it is blocked for at most so many ticks; 0 means any number
 }
 
 // An Age is how many ticks ago something was asked for: those in which it was not
@@ -215,7 +215,7 @@ func (s *System) Span(t TaskRef, req Request, fresh bool) (sp Span, err error) {
 		sp.Most, sp.Bounded = longest, longest > 0 && (!fresh || t.Background || t.Boot)
 		return sp, nil
 	case ForOthers:
-		sp.Longest = longest
+		sp.MaxBlocked = longest
 	}
 	if fresh {
 		return Span{Waits: sp.Waits}, nil // it may ask for it later
@@ -247,10 +247,10 @@ func (sp Span) Passes(a Age, blocked bool) (Age, bool) {
 	switch {
 	case blocked && sp.Waits == ForNews:
 		return Age{}, true // nothing has come for it yet
-	case blocked && sp.Longest == 0:
+	case blocked && sp.MaxBlocked == 0:
 		return a, true
 	case blocked:
-		return Age{a.Asked, a.Blocked + 1}, a.Blocked < sp.Longest
+		return Age{a.Asked, a.Blocked + 1}, a.Blocked < sp.MaxBlocked
 	case !sp.Bounded:
 		return Age{}, true
 	}
