@@ -151,11 +151,14 @@ func (m Move) Strikes() bool {
 	return m.Fault.Kind != "" && m.Fault.Kind != Recovery && m.Fault.Kind != Tick && m.Fault.Kind != Lapse
 }
 
+// lasting are the kinds of faults that last from where they strike up to [Recovery].
+var lasting = [...]FaultKind{Outage}
+
 // An EnvironmentState is what the environment can still do: it is the state of a machine
 // that only faults move.
 type EnvironmentState struct {
 	left  [len(FaultKinds) + 1]uint8 // by FaultKinds, then of any kind
-	down  bool
+	lasts [len(lasting)]bool
 	times string // the zone of a dated system: see System.Dated
 }
 
@@ -169,7 +172,13 @@ func (f Faults) begin() (w EnvironmentState) {
 }
 
 // Down says whether the cache is down.
-func (w EnvironmentState) Down() bool { return w.down }
+func (w EnvironmentState) Down() bool { return w.lasting(Outage) }
+
+// lasting says whether a fault of a kind lasts.
+func (w EnvironmentState) lasting(kind FaultKind) bool {
+	i := slices.Index(lasting[:], kind)
+	return i >= 0 && w.lasts[i]
+}
 
 // Left returns how many faults can still happen.
 func (w EnvironmentState) Left() (n int) {
@@ -181,15 +190,13 @@ func (w EnvironmentState) Left() (n int) {
 
 // Allows says whether a fault of the kind can happen.
 func (w EnvironmentState) Allows(kind FaultKind) bool {
-	switch kind {
-	case "", Tick, Lapse:
+	switch {
+	case kind == "" || kind == Tick || kind == Lapse:
 		return true
-	case Recovery:
-		return w.down
-	case Outage:
-		if w.down {
-			return false
-		}
+	case kind == Recovery:
+		return w.lasts != [len(lasting)]bool{}
+	case w.lasting(kind):
+		return false
 	}
 	i := slices.Index(FaultKinds[:], kind)
 	return i >= 0 && (w.left[i] > 0 || w.left[len(FaultKinds)] > 0)
@@ -201,10 +208,11 @@ func (w EnvironmentState) After(kind FaultKind) EnvironmentState {
 	case "", Tick, Lapse:
 		return w
 	case Recovery:
-		w.down = false
+		w.lasts = [len(lasting)]bool{}
 		return w
-	case Outage:
-		w.down = true
+	}
+	if i := slices.Index(lasting[:], kind); i >= 0 {
+		w.lasts[i] = true
 	}
 	i := slices.Index(FaultKinds[:], kind)
 	if w.left[i] == 0 {

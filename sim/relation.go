@@ -121,7 +121,7 @@ func (r *Relation) Moves(w World) (moves []Move, n int, err error) {
 			moves = append(moves, Move{Task: task})
 		}
 	}
-	if env.Down() {
+	if env.Allows(Recovery) {
 		moves = append(moves, Move{Environment, Fault{Kind: Recovery}})
 	}
 	if r.timed {
@@ -138,8 +138,10 @@ func (r *Relation) Moves(w World) (moves []Move, n int, err error) {
 			}
 		}
 	}
-	if r.outage >= 0 && env.Allows(Outage) {
-		moves = append(moves, Move{Environment, Fault{Kind: Outage}})
+	for _, kind := range lasting {
+		if r.outage >= 0 && env.Allows(kind) {
+			moves = append(moves, Move{Environment, Fault{Kind: kind}})
+		}
 	}
 	for i := range r.sys.Stores {
 		faults, _, err := r.incidents(w, i)
@@ -424,7 +426,7 @@ func (r *Relation) strike(w World, m Move) (Step, error) {
 	case kind == Tick:
 		err = r.tick(w)
 	case kind == Recovery:
-	case kind == Outage && r.outage < 0:
+	case slices.Contains(lasting[:], kind) && r.outage < 0:
 		err = ErrBlocked
 	case kind == Outage:
 		req = r.sys.Fallible(r.outage).Disconnect("")

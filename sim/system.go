@@ -128,7 +128,7 @@ func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []Fau
 	}
 	i := s.Store(req.Store)
 	f := s.Fallible(i)
-	if f == nil || w.down && i == s.FailingStore() {
+	if f == nil || w.Down() && i == s.FailingStore() {
 		return nil
 	}
 	for _, kind := range struck {
@@ -144,7 +144,7 @@ func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []Fau
 
 // Refused says whether the store of the request is down.
 func (s *System) Refused(w EnvironmentState, req Request) bool {
-	return w.down && !req.Local() && s.Store(req.Store) == s.FailingStore()
+	return w.Down() && !req.Local() && s.Store(req.Store) == s.FailingStore()
 }
 
 // Incidents returns the faults that can happen to the i-th store in the content that it

@@ -186,7 +186,7 @@ type Span struct {
 	Least, Most int
 	Bounded     bool // Most means something
 
-	Waits   Wait
+	Waits      Wait
 	MaxBlocked int // it is blocked for at most so many ticks; 0 means any number
 }
 
