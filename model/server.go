@@ -170,6 +170,8 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			}
 			p.Show(func() sim.Content { return content(c.Local()) })
 		}
+		p.ShowsAll()
+		p.Derivable()
 		for _, op := range ops {
 			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
 		}

@@ -100,9 +100,9 @@ type Process struct {
 	cancel   context.CancelFunc
 	over     atomic.Bool // it has ended, or was abandoned
 
-	shown     func() Content // what the memory holds; nil if nobody shows it
-	faulted   bool           // a fault has struck one of its requests
-	restarted bool           // it was started again after a crash
+	memory    memory // of its tasks
+	faulted   bool   // a fault has struck one of its requests
+	restarted bool   // it was started again after a crash
 	stray     *atomic.Pointer[TaskError]
 	watch     *watchdog
 
@@ -351,17 +351,18 @@ func (p *Process) running() *coroutine {
 }
 
 // Show says how a property sees what the memory of the process holds: f returns
-// all of it that matters, and is called only while no task runs.
-func (p *Process) Show(f func() Content) { p.shown = f }
+// all of it that matters, and is called only while no task runs. If that is all memory
+// which its tasks share, [Process.ShowsAll] says so.
+func (p *Process) Show(f func() Content) { p.memory.shown = f }
 
 // Memory returns what [Process.Show] shows. It is nil only if nothing is shown:
 // an empty memory is not nil.
 func (p *Process) Memory() Content {
-	if p.shown == nil {
+	if p.memory.shown == nil {
 		return nil
 	}
 	p.watch.enter(p.name, nil, false)
-	c := p.shown()
+	c := p.memory.shown()
 	p.watch.leave()
 	if c == nil {
 		return Content{}

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,8 @@ import (
 
 // A Process is the learned transition table of all processes with one
 // code. A state is a history of the replies that were delivered, and the replies
-// that are on their way; finished states with equal results are one.
+// that are on their way; finished states with equal results are one. Of processes that
+// show all memory that their tasks share, a history is less than that: see memory.go.
 type Process struct {
 	sys     *sim.System
 	Program int           // index in sys.Programs of one process with this code
@@ -22,8 +24,10 @@ type Process struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	Runs      int  // processes really run
-	Suspect   bool // in the last history a task has asked the same rather often
+	most      []int   // by task: deliveries to it in any history
+	Runs      int     // processes really run
+	Suspect   bool    // in the last history a task has asked the same rather often
+	merged    *merged // nil if histories are not merged
 
 	nodes []processNode
 	byKey map[string]uint32
@@ -31,13 +35,15 @@ type Process struct {
 }
 
 // A history is what a process has been told so far, and what its tasks want then.
-// Histories are a tree.
+// Histories are a tree, by their last deliveries. If some are merged there are more ways
+// to a history than that in the tree.
 type history struct {
 	wants  []Want      // by task
 	memory sim.Content // that the process shows
 	key    string      // of the memory
-	depth  int
+	steps  []int       // by task: deliveries to it, on the way in the tree
 	last   delivery
+	recall recall // if histories are merged
 }
 
 // A Want is what a task does next.
@@ -72,11 +78,14 @@ type delivery struct {
 	reply  uint32
 }
 
+func (d delivery) compare(o delivery) int {
+	return cmp.Or(cmp.Compare(d.before, o.before), cmp.Compare(d.task, o.task), cmp.Compare(d.reply, o.reply))
+}
+
 // A processNode is a state of a process.
 type processNode struct {
 	wants   []Want
 	waits   bool // for a task that has not finished and is not a background task
-	length  int  // at least the steps so far; of the longest way, if there are several
 	history uint32
 	arrives []uint32  // by task: 1 + the reply that is on its way; nil if there is none
 	ages    []sim.Age // by task, in a timed system: of what it waits for
@@ -90,9 +99,10 @@ type processInput struct {
 }
 
 // NewProcess starts the table of a program, whose process is run up to its first request.
-func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store) (*Process, error) {
+// If merge is set, its histories are merged if they may be.
+func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store, merge bool) (*Process, error) {
 	t := &Process{
-		sys: sys, Program: program, Tasks: tasks, stores: stores,
+		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)),
 		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
 	}
 	p, err := t.begin(delivery{})
@@ -100,6 +110,9 @@ func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Sto
 		return nil, err
 	}
 	defer p.Stop()
+	if m := p.Shared(); merge && m.All && !t.alone() {
+		t.merged = newMerged(m.Derivable)
+	}
 	t.record(p, delivery{})
 	t.node(0, nil, nil)
 	return t, nil
@@ -108,20 +121,45 @@ func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Sto
 func (t *Process) alone() bool  { return t.Tasks[0].Alone }
 func (t *Process) folded() bool { return t.Tasks[0].Folded }
 
-// record adds the history that p has come to by a delivery.
+// record adds the history that p has come to by a delivery, or finds the one that it is
+// merged with.
 func (t *Process) record(p *sim.Process, last delivery) uint32 {
-	id := uint32(len(t.histories))
 	h := history{wants: make([]Want, len(t.Tasks)), memory: p.Memory(), last: last}
 	h.key = h.memory.Key()
-	if id > 0 {
-		h.depth = t.histories[last.before].depth + 1
-	}
 	for task := range h.wants {
 		h.wants[task] = t.wants(p, task)
+	}
+	if t.merged != nil {
+		h.recall.memory = t.merged.number(p)
+	}
+	return t.add(h)
+}
+
+// add adds a history, or finds the one that it is merged with.
+func (t *Process) add(h history) uint32 {
+	if h.begins(len(t.histories)) {
+		h.steps = make([]int, len(t.Tasks))
+	} else {
+		h.steps = slices.Clone(t.histories[h.last.before].steps)
+		h.steps[h.last.task]++
+		t.most[h.last.task] = max(t.most[h.last.task], h.steps[h.last.task])
+	}
+	id := uint32(len(t.histories))
+	if t.merged != nil {
+		t.remember(&h)
+		key := h.mergeKey()
+		if same, ok := t.merged.byKey[key]; ok {
+			return same
+		}
+		t.merged.byKey[key] = id
 	}
 	t.histories = append(t.histories, h)
 	return id
 }
+
+// begins says whether a history, which has this number, is the first after a start or a
+// crash.
+func (h *history) begins(number int) bool { return number == 0 || h.last.task == crashed }
 
 func (t *Process) wants(p *sim.Process, task int) Want {
 	req, ok := p.Pending(task)
@@ -144,10 +182,6 @@ func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 	if n.ages == nil {
 		n.ages = make([]sim.Age, len(t.Tasks))
 	}
-	n.length = t.histories[h].depth
-	if !t.folded() {
-		n.length *= 2 // a request and its arrival
-	}
 	key := fmt.Sprint(h)
 	for task, reply := range arrives {
 		if reply > 0 {
@@ -155,7 +189,6 @@ func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 				n.wants = slices.Clone(n.wants)
 			}
 			n.wants[task] = Want{Store: Local}
-			n.length++
 			key += fmt.Sprintf(",%d:%d", task, reply)
 		}
 	}
@@ -181,7 +214,6 @@ func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 		t.byKey[key] = id
 		t.nodes = append(t.nodes, n)
 	}
-	t.nodes[id].length = max(t.nodes[id].length, n.length)
 	return id
 }
 
@@ -272,22 +304,38 @@ func (t *Process) Memory(node uint32) sim.Content { return t.histories[t.nodes[n
 // MemoryKey returns the key of that.
 func (t *Process) MemoryKey(node uint32) string { return t.histories[t.nodes[node].history].key }
 
-// Longest returns the number of steps of the longest way.
-func (t *Process) Longest() int {
-	longest := 0
-	for _, n := range t.nodes {
-		longest = max(longest, n.length)
+// Longest returns a number of steps that no way exceeds.
+func (t *Process) Longest() (steps int) {
+	for _, n := range t.most {
+		steps += n
 	}
-	return longest
+	return steps * t.stepsEach()
 }
 
-// Ranks returns a number for each state that is larger after every step.
+// stepsEach returns how many steps a delivery is: a request and its arrival, or both in
+// one.
+func (t *Process) stepsEach() int {
+	if t.folded() {
+		return 1
+	}
+	return 2
+}
+
+// Ranks returns a number for each state that is larger after every step: the sum of the
+// steps of its tasks. Several ways, which need not be equally long, lead to a state in
+// which a task has finished, so that counts as if it had come on its longest way.
 func (t *Process) Ranks() []int {
-	ranks, last := make([]int, len(t.nodes)), t.Longest()+1
+	ranks, each := make([]int, len(t.nodes)), t.stepsEach()
 	for node, n := range t.nodes {
-		ranks[node] = n.length
-		if !t.Lives(uint32(node)) {
-			ranks[node] = last // several ways lead there
+		for task, w := range n.wants {
+			steps := t.most[task]
+			if w.Store != Finished {
+				steps = t.histories[n.history].steps[task]
+			}
+			ranks[node] += steps * each
+			if n.arrives != nil && n.arrives[task] > 0 {
+				ranks[node]++
+			}
 		}
 	}
 	return ranks
@@ -413,6 +461,23 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 	if h, ok := t.delivered[d]; ok {
 		return h, nil
 	}
+	h, ok := t.derive(d)
+	if !ok {
+		var err error
+		if h, err = t.run(d); err != nil {
+			return 0, err
+		}
+	}
+	var err error
+	if t.Suspect, err = t.loops(h, d.task); err != nil {
+		return 0, err
+	}
+	t.delivered[d] = h
+	return h, nil
+}
+
+// run returns the history after a delivery, which it finds out for real.
+func (t *Process) run(d delivery) (uint32, error) {
 	p, err := t.replay(d.before)
 	if err != nil {
 		return 0, err
@@ -421,12 +486,10 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 	if err := p.Deliver(d.task, t.reply(d)); err != nil {
 		return 0, err
 	}
-	h := t.record(p, d)
-	if t.Suspect, err = t.loops(h, d.task); err != nil {
+	if err := t.agrees(p, d); err != nil {
 		return 0, err
 	}
-	t.delivered[d] = h
-	return h, nil
+	return t.record(p, d), nil
 }
 
 // reply returns the reply of a delivery.
@@ -438,20 +501,24 @@ func (t *Process) reply(d delivery) sim.Reply {
 	return t.stores[w.Store].Replies.All[d.reply]
 }
 
+// way returns the way to a history in the tree, from the start or a crash on.
+func (t *Process) way(h uint32) (root uint32, path []delivery) {
+	for ; h != 0 && t.histories[h].last.task != crashed; h = t.histories[h].last.before {
+		path = append(path, t.histories[h].last)
+	}
+	slices.Reverse(path)
+	return h, path
+}
+
 // replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
 func (t *Process) replay(h uint32) (*sim.Process, error) {
-	var path []delivery
-	at := h
-	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
-		path = append(path, t.histories[at].last)
-	}
-	slices.Reverse(path)
-	p, err := t.begin(t.histories[at].last)
+	root, path := t.way(h)
+	p, err := t.begin(t.histories[root].last)
 	if err != nil {
 		return nil, err
 	}
-	err = t.same(p, at, nil)
+	err = t.same(p, root, nil)
 	for i, d := range path {
 		if err == nil {
 			err = p.Deliver(d.task, t.reply(d))
@@ -471,16 +538,17 @@ func (t *Process) replay(h uint32) (*sim.Process, error) {
 // what was wanted there before.
 func (t *Process) same(p *sim.Process, h uint32, path []delivery) error {
 	memory, shown := t.histories[h].key, p.Memory().Key()
+	kept := t.merged == nil || t.merged.number(p) == t.histories[h].recall.memory
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
-		if now == before && shown == memory {
+		if now == before && shown == memory && kept {
 			continue
 		}
 		lines := make([]string, 0, len(path)+1)
 		for _, d := range path {
 			lines = append(lines, t.describe(d.task, t.histories[d.before].wants[d.task], t.reply(d)))
 		}
-		course := t.course(h)
+		course := t.along(t.way(h))
 		return &NondeterminismError{
 			Cause:   course.cause(t.sys, t.Program),
 			Machine: "task " + t.Tasks[task].Name,

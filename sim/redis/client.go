@@ -33,6 +33,7 @@ func (s *Store) Client(p *sim.Process) *redis.Client {
 		c = newClient(s.name, &s.names)
 	}
 	c.proc.Store(p)
+	p.Keep(c.kept)
 	p.AtEnd(func(clean bool) {
 		if c.stateful.Load() {
 			s.names.forget(p)

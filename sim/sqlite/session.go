@@ -38,6 +38,7 @@ func (all *sessions) of(p *sim.Process) *session {
 	}
 	all.all[p] = s
 	p.AtReturn(s.check)
+	p.Keep(s.kept)
 	p.AtEnd(func(bool) {
 		all.mu.Lock()
 		defer all.mu.Unlock()
