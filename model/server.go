@@ -170,6 +170,9 @@ func (w *World) server(name string, ops []operation, beside []sim.TaskSpec, loca
 			}
 			p.Show(func() sim.Content { return content(c.Local()) })
 		}
+		if k, ok := s.Service.(Keeper); ok {
+			p.Keep(k.Kept)
+		}
 		p.ShowsAll()
 		p.Derivable()
 		for _, op := range ops {

@@ -175,7 +175,10 @@ func (t *Process) hidden(first, then *effect, seen moment) error {
 		for i, w := range c.told {
 			lines = append(lines, c.line(t.sys, w.task, c.moments[i].pending[w.task], w.reply))
 		}
-		lines = append(lines, t.describe(f.by.task, f.want, ""), fmt.Sprintf("memory %q", t.merged.memories.All[f.memory]))
+		lines = append(lines, t.describe(f.by.task, f.want, ""))
+		if first.memory != then.memory {
+			lines = append(lines, fmt.Sprintf("memory %q", t.merged.memories.All[f.memory]))
+		}
 		if f == first {
 			e.Before = lines
 		} else {
