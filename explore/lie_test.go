@@ -11,7 +11,7 @@ import (
 	"quiesce/explore/learn"
 )
 
-var liars = flag.Int("liars", 1000, "among how many random toy systems TestLies looks for those that can lie about their memory")
+var liars = flag.Int("liars", 300, "among how many random toy systems TestLies looks for those that can lie about their memory")
 
 // TestLies explores toys that state that they show all memory which their tasks share, and
 // hide it. Such a lie has to be an error, or harmless: the answer is that of the oracle.

@@ -47,6 +47,9 @@ func TestMemory(t *testing.T) {
 					fewer++
 				}
 				compared++
+				if slow.Cause == nil {
+					fast.Cause = nil // which a search by history gives up
+				}
 				if got, want := found(fast), found(slow); !reflect.DeepEqual(got, want) {
 					t.Errorf("by memory\n%v\nby history\n%v", got, want)
 				}

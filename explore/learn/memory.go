@@ -93,7 +93,9 @@ func (t *Process) remember(h *history) {
 // mergeKey returns a string that is equal exactly for histories that are one.
 func (h *history) mergeKey() string {
 	r := &h.recall
-	b := fmt.Appendf(nil, "%d %t %t", r.memory, r.faulted, r.restarted)
+	b := strconv.AppendUint(nil, uint64(r.memory), 10)
+	b = strconv.AppendBool(append(b, ' '), r.faulted)
+	b = strconv.AppendBool(append(b, ' '), r.restarted)
 	for task, w := range h.wants {
 		b = append(b, ' ')
 		if w.Store == Finished {

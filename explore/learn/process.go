@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quiesce/sim"
@@ -32,6 +33,8 @@ type Process struct {
 	nodes []processNode
 	byKey map[string]uint32
 	next  map[processInput]uint32
+	young []sim.Age // all 0
+	key   []byte    // to be used again
 }
 
 // A history is what a process has been told so far, and what its tasks want then.
@@ -102,7 +105,7 @@ type processInput struct {
 // If merge is set, its histories are merged if they may be.
 func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store, merge bool) (*Process, error) {
 	t := &Process{
-		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)),
+		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)), young: make([]sim.Age, len(tasks)),
 		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
 	}
 	p, err := t.begin(delivery{})
@@ -178,43 +181,59 @@ func (t *Process) wants(p *sim.Process, task int) Want {
 // node returns the number of the state with a history, replies on their way, and
 // ages; nil means that all are 0.
 func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
-	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
-	if n.ages == nil {
-		n.ages = make([]sim.Age, len(t.Tasks))
+	if ages == nil {
+		ages = t.young
 	}
-	key := fmt.Sprint(h)
-	for task, reply := range arrives {
-		if reply > 0 {
-			if len(n.wants) > 0 && &n.wants[0] == &t.histories[h].wants[0] {
-				n.wants = slices.Clone(n.wants)
+	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
+	if slices.ContainsFunc(arrives, func(reply uint32) bool { return reply > 0 }) {
+		n.wants = slices.Clone(n.wants)
+		for task, reply := range arrives {
+			if reply > 0 {
+				n.wants[task] = Want{Store: Local}
 			}
-			n.wants[task] = Want{Store: Local}
-			key += fmt.Sprintf(",%d:%d", task, reply)
 		}
 	}
-	all := true
+	lives := false
 	for task, w := range n.wants {
-		all = all && w.Store == Finished
+		lives = lives || w.Store != Finished
 		n.waits = n.waits || w.Store != Finished && !t.Tasks[task].Background
 	}
-	if all {
-		key = fmt.Sprintf("finished,%q", t.histories[h].key)
+	t.key = t.key[:0]
+	if lives {
+		t.key = n.appendKey(t.key)
+	} else {
+		t.key = fmt.Appendf(t.key, "finished,%q", t.histories[h].key)
 		for _, w := range n.wants {
-			key += fmt.Sprintf(",%q", w.Result)
+			t.key = fmt.Appendf(t.key, ",%q", w.Result)
 		}
 	}
-	for _, age := range n.ages {
-		if !all {
-			key += fmt.Sprintf(",%d %d", age.Asked, age.Blocked)
-		}
-	}
-	id, ok := t.byKey[key]
+	id, ok := t.byKey[string(t.key)]
 	if !ok {
 		id = uint32(len(t.nodes))
-		t.byKey[key] = id
+		t.byKey[string(t.key)] = id
 		t.nodes = append(t.nodes, n)
 	}
 	return id
+}
+
+// appendKey appends what is equal exactly for equal states in which a task has not
+// finished.
+func (n *processNode) appendKey(key []byte) []byte {
+	key = strconv.AppendUint(key, uint64(n.history), 10)
+	for task, reply := range n.arrives {
+		if reply > 0 {
+			key = strconv.AppendUint(append(key, ','), uint64(task), 10)
+			key = strconv.AppendUint(append(key, ':'), uint64(reply), 10)
+		}
+	}
+	for task, age := range n.ages {
+		if age != (sim.Age{}) {
+			key = strconv.AppendInt(append(key, ' '), int64(task), 10)
+			key = strconv.AppendInt(append(key, ':'), int64(age.Asked), 10)
+			key = strconv.AppendInt(append(key, ':'), int64(age.Blocked), 10)
+		}
+	}
+	return key
 }
 
 // Step returns the state after a Step of a task: its request is executed with
@@ -227,7 +246,11 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 	n := t.nodes[node]
 	arrives := n.arrives
 	h := n.history
-	ages := slices.Clone(n.ages)
+	var ages []sim.Age
+	if t.sys.Timing != nil {
+		ages = slices.Clone(n.ages)
+	}
+	rested := false
 	switch {
 	case n.wants[task].Store != Local && !t.folded():
 		arrives = slices.Clone(arrives)
@@ -235,9 +258,7 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 			arrives = make([]uint32, len(t.Tasks))
 		}
 		arrives[task] = 1 + reply
-		if t.sys.Rests(t.Request(n.wants[task])) {
-			ages[task] = sim.Age{}
-		}
+		rested = t.sys.Rests(t.Request(n.wants[task]))
 	default:
 		if arrives != nil && arrives[task] > 0 {
 			reply = arrives[task] - 1
@@ -248,6 +269,9 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
 			return 0, err
 		}
+		rested = true
+	}
+	if rested && ages != nil {
 		ages[task] = sim.Age{}
 	}
 	next := t.node(h, arrives, ages)
