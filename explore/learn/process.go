@@ -32,9 +32,9 @@ type Process struct {
 
 	nodes []processNode
 	byKey map[string]uint32
-	next  map[processInput]uint32
-	young []sim.Age // all 0
-	key   []byte    // to be used again
+	next  [][]processStep // by state; few of each
+	young []sim.Age       // all 0
+	key   []byte          // to be used again
 }
 
 // A history is what a process has been told so far, and what its tasks want then.
@@ -94,11 +94,22 @@ type processNode struct {
 	ages    []sim.Age // by task, in a timed system: of what it waits for
 }
 
-// A processInput is a step of a task; reply is the one to its request, or 0.
-type processInput struct {
-	node  uint32
+// A processStep is a step from a state: of a task with the reply to its request, or 0, or
+// what crashed and ticked stand for.
+type processStep struct {
 	task  int
 	reply uint32
+	to    uint32
+}
+
+// known returns the state after a step; false if it is not known yet.
+func (t *Process) known(node uint32, task int, reply uint32) (to uint32, ok bool) {
+	for _, s := range t.next[node] {
+		if s.task == task && s.reply == reply {
+			return s.to, true
+		}
+	}
+	return 0, false
 }
 
 // NewProcess starts the table of a program, whose process is run up to its first request.
@@ -106,7 +117,7 @@ type processInput struct {
 func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store, merge bool) (*Process, error) {
 	t := &Process{
 		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)), young: make([]sim.Age, len(tasks)),
-		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{},
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{},
 	}
 	p, err := t.begin(delivery{})
 	if err != nil {
@@ -211,7 +222,7 @@ func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 	if !ok {
 		id = uint32(len(t.nodes))
 		t.byKey[string(t.key)] = id
-		t.nodes = append(t.nodes, n)
+		t.nodes, t.next = append(t.nodes, n), append(t.next, nil)
 	}
 	return id
 }
@@ -239,10 +250,10 @@ func (n *processNode) appendKey(key []byte) []byte {
 // Step returns the state after a Step of a task: its request is executed with
 // this reply, or it starts, or what is on its way to it arrives.
 func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
-	in := processInput{node, task, reply}
-	if next, ok := t.next[in]; ok {
+	if next, ok := t.known(node, task, reply); ok {
 		return next, nil
 	}
+	in := processStep{task: task, reply: reply}
 	n := t.nodes[node]
 	arrives := n.arrives
 	h := n.history
@@ -274,9 +285,9 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 	if rested && ages != nil {
 		ages[task] = sim.Age{}
 	}
-	next := t.node(h, arrives, ages)
-	t.next[in] = next
-	return next, nil
+	in.to = t.node(h, arrives, ages)
+	t.next[node] = append(t.next[node], in)
+	return in.to, nil
 }
 
 // States returns how many states are known.
@@ -372,8 +383,7 @@ func (t *Process) Lives(node uint32) bool {
 
 // Crash returns the state after the process has crashed in a state.
 func (t *Process) Crash(node uint32) (uint32, error) {
-	in := processInput{node, crashed, 0}
-	if next, ok := t.next[in]; ok {
+	if next, ok := t.known(node, crashed, 0); ok {
 		return next, nil
 	}
 	results := make([]string, len(t.Tasks))
@@ -403,7 +413,7 @@ func (t *Process) Crash(node uint32) (uint32, error) {
 		t.delivered[d] = h
 	}
 	next := t.node(h, nil, nil)
-	t.next[in] = next
+	t.next[node] = append(t.next[node], processStep{crashed, 0, next})
 	return next, nil
 }
 
@@ -455,11 +465,10 @@ func (t *Process) Tick(node uint32, blocked uint32) (next uint32, ok bool, err e
 			return 0, false, nil
 		}
 	}
-	in := processInput{node, ticked, blocked}
-	next, ok = t.next[in]
+	next, ok = t.known(node, ticked, blocked)
 	if !ok {
 		next = t.node(n.history, n.arrives, ages)
-		t.next[in] = next
+		t.next[node] = append(t.next[node], processStep{ticked, blocked, next})
 	}
 	return next, true, nil
 }
