@@ -78,7 +78,7 @@ func checkClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*
 			return nil, fmt.Errorf("step %d of the claim: there is no task %q in this workload", i+1, s.Task)
 		}
 	}
-	g, err := newGraph(sys, nil, false, allClasses(sys))
+	g, err := newGraph(sys, nil, false, true, allClasses(sys))
 	if err != nil {
 		return nil, err
 	}

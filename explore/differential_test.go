@@ -18,7 +18,7 @@ var toys = flag.Int("toys", 600, "how many random toy systems the differential t
 // TestEnginesAgree explores random systems with every engine and compares each
 // with an enumerator that was written for this test only.
 func TestEnginesAgree(t *testing.T) {
-	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck := 0, 0, 0, 0, 0, 0, 0, 0
+	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck, merged := 0, 0, 0, 0, 0, 0, 0, 0, 0
 	for seed := range *toys {
 		c := checkToy(t, uint64(seed))
 		violated += c.violated
@@ -29,9 +29,10 @@ func TestEnginesAgree(t *testing.T) {
 		timed += c.timed
 		lapsed += c.lapsed
 		stuck += c.stuck
+		merged += c.merged
 	}
 	// The systems are worth something only if they are of every kind.
-	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty, "violated in time": timed, "with something that lapses": lapsed} {
+	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty, "violated in time": timed, "with something that lapses": lapsed, "with merged states": merged} {
 		if n < *toys/50 {
 			t.Errorf("only %d of %d systems are %s", n, *toys, name)
 		}
@@ -46,7 +47,7 @@ func FuzzEnginesAgree(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
 }
 
-type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed, stuck int }
+type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed, stuck, merged int }
 
 func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	t.Helper()
@@ -83,15 +84,23 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 		}
 	}
 
+	for _, p := range toy.processes {
+		if len(p.tasks) > 1 {
+			kinds.shared = 1
+		}
+	}
 	r, err := Direct(ctx, toy.system(), DirectOptions{Values: toy.view})
 	check("direct", r, err)
 	if t.Failed() {
 		return
 	}
-	var states [2]int
-	for i, noSymmetry := range []bool{false, true} {
-		r, err := Product(ctx, toy.system(), ProductOptions{NoSymmetry: noSymmetry, Audit: 3, Values: toy.view, Measures: []Measure{{"odd", toyMeasure}}, Stale: odd})
-		check([]string{"product with symmetry", "product"}[i], r, err)
+	var states [3]int
+	for i, name := range []string{"product", "product without symmetry", "product without merging"} {
+		if i == 2 && kinds.shared == 0 {
+			continue // nothing is merged
+		}
+		r, err := Product(ctx, toy.system(), ProductOptions{NoSymmetry: i == 1, NoMerge: i == 2, Audit: 3, Values: toy.view, Measures: []Measure{{"odd", toyMeasure}}, Stale: odd})
+		check(name, r, err)
 		if t.Failed() {
 			return
 		}
@@ -110,6 +119,9 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	if states[0] < states[1] {
 		kinds.symmetric = 1
 	}
+	if states[0] < states[2] {
+		kinds.merged = 1
+	}
 	if want.violating > 0 {
 		kinds.violated = 1
 		if slices.ContainsFunc(want.minimal, func(m sim.Move) bool { return m.Fault.Kind == sim.Tick }) {
@@ -125,11 +137,6 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 	}
 	if len(want.final) == 0 {
 		kinds.deadlock = 1
-	}
-	for _, p := range toy.processes {
-		if len(p.tasks) > 1 {
-			kinds.shared = 1
-		}
 	}
 	return kinds
 }

@@ -93,8 +93,9 @@ const (
 )
 
 // newGraph starts the tables and numbers the initial state, of a graph that is about
-// all these properties. Processes of classes in apart share no table.
-func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart map[string]bool) (*graph, error) {
+// all these properties. Processes of classes in apart share no table. Unless merge is
+// set, a process is in the same state twice only after the same history.
+func newGraph(sys *sim.System, properties []sim.Property, symmetry, merge bool, apart map[string]bool) (*graph, error) {
 	env, err := sys.Environment()
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ func newGraph(sys *sim.System, properties []sim.Property, symmetry bool, apart m
 		} else {
 			code = len(g.codes)
 			codes[p.Class] = code
-			t, err := learn.NewProcess(sys, i, tasks, g.stores)
+			t, err := learn.NewProcess(sys, i, tasks, g.stores, merge)
 			if err != nil {
 				return nil, ended(sys, err)
 			}
@@ -436,8 +437,9 @@ func (g *graph) view(values []uint32) sim.View {
 
 // order returns all states so that every step goes from an earlier to a later
 // one. There is such an order because a process never gets back into a state:
-// its history only grows. The rank of a state is the sum over its processes of
-// the length of their histories, where finished is longer than any other.
+// what its tasks were told only grows, until they finish. The rank of a state is the sum
+// over all tasks of how many steps they have taken, where a finished one has taken as
+// many as it ever does.
 func (g *graph) order() []uint32 {
 	if !g.plain {
 		order := g.sorted()

@@ -12,10 +12,14 @@ import (
 )
 
 // ProductOptions bound a product search. The zero value means all states, with
-// symmetry, and an audit.
+// symmetry, states by memory, and an audit.
 type ProductOptions struct {
 	// NoSymmetry searches all permutations of interchangeable tasks.
 	NoSymmetry bool
+
+	// NoMerge tells states of a process with several tasks apart by its history, also
+	// where it shows all memory that they share: see [sim.Process.ShowsAll].
+	NoMerge bool
 
 	// Audit is the number of random complete schedules that are run for real
 	// after a search that found nothing; 0 stands for 100. Whatever it is, and whatever
@@ -168,7 +172,7 @@ func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Propert
 // interchangeable. It returns a *connectionError if those of another are not
 // either.
 func productOnce(ctx context.Context, sys *sim.System, properties []sim.Property, first []learn.Course, apart map[string]bool, opts ProductOptions) ([]*Result, error) {
-	g, err := newGraph(sys, properties, !opts.NoSymmetry, apart)
+	g, err := newGraph(sys, properties, !opts.NoSymmetry, !opts.NoMerge, apart)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ type toy struct {
 	waits     [][]sim.Wait           // by store and input, in a timed system
 	longest   int                    // how many ticks such a request waits; 0 is any number
 	watched   bool                   // by a monitor
+	derivable bool                   // see sim.Process.Derivable
+	hides     bool                   // the memory of processes, while they state that they show it
 }
 
 // A toyStore says what happens, by state and input.
@@ -181,6 +183,7 @@ func randomToy(r *rand.Rand) *toy {
 	if t.stall > 0 && t.faults == nil && r.IntN(4) == 0 {
 		t.lock(r)
 	}
+	t.derivable = len(t.salt)%2 == 0
 	return t
 }
 
@@ -353,8 +356,15 @@ func (t *toy) system() *sim.System {
 			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs,
 			New: func(p *sim.Process) (tasks []sim.Task) {
 				memory := 0 // of the process, plain and unprotected
-				if process.shows {
+				switch {
+				case process.shows:
 					p.Show(func() sim.Content { return toyMemory(memory) })
+				case !t.hides:
+					p.Keep(func() string { return strconv.Itoa(memory) })
+				}
+				p.ShowsAll()
+				if t.derivable {
+					p.Derivable()
 				}
 				for _, task := range process.tasks {
 					tasks = append(tasks, func(context.Context) (string, error) {

@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -54,6 +55,9 @@ func (b *breaker) call(f func() error) error {
 	}
 	return err
 }
+
+// Kept returns the state of the breaker.
+func (s *circuitBreaker) Kept() string { return fmt.Sprint(s.breaker) }
 
 // Read takes whatever Redis does not answer for a miss.
 func (s *circuitBreaker) Read(ctx context.Context, id int64) (p Product, err error) {

@@ -159,6 +159,11 @@ func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, 
 			}
 			p.Show(func() sim.Content { return content(c.Local()) })
 		}
+		if k, ok := s.Service.(Keeper); ok {
+			p.Keep(k.Kept)
+		}
+		p.ShowsAll()
+		p.Derivable()
 		for _, op := range ops {
 			tasks = append(tasks, func(ctx context.Context) (string, error) { return op.do(ctx, s) })
 		}

@@ -23,6 +23,13 @@ type Raiser interface {
 	Raise(ctx context.Context, id, by int64) error
 }
 
+// A Keeper is a service that keeps something else in the memory of its server which its
+// calls share and which changes. Two states of a server are one only if it is equal.
+type Keeper interface {
+	// Kept returns all of it, in one form for equal states.
+	Kept() string
+}
+
 // A Creator is a service of products that are not there at first. Its writers create
 // them: they call Create instead of Write.
 type Creator interface {

@@ -194,11 +194,11 @@ func (p *coroutines) Result(task int) (string, bool) {
 
 // Memory returns what [Process.Show] shows.
 func (p *coroutines) Memory() Content {
-	if p.shown == nil {
+	if p.memory.shown == nil {
 		return nil
 	}
 	p.watch.enter(p.name, nil, false)
-	c := p.shown()
+	c := p.memory.shown()
 	p.watch.leave()
 	if c == nil {
 		return Content{}

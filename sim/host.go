@@ -62,6 +62,10 @@ type Host interface {
 	// its tasks returned without an error and none was abandoned on the way.
 	AtEnd(f func(clean bool))
 
+	// Keep is for a client that keeps something for all tasks of the process: see
+	// [Process.Keep].
+	Keep(f func() string)
+
 	// Isolation returns the isolation in which the process was started, and nil if that
 	// was in none. A [Pool] looks after it.
 	Isolation() *Isolation

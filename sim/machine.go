@@ -19,6 +19,9 @@ type Machine interface {
 	// nothing: an empty memory is not nil.
 	Memory() Content
 
+	// Shared returns the memory that its tasks share, as far as it is known.
+	Shared() SharedMemory
+
 	// Deliver hands a reply to whoever waits at a place, and returns when all of the
 	// process waits again or has ended. An error ends the run: a task panics, returns an
 	// error that is no outcome, or uses a client from outside. It panics if nobody waits

@@ -18,9 +18,9 @@ type Process struct {
 	cancel   context.CancelFunc
 	over     atomic.Bool // it has ended, or was abandoned
 
-	shown     func() Content // what the memory holds; nil if nobody shows it
-	faulted   bool           // a fault has struck one of its requests
-	restarted bool           // it was started again after a crash
+	memory    memory // of its tasks
+	faulted   bool   // a fault has struck one of its requests
+	restarted bool   // it was started again after a crash
 	stray     *atomic.Pointer[TaskError]
 	watch     *watchdog
 
@@ -46,8 +46,9 @@ func (p *Process) Context() context.Context {
 }
 
 // Show says how a property sees what the memory of the process holds: f returns
-// all of it that matters, and is called only while no task runs.
-func (p *Process) Show(f func() Content) { p.shown = f }
+// all of it that matters, and is called only while no task runs. If that is all memory
+// which its tasks share, [Process.ShowsAll] says so.
+func (p *Process) Show(f func() Content) { p.memory.shown = f }
 
 // Yield lets others run, tasks of the same process and all others, and returns at some
 // later time. It stands for a place in the code between two requests where another

@@ -28,6 +28,7 @@ const (
 type Course struct {
 	program int
 	Times   int      // how often to go through it again
+	unseen  bool     // no process was seen to take it in this order
 	results []string // if it begins after a crash: see [sim.System.Restart]; nil otherwise
 	told    []word
 	moments []moment // one more than told
@@ -283,51 +284,61 @@ func (c *Course) cause(sys *sim.System, program int) string {
 		return CauseClock
 	case program != c.program && !c.differs(own):
 		return fmt.Sprintf(CauseClass, sys.Programs[c.program].Name, sys.Programs[program].Name)
+	case c.unseen:
+		return CauseHidden
 	}
 	return CauseMemory
 }
 
 // Leaves returns the courses through all histories of the table after which nothing is
-// known to come; the others are on the way to them. Of very many it Leaves some out.
+// known to come; the others are on the way to them. Where histories are merged it
+// returns those through all orders. Of very many it leaves some out.
 func (t *Process) Leaves(times int) (courses []Course) {
+	most := max(runsAgain, t.Runs/shareAgain)
+	if t.merged != nil {
+		courses = t.orders(most)
+	} else {
+		courses = t.leaves(most)
+	}
+	for i := range courses {
+		courses[i].Times = max(1, min(times, most/len(courses)))
+	}
+	return courses
+}
+
+// leaves returns the courses to all histories after which nothing is known to come, or to
+// about as many as most of them.
+func (t *Process) leaves(most int) (courses []Course) {
 	inner := make([]bool, len(t.histories))
 	for d := range t.delivered {
 		if d.task != crashed {
 			inner[d.before] = true
 		}
 	}
-	var ends []uint32
+	var last []uint32
 	for h := range t.histories {
 		if !inner[h] {
-			ends = append(ends, uint32(h))
+			last = append(last, uint32(h))
 		}
 	}
-	most := max(runsAgain, t.Runs/shareAgain)
-	times = max(1, min(times, most/len(ends)))
-	for i := 0; i < len(ends); i += 1 + len(ends)/most {
-		c := t.course(ends[i])
-		c.Times = times
-		courses = append(courses, c)
+	for i := 0; i < len(last); i += 1 + len(last)/most {
+		courses = append(courses, t.along(t.way(last[i])))
 	}
 	return courses
 }
 
-// course returns the course up to a history.
-func (t *Process) course(h uint32) Course {
-	c := Course{program: t.Program}
-	for ; ; h = t.histories[h].last.before {
-		c.moments = append(c.moments, t.moment(h))
-		d := t.histories[h].last
-		if h == 0 || d.task == crashed {
-			if h != 0 {
-				c.results = t.ends[d.reply]
-			}
-			break
-		}
-		c.told = append(c.told, word{d.task, t.reply(d)})
+// along returns the course of a way from a history on.
+func (t *Process) along(root uint32, way []delivery) Course {
+	c := Course{program: t.Program, moments: []moment{t.moment(root)}}
+	if root != 0 {
+		c.results = t.ends[t.histories[root].last.reply]
 	}
-	slices.Reverse(c.told)
-	slices.Reverse(c.moments)
+	for _, d := range way {
+		h := t.delivered[d]
+		c.told = append(c.told, word{d.task, t.reply(d)})
+		c.moments = append(c.moments, t.moment(h))
+		c.unseen = c.unseen || t.histories[h].last != d || t.histories[h].recall.derived
+	}
 	return c
 }
 

@@ -7,6 +7,9 @@
 // from 0 on, so a state of a whole system is a few small numbers, and put the real
 // machine back into a state by the recorded inputs that led there.
 //
+// Histories of a process that shows all memory which its tasks share are merged where
+// nothing that is to come depends on more than that memory: see memory.go.
+//
 // All this is exact only for machines that are deterministic and share nothing. So what
 // is seen twice has to be the same twice, or a [NondeterminismError] ends the run: a
 // [Course] is what a process was told, and a [Check] tells it again, in a [Bubble], which

@@ -109,7 +109,7 @@ func (t *Process) asked(h uint32, task int) (all []sim.Step) {
 // loops returns an error if a task has asked the same too often in a history, and
 // whether that may become so.
 func (t *Process) loops(h uint32, task int) (suspect bool, err error) {
-	if t.histories[h].depth < suspicious {
+	if t.histories[h].steps[task] < suspicious {
 		return false, nil
 	}
 	all := t.asked(h, task)

@@ -19,12 +19,17 @@ const (
 	CauseDeadline = "a deadline of real time, such as context.WithTimeout: whether it is met depends on how fast the search is; make it long"
 	CauseChance   = "chance: iteration over a map, select, random numbers, or a counter that outlives its run"
 	CauseMemory   = "memory that outlives a run or is shared by processes: a package-level variable, a sync.Once, a cache; what a process knows has to be made by New"
+	CauseHidden   = "memory that tasks share and that is not shown: show it by Process.Show or Process.Keep, or leave out Process.ShowsAll"
 	CauseClass    = "a wrong Class: that of %s and %s is equal, but they do not do the same"
 )
 
 func (e *NondeterminismError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s is not deterministic: the same inputs led to different outputs\n", e.Machine)
+	what := "is not deterministic: the same inputs led to different outputs"
+	if e.Cause == CauseHidden {
+		what = "depends on more than what it was told and the memory that is shown"
+	}
+	fmt.Fprintf(&b, "%s %s\n", e.Machine, what)
 	for _, run := range []struct {
 		name  string
 		lines []string

@@ -1,8 +1,10 @@
 package learn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"quiesce/sim"
@@ -10,7 +12,8 @@ import (
 
 // A Process is the learned transition table of all processes with one
 // code. A state is a history of the replies that were delivered, and the replies
-// that are on their way; finished states with equal results are one.
+// that are on their way; finished states with equal results are one. Of processes that
+// show all memory that their tasks share, a history is less than that: see memory.go.
 type Process struct {
 	sys     *sim.System
 	Program int           // index in sys.Programs of one process with this code
@@ -22,23 +25,29 @@ type Process struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	Runs      int  // processes really run
-	Suspect   bool // in the last history a task has asked the same rather often
+	most      []int   // by task: deliveries to it in any history
+	Runs      int     // processes really run
+	Suspect   bool    // in the last history a task has asked the same rather often
+	merged    *merged // nil if histories are not merged
 
 	nodes []processNode
 	byKey map[string]uint32
-	next  map[processInput]uint32
 	ticks map[tick]uint32
+	next  [][]processStep // by state; few of each
+	young []sim.Age       // all 0
+	key   []byte          // to be used again
 }
 
 // A history is what a process has been told so far, and what its tasks want then.
-// Histories are a tree.
+// Histories are a tree, by their last deliveries. If some are merged there are more ways
+// to a history than that in the tree.
 type history struct {
 	wants  []Want      // by task
 	memory sim.Content // that the process shows
 	key    string      // of the memory
-	depth  int
+	steps  []int       // by task: deliveries to it, on the way in the tree
 	last   delivery
+	recall recall // if histories are merged
 }
 
 // A Want is what a task does next.
@@ -70,34 +79,52 @@ type delivery struct {
 	reply  uint32
 }
 
+func (d delivery) compare(o delivery) int {
+	return cmp.Or(cmp.Compare(d.before, o.before), cmp.Compare(d.task, o.task), cmp.Compare(d.reply, o.reply))
+}
+
 // A processNode is a state of a process.
 type processNode struct {
 	wants   []Want
 	waits   bool // for a task that has not finished and is not a background task
-	length  int  // at least the steps so far; of the longest way, if there are several
 	history uint32
 	arrives []uint32  // by task: 1 + the reply that is on its way; nil if there is none
 	ages    []sim.Age // by task, in a timed system: of what it waits for
 }
 
-// A processInput is a step of a task; reply is the one to its request, or 0.
-type processInput struct {
-	node  uint32
+// A processStep is a step from a state: of a task with the reply to its request, or 0, or
+// what crashed stands for.
+type processStep struct {
 	task  int
 	reply uint32
+	to    uint32
+}
+
+// known returns the state after a step; false if it is not known yet.
+func (t *Process) known(node uint32, task int, reply uint32) (to uint32, ok bool) {
+	for _, s := range t.next[node] {
+		if s.task == task && s.reply == reply {
+			return s.to, true
+		}
+	}
+	return 0, false
 }
 
 // NewProcess starts the table of a program, whose process is run up to its first request.
-func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store) (*Process, error) {
+// If merge is set, its histories are merged if they may be.
+func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store, merge bool) (*Process, error) {
 	t := &Process{
-		sys: sys, Program: program, Tasks: tasks, stores: stores,
-		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, next: map[processInput]uint32{}, ticks: map[tick]uint32{},
+		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)), young: make([]sim.Age, len(tasks)),
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, ticks: map[tick]uint32{},
 	}
 	p, err := t.begin(delivery{})
 	if err != nil {
 		return nil, err
 	}
 	defer p.Stop()
+	if m := p.Shared(); merge && m.All && !t.alone() {
+		t.merged = newMerged(m.Derivable)
+	}
 	t.record(p, delivery{})
 	t.node(0, nil, nil)
 	return t, nil
@@ -113,20 +140,45 @@ type tick struct {
 func (t *Process) alone() bool  { return t.Tasks[0].Alone }
 func (t *Process) folded() bool { return t.Tasks[0].Folded }
 
-// record adds the history that p has come to by a delivery.
+// record adds the history that p has come to by a delivery, or finds the one that it is
+// merged with.
 func (t *Process) record(p sim.Machine, last delivery) uint32 {
-	id := uint32(len(t.histories))
 	h := history{wants: make([]Want, len(t.Tasks)), memory: p.Memory(), last: last}
 	h.key = h.memory.Key()
-	if id > 0 {
-		h.depth = t.histories[last.before].depth + 1
-	}
 	for task := range h.wants {
 		h.wants[task] = t.wants(p, task)
+	}
+	if t.merged != nil {
+		h.recall.memory = t.merged.number(p)
+	}
+	return t.add(h)
+}
+
+// add adds a history, or finds the one that it is merged with.
+func (t *Process) add(h history) uint32 {
+	if h.begins(len(t.histories)) {
+		h.steps = make([]int, len(t.Tasks))
+	} else {
+		h.steps = slices.Clone(t.histories[h.last.before].steps)
+		h.steps[h.last.task]++
+		t.most[h.last.task] = max(t.most[h.last.task], h.steps[h.last.task])
+	}
+	id := uint32(len(t.histories))
+	if t.merged != nil {
+		t.remember(&h)
+		key := h.mergeKey()
+		if same, ok := t.merged.byKey[key]; ok {
+			return same
+		}
+		t.merged.byKey[key] = id
 	}
 	t.histories = append(t.histories, h)
 	return id
 }
+
+// begins says whether a history, which has this number, is the first after a start or a
+// crash.
+func (h *history) begins(number int) bool { return number == 0 || h.last.task == crashed }
 
 func (t *Process) wants(p sim.Machine, task int) Want {
 	req, ok := p.Pending().At(sim.Place{Task: task})
@@ -146,62 +198,76 @@ func (t *Process) wants(p sim.Machine, task int) Want {
 // node returns the number of the state with a history, replies on their way, and
 // ages; nil means that all are 0.
 func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
+	if ages == nil {
+		ages = t.young
+	}
 	n := processNode{wants: t.histories[h].wants, history: h, arrives: arrives, ages: ages}
-	if n.ages == nil {
-		n.ages = make([]sim.Age, len(t.Tasks))
-	}
-	n.length = t.histories[h].depth
-	if !t.folded() {
-		n.length *= 2 // a request and its arrival
-	}
-	key := fmt.Sprint(h)
-	for task, reply := range arrives {
-		if reply > 0 {
-			if len(n.wants) > 0 && &n.wants[0] == &t.histories[h].wants[0] {
-				n.wants = slices.Clone(n.wants)
+	if slices.ContainsFunc(arrives, func(reply uint32) bool { return reply > 0 }) {
+		n.wants = slices.Clone(n.wants)
+		for task, reply := range arrives {
+			if reply > 0 {
+				n.wants[task] = Want{Store: Local}
 			}
-			n.wants[task] = Want{Store: Local}
-			n.length++
-			key += fmt.Sprintf(",%d:%d", task, reply)
 		}
 	}
-	all := true
+	lives := false
 	for task, w := range n.wants {
-		all = all && w.Store == Finished
+		lives = lives || w.Store != Finished
 		n.waits = n.waits || w.Store != Finished && !t.Tasks[task].Background
 	}
-	if all {
-		key = fmt.Sprintf("finished,%q", t.histories[h].key)
+	t.key = t.key[:0]
+	if lives {
+		t.key = n.appendKey(t.key)
+	} else {
+		t.key = fmt.Appendf(t.key, "finished,%q", t.histories[h].key)
 		for _, w := range n.wants {
-			key += fmt.Sprintf(",%q", w.Result)
+			t.key = fmt.Appendf(t.key, ",%q", w.Result)
 		}
 	}
-	for _, age := range n.ages {
-		if !all {
-			key += fmt.Sprintf(",%d %d", age.Asked, age.Blocked)
-		}
-	}
-	id, ok := t.byKey[key]
+	id, ok := t.byKey[string(t.key)]
 	if !ok {
 		id = uint32(len(t.nodes))
-		t.byKey[key] = id
-		t.nodes = append(t.nodes, n)
+		t.byKey[string(t.key)] = id
+		t.nodes, t.next = append(t.nodes, n), append(t.next, nil)
 	}
-	t.nodes[id].length = max(t.nodes[id].length, n.length)
 	return id
+}
+
+// appendKey appends what is equal exactly for equal states in which a task has not
+// finished.
+func (n *processNode) appendKey(key []byte) []byte {
+	key = strconv.AppendUint(key, uint64(n.history), 10)
+	for task, reply := range n.arrives {
+		if reply > 0 {
+			key = strconv.AppendUint(append(key, ','), uint64(task), 10)
+			key = strconv.AppendUint(append(key, ':'), uint64(reply), 10)
+		}
+	}
+	for task, age := range n.ages {
+		if age != (sim.Age{}) {
+			key = strconv.AppendInt(append(key, ' '), int64(task), 10)
+			key = strconv.AppendInt(append(key, ':'), int64(age.Asked), 10)
+			key = strconv.AppendInt(append(key, ':'), int64(age.Blocked), 10)
+		}
+	}
+	return key
 }
 
 // Step returns the state after a Step of a task: its request is executed with
 // this reply, or it starts, or what is on its way to it arrives.
 func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
-	in := processInput{node, task, reply}
-	if next, ok := t.next[in]; ok {
+	if next, ok := t.known(node, task, reply); ok {
 		return next, nil
 	}
+	in := processStep{task: task, reply: reply}
 	n := t.nodes[node]
 	arrives := n.arrives
 	h := n.history
-	ages := slices.Clone(n.ages)
+	var ages []sim.Age
+	if t.sys.Timing != nil {
+		ages = slices.Clone(n.ages)
+	}
+	rested := false
 	switch {
 	case n.wants[task].Store != Local && !t.folded():
 		arrives = slices.Clone(arrives)
@@ -209,9 +275,7 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 			arrives = make([]uint32, len(t.Tasks))
 		}
 		arrives[task] = 1 + reply
-		if t.sys.Rests(t.Request(n.wants[task])) {
-			ages[task] = sim.Age{}
-		}
+		rested = t.sys.Rests(t.Request(n.wants[task]))
 	default:
 		if arrives != nil && arrives[task] > 0 {
 			reply = arrives[task] - 1
@@ -222,11 +286,14 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
 			return 0, err
 		}
+		rested = true
+	}
+	if rested && ages != nil {
 		ages[task] = sim.Age{}
 	}
-	next := t.node(h, arrives, ages)
-	t.next[in] = next
-	return next, nil
+	in.to = t.node(h, arrives, ages)
+	t.next[node] = append(t.next[node], in)
+	return in.to, nil
 }
 
 // States returns how many states are known.
@@ -282,22 +349,38 @@ func (t *Process) Memory(node uint32) sim.Content { return t.histories[t.nodes[n
 // MemoryKey returns the key of that.
 func (t *Process) MemoryKey(node uint32) string { return t.histories[t.nodes[node].history].key }
 
-// Longest returns the number of steps of the longest way.
-func (t *Process) Longest() int {
-	longest := 0
-	for _, n := range t.nodes {
-		longest = max(longest, n.length)
+// Longest returns a number of steps that no way exceeds.
+func (t *Process) Longest() (steps int) {
+	for _, n := range t.most {
+		steps += n
 	}
-	return longest
+	return steps * t.stepsEach()
 }
 
-// Ranks returns a number for each state that is larger after every step.
+// stepsEach returns how many steps a delivery is: a request and its arrival, or both in
+// one.
+func (t *Process) stepsEach() int {
+	if t.folded() {
+		return 1
+	}
+	return 2
+}
+
+// Ranks returns a number for each state that is larger after every step: the sum of the
+// steps of its tasks. Several ways, which need not be equally long, lead to a state in
+// which a task has finished, so that counts as if it had come on its longest way.
 func (t *Process) Ranks() []int {
-	ranks, last := make([]int, len(t.nodes)), t.Longest()+1
+	ranks, each := make([]int, len(t.nodes)), t.stepsEach()
 	for node, n := range t.nodes {
-		ranks[node] = n.length
-		if !t.Lives(uint32(node)) {
-			ranks[node] = last // several ways lead there
+		for task, w := range n.wants {
+			steps := t.most[task]
+			if w.Store != Finished {
+				steps = t.histories[n.history].steps[task]
+			}
+			ranks[node] += steps * each
+			if n.arrives != nil && n.arrives[task] > 0 {
+				ranks[node]++
+			}
 		}
 	}
 	return ranks
@@ -310,8 +393,7 @@ func (t *Process) Lives(node uint32) bool {
 
 // Crash returns the state after the process has crashed in a state.
 func (t *Process) Crash(node uint32) (uint32, error) {
-	in := processInput{node, crashed, 0}
-	if next, ok := t.next[in]; ok {
+	if next, ok := t.known(node, crashed, 0); ok {
 		return next, nil
 	}
 	results := make([]string, len(t.Tasks))
@@ -341,7 +423,7 @@ func (t *Process) Crash(node uint32) (uint32, error) {
 		t.delivered[d] = h
 	}
 	next := t.node(h, nil, nil)
-	t.next[in] = next
+	t.next[node] = append(t.next[node], processStep{crashed, 0, next})
 	return next, nil
 }
 
@@ -414,6 +496,23 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 	if h, ok := t.delivered[d]; ok {
 		return h, nil
 	}
+	h, ok := t.derive(d)
+	if !ok {
+		var err error
+		if h, err = t.run(d); err != nil {
+			return 0, err
+		}
+	}
+	var err error
+	if t.Suspect, err = t.loops(h, d.task); err != nil {
+		return 0, err
+	}
+	t.delivered[d] = h
+	return h, nil
+}
+
+// run returns the history after a delivery, which it finds out for real.
+func (t *Process) run(d delivery) (uint32, error) {
 	p, err := t.replay(d.before)
 	if err != nil {
 		return 0, err
@@ -422,12 +521,10 @@ func (t *Process) deliver(d delivery) (uint32, error) {
 	if err := p.Deliver(sim.Place{Task: d.task}, t.reply(d)); err != nil {
 		return 0, err
 	}
-	h := t.record(p, d)
-	if t.Suspect, err = t.loops(h, d.task); err != nil {
+	if err := t.agrees(p, d); err != nil {
 		return 0, err
 	}
-	t.delivered[d] = h
-	return h, nil
+	return t.record(p, d), nil
 }
 
 // reply returns the reply of a delivery.
@@ -439,20 +536,24 @@ func (t *Process) reply(d delivery) sim.Reply {
 	return t.stores[w.Store].Replies.All[d.reply]
 }
 
+// way returns the way to a history in the tree, from the start or a crash on.
+func (t *Process) way(h uint32) (root uint32, path []delivery) {
+	for ; h != 0 && t.histories[h].last.task != crashed; h = t.histories[h].last.before {
+		path = append(path, t.histories[h].last)
+	}
+	slices.Reverse(path)
+	return h, path
+}
+
 // replay runs the process again from the start, or from a crash, through a history, answering from
 // the recorded replies. What it asks for has to be what it asked for before.
 func (t *Process) replay(h uint32) (sim.Machine, error) {
-	var path []delivery
-	at := h
-	for ; at != 0 && t.histories[at].last.task != crashed; at = t.histories[at].last.before {
-		path = append(path, t.histories[at].last)
-	}
-	slices.Reverse(path)
-	p, err := t.begin(t.histories[at].last)
+	root, path := t.way(h)
+	p, err := t.begin(t.histories[root].last)
 	if err != nil {
 		return nil, err
 	}
-	err = t.same(p, at, nil)
+	err = t.same(p, root, nil)
 	for i, d := range path {
 		if err == nil {
 			err = p.Deliver(sim.Place{Task: d.task}, t.reply(d))
@@ -472,16 +573,17 @@ func (t *Process) replay(h uint32) (sim.Machine, error) {
 // what was wanted there before.
 func (t *Process) same(p sim.Machine, h uint32, path []delivery) error {
 	memory, shown := t.histories[h].key, p.Memory().Key()
+	kept := t.merged == nil || t.merged.number(p) == t.histories[h].recall.memory
 	for task, before := range t.histories[h].wants {
 		now := t.wants(p, task)
-		if now == before && shown == memory {
+		if now == before && shown == memory && kept {
 			continue
 		}
 		lines := make([]string, 0, len(path)+1)
 		for _, d := range path {
 			lines = append(lines, t.describe(d.task, t.histories[d.before].wants[d.task], t.reply(d)))
 		}
-		course := t.course(h)
+		course := t.along(t.way(h))
 		return &NondeterminismError{
 			Cause:   course.cause(t.sys, t.Program),
 			Machine: "task " + t.Tasks[task].Name,

@@ -37,6 +37,7 @@ func New(store string) *Clients {
 func (all *Clients) For(h sim.Host) *redis.Client {
 	c := all.pool.Take(h, all.newClient)
 	c.proc.Store(&h)
+	h.Keep(c.kept)
 	// A clone, since a hook that the task adds to it is not added to the base. It has
 	// none of the base either.
 	clone := c.base.WithTimeout(noTimeout)

@@ -38,6 +38,7 @@ func (all *sessions) of(h sim.Host) *session {
 	}
 	all.all[h] = s
 	h.AtReturn(s.check)
+	h.Keep(s.kept)
 	h.AtEnd(func(bool) {
 		all.mu.Lock()
 		defer all.mu.Unlock()
