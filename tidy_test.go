@@ -5,8 +5,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +89,31 @@ func TestTidy(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTour wants every file of package explore to be in the tour of its documentation, and
+// every file that is named there to exist.
+func TestTour(t *testing.T) {
+	tour, err := os.ReadFile("explore/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("explore/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile(`[a-z]+\.go\b`).FindAllString(string(tour), -1)
+	for _, file := range files {
+		name := filepath.Base(file)
+		if at := slices.Index(named, name); at >= 0 {
+			named = slices.DeleteFunc(named, func(n string) bool { return n == name })
+		} else if name != "doc.go" && !strings.HasSuffix(name, "_test.go") {
+			t.Errorf("%s is in no tour", name)
+		}
+	}
+	if len(named) > 0 {
+		t.Errorf("the tour names %q, which are not there", named)
 	}
 }
 

@@ -32,12 +32,18 @@
 //     runs random ones if there was none. Both kinds of runs are in the bubbles of
 //     package learn, which see what outlives them.
 //
+// An answer is in result.go, a schedule with its text in schedule.go, and what a replay
+// has seen in trace.go, with the pauses that tasks have to make in pauses.go.
+// smallest.go looks for the smallest workload that violates.
+//
 // guard.go ends a search in which a task hangs, and executionerror.go says which
-// schedule leads to an error.
+// schedule leads to an error; ask.go does if a function of a property panics, and
+// nondeterminism.go names the errors of package learn.
 //
 // Two questions are about one story instead of all: [Reproduce] runs the schedule of
-// an earlier trace again, and [CheckClaim] looks for an interleaving that is as
-// somebody tells it. [Graph] shows the states and steps to who wants to draw them.
+// an earlier trace again (reproduce.go), and [CheckClaim] looks for an interleaving that is
+// as somebody tells it (claim.go). measure.go counts what happens along all of them, and
+// [Graph] shows the states and steps to who wants to draw them (stategraph.go).
 //
 // Nothing is thinned out by a partial-order reduction: that would lose minimal
 // schedules, counts and, together with a set of visited states, violations.
