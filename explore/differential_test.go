@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"flag"
+	"fmt"
 	"maps"
 	"math"
 	"math/big"
@@ -42,45 +43,83 @@ func TestEnginesAgree(t *testing.T) {
 	}
 }
 
-func FuzzEnginesAgree(f *testing.F) {
-	f.Add(uint64(1))
-	f.Fuzz(func(t *testing.T, seed uint64) { checkToy(t, seed) })
+// TestEnginesAgreeOnRichToys is the same for systems of what the others lack.
+func TestEnginesAgreeOnRichToys(t *testing.T) {
+	violated, faulty, timed, large := 0, 0, 0, 0
+	n := *toys / 2
+	for seed := range n {
+		c := checkRichToy(t, uint64(seed))
+		violated += c.violated
+		faulty += c.faulty
+		timed += c.timed
+		large += c.large
+	}
+	for name, found := range map[string]int{"violated": violated, "violated by a fault": faulty, "violated in time": timed} {
+		if found < n/50 {
+			t.Errorf("only %d of %d systems are %s", found, n, name)
+		}
+	}
+	if large > n/10 {
+		t.Errorf("%d of %d systems are too large to be enumerated", large, n)
+	}
 }
 
-type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed, stuck, merged int }
+func FuzzEnginesAgree(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		checkToy(t, seed)
+		checkRichToy(t, seed)
+	})
+}
 
-func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
+type toyKinds struct{ violated, deadlock, symmetric, shared, faulty, timed, lapsed, stuck, merged, large int }
+
+func checkToy(t *testing.T, seed uint64) toyKinds {
 	t.Helper()
-	toy := randomToy(rand.New(rand.NewPCG(seed, 7)))
+	return checkAgreement(t, fmt.Sprintf("seed %d", seed), randomToy(rand.New(rand.NewPCG(seed, 7))))
+}
+
+func checkRichToy(t *testing.T, seed uint64) toyKinds {
+	t.Helper()
+	return checkAgreement(t, fmt.Sprintf("rich seed %d", seed), richToy(rand.New(rand.NewPCG(seed, 12))))
+}
+
+// checkAgreement compares the engines with the oracle on a toy.
+func checkAgreement(t *testing.T, named string, toy *toy) (kinds toyKinds) {
+	t.Helper()
 	want := toy.enumerate()
+	if want.large { // whoever asks for such a toy counts how many are
+		kinds.large = 1
+		return kinds
+	}
 	ctx := context.Background()
 
 	check := func(name string, r *Result, err error) {
 		t.Helper()
 		if err != nil {
-			t.Fatalf("seed %d: %s: %v", seed, name, err)
+			t.Fatalf("%s: %s: %v", named, name, err)
 		}
 		if r.Interleavings.Cmp(big.NewInt(want.interleavings)) != 0 || r.Violating.Cmp(big.NewInt(want.violating)) != 0 {
-			t.Errorf("seed %d: %s: %s interleavings, %s violate; want %d, %d", seed, name, r.Interleavings, r.Violating, want.interleavings, want.violating)
+			t.Errorf("%s: %s: %s interleavings, %s violate; want %d, %d", named, name, r.Interleavings, r.Violating, want.interleavings, want.violating)
 		}
 		if (r.Verdict == Violated) != (want.violating > 0) || r.Verdict == Incomplete {
-			t.Errorf("seed %d: %s: verdict %s with %d violating", seed, name, r.Verdict, want.violating)
+			t.Errorf("%s: %s: verdict %s with %d violating", named, name, r.Verdict, want.violating)
 		}
 		if want.violating > 0 && !slices.Equal(r.Counterexample.Schedule, want.minimal) {
-			t.Errorf("seed %d: %s: counterexample %v, want %v", seed, name, r.Counterexample.Schedule, want.minimal)
+			t.Errorf("%s: %s: counterexample %v, want %v", named, name, r.Counterexample.Schedule, want.minimal)
 		}
 		if r.Premise.Cmp(big.NewInt(want.premise)) != 0 {
-			t.Errorf("seed %d: %s: the premise occurs in %s, want %d", seed, name, r.Premise, want.premise)
+			t.Errorf("%s: %s: the premise occurs in %s, want %d", named, name, r.Premise, want.premise)
 		}
 		final := map[string]int64{}
 		for _, v := range r.Values {
 			final[v.Value] = v.Interleavings.Int64()
 		}
 		if !maps.Equal(final, want.final) {
-			t.Errorf("seed %d: %s: final states %v, want %v", seed, name, final, want.final)
+			t.Errorf("%s: %s: final states %v, want %v", named, name, final, want.final)
 		}
 		if r.Probability != nil && r.Probability.Cmp(want.probability) != 0 {
-			t.Errorf("seed %d: %s: probability %s, want %s", seed, name, r.Probability, want.probability)
+			t.Errorf("%s: %s: probability %s, want %s", named, name, r.Probability, want.probability)
 		}
 	}
 
@@ -107,12 +146,12 @@ func checkToy(t *testing.T, seed uint64) (kinds toyKinds) {
 		got := r.Measured[0]
 		if toy.faults == nil && toy.stall == 0 && !toy.watched {
 			if math.Abs(got.Mean-want.measured.Mean) > 1e-9 {
-				t.Errorf("seed %d: the mean is %v, want %v", seed, got.Mean, want.measured.Mean)
+				t.Errorf("%s: the mean is %v, want %v", named, got.Mean, want.measured.Mean)
 			}
 		}
 		got.Mean = 0
 		if least := (Measured{"odd", want.measured.Least, want.measured.Most, 0}); got != least || *r.Stale != want.stale {
-			t.Errorf("seed %d: measured %+v, stale %+v; want %+v, %+v", seed, got, *r.Stale, want.measured, want.stale)
+			t.Errorf("%s: measured %+v, stale %+v; want %+v, %+v", named, got, *r.Stale, want.measured, want.stale)
 		}
 		states[i] = r.Statistics.States
 	}

@@ -135,3 +135,22 @@ func TestEveryKindOfFault(t *testing.T) {
 		check(others, false)
 	}
 }
+
+// A process may crash after its last request was executed and before the reply is there,
+// whatever the store is. One task puts one value into a store that no fault can strike: it
+// does; or the process crashes before, and has put nothing; or it crashes after, and nobody
+// is told. Those are 3 interleavings, of which the last one violates.
+func TestCrashBesideAnyStore(t *testing.T) {
+	sys := tasks(sim.Property{Name: "told", Violation: func(v sim.View) string {
+		if value, _ := v.Contents[0].Lookup("value"); value == "new" && v.Results[0] == sim.Crashed {
+			return "it is put, and nobody was told"
+		}
+		return ""
+	}}, map[string]func(func(string) string) string{"put": func(do func(string) string) string { return do("put new") }})
+	sys.Faults = sim.Faults{sim.Crash: 1}
+	for engine, r := range bothEngines(t, sys) {
+		if r.Interleavings.Int64() != 3 || r.Violating.Int64() != 1 {
+			t.Errorf("%s: %s interleavings, %s violate; want 3, 1", engine, r.Interleavings, r.Violating)
+		}
+	}
+}

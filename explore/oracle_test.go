@@ -24,6 +24,7 @@ type answer struct {
 	stale                    Window
 	lapsed                   int64 // interleavings in which something lapses
 	stuck                    int64 // executions that cannot go on
+	large                    bool  // there are more than are worth it, and the rest is not told
 }
 
 // A toyTally is what has come together along a path.
@@ -255,13 +256,24 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 		w.arrive(i, reply)
 	default:
 		s := p.task.states[p.local]
+		if s.yields {
+			if fault != "" {
+				return w, false
+			}
+			p.acted = true
+			w.arrive(i, 0)
+			break
+		}
 		reply := toyFailure
+		if fault != "" && t.bare[s.store] {
+			return w, false
+		}
 		if s.sleep > 0 {
 			if reply = 0; fault != "" {
 				return w, false
 			}
 		} else if w.down && s.store == t.down {
-			if fault != "" || s.input == t.retries {
+			if fault != "" || t.persists(s) {
 				return w, false
 			}
 			fault = sim.Outage
@@ -282,6 +294,12 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 			if to.ttl != 0 {
 				held.left[to.entry] = max(to.ttl, -1) + 1
 				w.set[s.store][to.entry] = thisStep
+			}
+			if from, other := to.entry, 1-to.entry; to.moves != 0 && held.left[from] > 0 {
+				held.left[other], w.set[s.store][other] = held.left[from], w.set[s.store][from]
+				if to.moves == toyRename {
+					held.left[from] = 0
+				}
 			}
 		}
 		if t.after[fault] {
@@ -306,11 +324,11 @@ func (t *toy) step(w toyWorld, i int, fault sim.FaultKind) (toyWorld, bool) {
 // waitsFor says for what a request may wait, if any time passes.
 func (t *toy) waitsFor(p *toyPlace, s toyState) sim.Wait {
 	switch {
-	case t.stall == 0 || s.sleep > 0:
+	case t.stall == 0 || s.sleep > 0 || s.yields:
 		return sim.NoWait
 	case t.waits[s.store][s.input] != sim.NoWait:
 		return t.waits[s.store][s.input]
-	case s.input == t.retries:
+	case t.persists(s) && !t.bare[s.store]:
 		return sim.ForOthers
 	}
 	return sim.NoWait
@@ -395,7 +413,7 @@ func (t *toy) tick(w toyWorld) (toyWorld, bool) {
 // crashes before it has the reply; false if it is not that.
 func (t *toy) die(w toyWorld, i int) (toyWorld, bool) {
 	p := &w.tasks[i]
-	if !p.folded || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || w.down && p.task.states[p.local].store == t.down {
+	if !p.folded || p.task.background || p.done() || p.task.states[p.local].sleep > 0 || p.task.states[p.local].yields || w.down && p.task.states[p.local].store == t.down {
 		return w, false
 	}
 	next, ok := t.step(w, i, "")
@@ -404,9 +422,7 @@ func (t *toy) die(w toyWorld, i int) (toyWorld, bool) {
 	}
 	next.tasks[i].dead, next.tasks[i].result = true, sim.Crashed
 	next.memories[p.process] = 0
-	for j, held := range next.stores {
-		next.stores[j].state = t.stores[j][held.state].leave[0]
-	}
+	t.disconnect(next, p.process)
 	return next, next.spend(sim.Crash)
 }
 
@@ -429,10 +445,19 @@ func (t *toy) crash(w toyWorld, process int) (toyWorld, bool) {
 			p.dead, p.result = true, sim.Crashed
 		}
 	}
-	for i, held := range w.stores {
-		w.stores[i].state = t.stores[i][held.state].leave[0]
-	}
+	t.disconnect(w, process)
 	return w, true
+}
+
+// disconnect has the stores of a world lose what they keep for a process that has crashed.
+func (t *toy) disconnect(w toyWorld, process int) {
+	for i, held := range w.stores {
+		here := t.stores[i][held.state]
+		w.stores[i].state = here.leave[0]
+		if here.ends != nil {
+			w.stores[i].state = here.ends[t.processes[process].class]
+		}
+	}
 }
 
 // others calls f for every fault that strikes no task, and for what lapses.
@@ -492,6 +517,9 @@ func toyCost(s Schedule) []int {
 
 // walk returns the probability of a violation from here.
 func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTally) *big.Rat {
+	if a.large = a.large || t.most > 0 && a.interleavings+a.stuck > t.most; a.large {
+		return new(big.Rat)
+	}
 	results := make([]string, len(w.tasks))
 	unfinished := false
 	for i, p := range w.tasks {

@@ -32,9 +32,12 @@ type toy struct {
 	stall     int                    // ticks; 0 is untimed
 	waits     [][]sim.Wait           // by store and input, in a timed system
 	longest   int                    // how many ticks such a request waits; 0 is any number
+	bare      [toyStores]bool        // the stores that neither time nor faults touch
+	still     [toyStores]bool        // the stores that time does not change
 	watched   bool                   // by a monitor
 	derivable bool                   // see sim.Process.Derivable
 	hides     bool                   // the memory of processes, while they state that they show it
+	most      int64                  // executions that are worth enumerating; 0 is any number
 }
 
 // A toyStore says what happens, by state and input.
@@ -44,6 +47,7 @@ type toyContent struct {
 	inputs  []toyReply
 	suffers map[sim.FaultKind][]int // next states
 	leave   [2]int                  // the next state if a process crashes, or the store goes down
+	ends    map[string]int          // the next state if a process of the class crashes, instead; nil is the same for all
 	older   int                     // the next state when a tick has passed
 }
 
@@ -52,7 +56,13 @@ type toyReply struct {
 	state, reply int
 	blocked      bool
 	entry, ttl   int // the entry that it sets, for so many ticks; or takes away if that is negative, and none if it is 0
+	moves        int // toyRename: the entry has the name of the other one from now on; toyCopy: so has a copy of it
 }
+
+const (
+	toyRename = 1 + iota
+	toyCopy
+)
 
 // A toyProcess is some tasks that share one number, its memory.
 type toyProcess struct {
@@ -74,6 +84,8 @@ type toyTask struct {
 type toyState struct {
 	store, input int
 	sleep        int   // ticks, instead of a request to the store
+	yields       bool  // instead of a request to the store
+	persists     bool  // the request is blocked while its store is down
 	next         []int // by reply + memory
 	remember     bool  // the reply becomes the memory
 }
@@ -81,6 +93,7 @@ type toyState struct {
 const (
 	toyReplies = 3
 	toyEntries = 2 // of a store
+	toyStores  = 2 // at most
 )
 
 // randomToy draws a system that is small enough to be enumerated.
@@ -185,6 +198,77 @@ func randomToy(r *rand.Rand) *toy {
 	}
 	t.derivable = len(t.salt)%2 == 0
 	return t
+}
+
+// persists says whether the request is blocked while its store is down.
+func (t *toy) persists(s toyState) bool { return s.persists || s.input == t.retries }
+
+// richToy draws a system of what no other has, from numbers of its own: tasks that yield;
+// requests that persist beside equal ones that do not; faults of two kinds; entries that
+// are renamed and copied; stores that tell processes apart when they crash, that time or
+// faults do not touch, and two that could be down.
+func richToy(r *rand.Rand) *toy {
+	t := randomToy(r)
+	for t.size() > 3 || t.faults != nil && t.size() > 2 {
+		t.processes = t.processes[:len(t.processes)-1]
+	}
+	if len(t.processes) == 0 {
+		return richToy(r)
+	}
+	if t.faults.Total() == 1 && t.size() <= 2 {
+		t.faults = maps.Clone(t.faults)
+		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
+	}
+	t.retries, t.most = -1, 1000
+	for _, p := range t.processes { // interchangeable ones share their tasks
+		for j := range p.tasks {
+			for k := range p.tasks[j].states {
+				s := &p.tasks[j].states[k]
+				s.persists = r.IntN(3) == 0
+				s.yields = s.sleep == 0 && r.IntN(5) == 0
+			}
+		}
+	}
+	for i, s := range t.stores {
+		kind := r.IntN(6)
+		t.bare[i] = kind == 0 && i != t.down
+		t.still[i] = kind == 1
+		for state := range s {
+			here := &s[state]
+			if t.faults != nil && r.IntN(2) == 0 {
+				here.ends = map[string]int{}
+				for _, p := range t.processes {
+					here.ends[p.class] = r.IntN(len(s))
+				}
+			}
+			for input := range here.inputs {
+				if to := &here.inputs[input]; r.IntN(3) == 0 {
+					to.ttl, to.moves = 0, toyRename+r.IntN(2)
+				}
+			}
+			if t.bare[i] || t.still[i] {
+				here.older = state
+				for input := range here.inputs {
+					here.inputs[input].ttl, here.inputs[input].moves = 0, 0
+				}
+			}
+			if t.bare[i] {
+				here.leave, here.ends, here.suffers = [2]int{state, state}, nil, nil
+			}
+		}
+		if t.bare[i] && t.stall > 0 {
+			t.waits[i] = make([]sim.Wait, len(t.waits[i]))
+		}
+	}
+	return t
+}
+
+// size returns how many tasks there are.
+func (t *toy) size() (n int) {
+	for _, p := range t.processes {
+		n += len(p.tasks)
+	}
+	return n
 }
 
 // lock makes the first store a lock. One task takes it, sleeps, and gives it back, beside
@@ -338,11 +422,18 @@ func (t *toy) system() *sim.System {
 		sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Duration(t.stall) * time.Second, MaxWait: time.Duration(t.longest) * time.Second}
 	}
 	for i, s := range t.stores {
-		m := &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i == t.down}
+		m := &toyMachine{name: "store" + strconv.Itoa(i), table: s, frail: t.frail, after: t.after, retries: strconv.Itoa(t.retries), outage: i >= t.down, still: t.still[i], classes: map[string]string{}}
+		for j, p := range t.processes {
+			m.classes["process-"+strconv.Itoa(j)] = p.class
+		}
 		if t.stall > 0 {
 			m.waits = t.waits[i]
 		}
-		sys.Stores = append(sys.Stores, m)
+		if t.bare[i] {
+			sys.Stores = append(sys.Stores, struct{ sim.Store }{m})
+		} else {
+			sys.Stores = append(sys.Stores, m)
+		}
 	}
 	if t.sleepers() {
 		sys.Stores = append(sys.Stores, sim.Clock{})
@@ -375,7 +466,12 @@ func (t *toy) system() *sim.System {
 								local, memory = task.arrive(local, 0, memory)
 								continue
 							}
-							reply, err := p.Call(sim.Request{Store: "store" + strconv.Itoa(s.store), Body: strconv.Itoa(s.input)})
+							if s.yields {
+								p.Yield()
+								local, memory = task.arrive(local, 0, memory)
+								continue
+							}
+							reply, err := p.Call(sim.Request{Store: "store" + strconv.Itoa(s.store), Body: strconv.Itoa(s.input), Persists: s.persists})
 							if err != nil {
 								return "", err
 							}
@@ -431,6 +527,8 @@ type toyMachine struct {
 	after   map[sim.FaultKind]bool
 	retries string
 	outage  bool
+	classes map[string]string // by process
+	still   bool
 	waits   []sim.Wait // by input
 	timed   bool
 }
@@ -461,6 +559,11 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 			delete(m.entries, n)
 		case "leave":
 			m.state = here.leave[n]
+		case "end":
+			m.state = here.leave[0]
+			if here.ends != nil {
+				m.state = here.ends[i]
+			}
 		case string(sim.Lapse):
 			delete(m.entries, n)
 		default:
@@ -481,6 +584,11 @@ func (m *toyMachine) Execute(r sim.Request) (sim.Reply, error) {
 	case to.ttl < 0:
 		delete(m.entries, to.entry)
 	}
+	if ttl, ok := m.entries[to.entry]; ok && to.moves != 0 {
+		if m.entries[1-to.entry] = ttl; to.moves == toyRename {
+			delete(m.entries, to.entry)
+		}
+	}
 	return sim.Reply{Body: strconv.Itoa(reply)}, nil
 }
 
@@ -494,6 +602,9 @@ func (m *toyMachine) Content() (sim.Content, error) {
 }
 
 func (m *toyMachine) Tick(d time.Duration) sim.Request {
+	if m.still {
+		return sim.Request{}
+	}
 	if d < time.Second {
 		return sim.Request{Store: m.name, Body: fmt.Sprintf("back %d", -d)}
 	}
@@ -529,17 +640,17 @@ func (m *toyMachine) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error)
 	return all, nil
 }
 
-func (m *toyMachine) Retries(r sim.Request) bool { return r.Body == m.retries }
+func (m *toyMachine) Retries(r sim.Request) bool { return r.Persists || r.Body == m.retries }
 
 func (m *toyMachine) Cleanup(kind sim.FaultKind, _ sim.Request) (sim.Request, bool) {
-	return m.Disconnect("a connection"), m.after[kind]
+	return sim.Request{Store: m.name, Body: "leave 0"}, m.after[kind]
 }
 
 func (m *toyMachine) Disconnect(process string) sim.Request {
 	if process == "" {
 		return sim.Request{Store: m.name, Body: "leave 1"}
 	}
-	return sim.Request{Store: m.name, Body: "leave 0"}
+	return sim.Request{Store: m.name, Body: "end " + m.classes[process]}
 }
 
 // Caveats returns all exchanges with tasks.

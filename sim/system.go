@@ -121,22 +121,23 @@ func (s *System) FailingStore() int {
 //
 // [Crash] strikes a folded task after its request was executed and before the reply
 // is there, which is one step. That is a move of its own only of
-// the last request: after any other it is the same as before the next one.
+// the last request: after any other it is the same as before the next one. It needs no
+// store that is [Fallible], and of a sleep it is the same as during it.
 func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []FaultKind) {
 	if len(s.Faults) == 0 || req.Local() {
 		return nil
 	}
 	i := s.Store(req.Store)
-	f := s.Fallible(i)
-	if f == nil || w.Down() && i == s.FailingStore() {
+	if w.Down() && i == s.FailingStore() {
 		return nil
 	}
+	f := s.Fallible(i)
 	for _, kind := range struck {
-		if w.Allows(kind) && f.Fails(kind, req) {
+		if f != nil && w.Allows(kind) && f.Fails(kind, req) {
 			kinds = append(kinds, kind)
 		}
 	}
-	if t.Folded && !t.Background && w.Allows(Crash) {
+	if _, sleeps := req.Sleeps(); t.Folded && !t.Background && !sleeps && w.Allows(Crash) {
 		kinds = append(kinds, Crash)
 	}
 	return kinds
