@@ -226,10 +226,7 @@ func (g *graph) measure(order []uint32) {
 // branches returns a number that the ways to go on from a state, and to end there,
 // do not exceed.
 func (g *graph) branches() uint64 {
-	if g.plain {
-		return uint64(max(len(g.tasks), 1))
-	}
-	return uint64(g.most + 1)
+	return uint64(max(g.most, 1))
 }
 
 // wordsFor returns the words of a number up to base to the power of exponent.

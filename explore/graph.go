@@ -45,7 +45,7 @@ type graph struct {
 	spans    chunks[span] // of the edges of every expanded state
 	edges    chunks[edge]
 	steps    int             // all edges
-	most     int             // of the ways on from a state
+	most     int             // of the ways on from a state, and to end there
 	expanded int             // states whose edges are known; all if the search was complete
 	stuck    map[uint32]bool // states that are no ends though nothing goes on there: see prune; nil is none
 	suspect  bool            // a task may ask the same for ever: see chase
@@ -256,9 +256,9 @@ func (g *graph) relayout() {
 	for _, t := range g.stores {
 		widths = append(widths, width(t.States()))
 	}
-	env := width(len(g.envs.All))
-	if g.plain {
-		env = 0 // it has one state
+	env := uint(0) // bits for the one state that a plain graph has
+	if n := len(g.envs.All); n > 1 {
+		env = width(n)
 	}
 	widths = append(widths, env)
 	for _, w := range g.watches {

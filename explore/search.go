@@ -94,11 +94,12 @@ func (g *graph) record(values []uint32, steps []edge, labels []uint32) error {
 	}
 	room, begin := g.edges.run(len(steps))
 	copy(room, steps)
-	if !g.plain {
-		room, _ := g.labels.run(len(labels))
-		copy(room, labels)
-	}
+	named, _ := g.labels.run(len(labels))
+	copy(named, labels)
 	ways := 0
+	if len(labels) == len(steps) && !slices.ContainsFunc(labels, func(l uint32) bool { return certain(g.causes.All[l]) }) {
+		ways = 1 // to end here
+	}
 	for _, e := range steps {
 		ways += int(e.many)
 	}
