@@ -361,8 +361,9 @@ func (g *graph) ends(state uint32) bool {
 	if int(state) >= g.expanded {
 		return false
 	}
-	for _, m := range g.out(state) {
-		if certain(m.Fault) {
+	begin, n := g.span(state)
+	for i := begin; i < begin+n; i++ {
+		if certain(g.label(i)) {
 			return false
 		}
 	}

@@ -64,7 +64,7 @@ func browse(t *testing.T) context.Context {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.WSURLReadTimeout(time.Minute), chromedp.WindowSize(1280, 900),
 	)
-	timeout, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	timeout, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	allocator, cancel := chromedp.NewExecAllocator(timeout, opts...)
 	t.Cleanup(cancel)
