@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"quiesce/explore/learn"
 	"quiesce/sim"
 )
 
@@ -82,7 +83,7 @@ func checkClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*
 	if err != nil {
 		return nil, err
 	}
-	err = g.search(ctx, limit, func() bool { return limit > 0 && g.set.n > limit || max(g.longest(), g.depth) > maxSteps })
+	err = g.search(ctx, limit, func() bool { return limit > 0 && g.set.n > limit || g.endless() })
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +91,14 @@ func checkClaim(ctx context.Context, sys *sim.System, claim Claim, limit int) (*
 	case g.expanded == g.set.n:
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted before every interleaving was looked at")
-	case max(g.longest(), g.depth) > maxSteps:
+	case g.endless():
 		return nil, errEndless
 	default:
 		return nil, fmt.Errorf("the workload has more than %d states; make it smaller to judge a claim about it", limit)
+	}
+	// What is not so in every run is no answer, and no violation is run that would show it.
+	if err := g.check(ctx, nil, true, 0, learn.TimesAgain); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
 	c := &claimSearch{g: g, claim: claim, seen: map[claimState]claimVisit{}, instead: make([]map[string]bool, len(claim)), meant: map[claimQuestion]bool{}}
 	if err := c.search(); err != nil {

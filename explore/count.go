@@ -206,9 +206,24 @@ func (g *graph) longest() int {
 	}
 	sum := 0
 	for _, s := range g.slots {
-		sum += g.codes[s.code].Longest()
+		sum += g.codes[s.code].AtMost()
 	}
 	return sum
+}
+
+// endless says whether an execution may have more than maxSteps steps, with what is
+// known so far.
+func (g *graph) endless() bool {
+	if g.depth > maxSteps || g.longest() <= maxSteps {
+		return g.depth > maxSteps
+	}
+	sum := g.height
+	for _, s := range g.slots {
+		if g.plain {
+			sum += g.codes[s.code].Longest()
+		}
+	}
+	return sum > maxSteps
 }
 
 // measure sets the number of steps of the longest execution, for which there is

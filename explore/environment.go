@@ -35,12 +35,11 @@ func (g *graph) env(values []uint32) sim.EnvironmentState {
 
 // move returns the move of an edge with this label, if the process in a slot makes it.
 func (g *graph) move(e edge, label sim.Fault, slot int) sim.Move {
-	s := &g.slots[slot]
 	if e.task != noTask {
-		return sim.Move{Task: s.base + int(e.task), Fault: label}
+		return sim.Move{Task: g.slots[slot].base + int(e.task), Fault: label}
 	}
 	if label.Kind == sim.Crash {
-		label.Target = g.sys.Programs[s.program].Name
+		label.Target = g.sys.Programs[g.slots[slot].program].Name
 	}
 	return sim.Move{Task: sim.Environment, Fault: label}
 }

@@ -452,7 +452,7 @@ func (g *graph) order() []uint32 {
 		ranks[i] = code.Ranks()
 	}
 	values := make([]uint32, g.fields())
-	rank := make([]uint16, g.set.n)
+	rank := make([]uint32, g.set.n)
 	var begin []int // of the states of each rank, by counting
 	for id := range g.set.n {
 		g.layout.unpack(g.set.key(id), values)
@@ -460,7 +460,7 @@ func (g *graph) order() []uint32 {
 		for i, s := range g.slots {
 			r += ranks[s.code][values[i]]
 		}
-		rank[id] = uint16(r)
+		rank[id] = uint32(r)
 		for len(begin) <= r+1 {
 			begin = append(begin, 0)
 		}

@@ -252,3 +252,58 @@ func TestHidden(t *testing.T) {
 		t.Errorf("%d explorations find nothing but by the replays, want 4", late)
 	}
 }
+
+// TestHiddenClaim asks whether a claim can be true about a service with hidden memory,
+// of which only one order is looked at by the search: a no would be wrong.
+func TestHiddenClaim(t *testing.T) {
+	h := hiders["who was first, looked at by nobody but the last"]
+	said := func(text string) func(string) bool { return func(s string) bool { return s == text } }
+	for _, put := range []string{"put [0 1]", "put [1 0]"} {
+		claim := Claim{{Task: "task-2", Request: said(put), Reply: func(string) bool { return true }}}
+		honest, err := CheckClaim(context.Background(), hidden(h, false, false, 0), claim, 0)
+		if err != nil || honest.Trace == nil {
+			t.Errorf("%s: %v, error %v", put, honest, err)
+		}
+		var nd *NondeterminismError
+		if _, err := CheckClaim(context.Background(), hidden(h, true, false, 0), claim, 0); !errors.As(err, &nd) {
+			t.Errorf("%s: the service states what is not so: error %v", put, err)
+		}
+	}
+}
+
+// TestLongest has three tasks of which the one that comes first makes many requests: what
+// one execution takes is less than the sum of what each takes at most.
+func TestLongest(t *testing.T) {
+	h := func(p *sim.Process, do func(string) string) (tasks []func() string) {
+		taken := false
+		p.Keep(func() string { return strconv.FormatBool(taken) })
+		for range 3 {
+			tasks = append(tasks, func() string {
+				if taken {
+					return ""
+				}
+				taken = true
+				for n := range 8 {
+					do("put " + strconv.Itoa(n))
+				}
+				return ""
+			})
+		}
+		return tasks
+	}
+	for _, merge := range []bool{false, true} {
+		g, err := newGraph(hidden(h, true, false, 0), []sim.Property{anything}, true, merge, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.search(context.Background(), 0, func() bool { return false }); err != nil {
+			t.Fatal(err)
+		}
+		table := g.codes[0]
+		g.measure(g.sorted())
+		// Four starts, 8 requests and their arrivals.
+		if want := 4 + 2*8; g.height != want || table.Longest() != want || table.AtMost() <= want {
+			t.Errorf("merge %v: %d steps in the graph, %d in the table, at most %d; want %d", merge, g.height, table.Longest(), table.AtMost(), want)
+		}
+	}
+}

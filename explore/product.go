@@ -299,7 +299,7 @@ func (g *graph) limit(opts ProductOptions) string {
 		return fmt.Sprintf("there are more than %d states", opts.LimitStates)
 	case opts.LimitMemory > 0 && states+edges > opts.LimitMemory:
 		return fmt.Sprintf("states and transitions take more than %d bytes", opts.LimitMemory)
-	case max(g.longest(), g.depth) > maxSteps:
+	case g.endless():
 		return errEndless.Error()
 	case g.set.n >= maxStates-1<<20:
 		return "there are more states than the engine can number"

@@ -33,7 +33,8 @@ type SharedMemory struct {
 // It must not be said if two tasks reach something that changes and is not shown: a flag,
 // a counter, a sync.Once, a buffered channel, a lock that is held across a request, an
 // object to which one task keeps a pointer while another replaces it. A store's client
-// is none of that: it keeps what it has to by itself.
+// is none of that: it keeps what it has to by itself. An exception is a WATCH that is left
+// on a connection of go-redis when it goes back to its pool.
 //
 // The statement is checked: equal requests, replies and memory have to lead to equal
 // requests and memory, in every order that is run, or the run ends with an error. A pass

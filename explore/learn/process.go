@@ -349,8 +349,28 @@ func (t *Process) Memory(node uint32) sim.Content { return t.histories[t.nodes[n
 // MemoryKey returns the key of that.
 func (t *Process) MemoryKey(node uint32) string { return t.histories[t.nodes[node].history].key }
 
-// Longest returns a number of steps that no way exceeds.
+// Longest returns the number of steps of the longest way. It takes as long as to go all
+// ways once: see [Process.AtMost].
 func (t *Process) Longest() (steps int) {
+	longest := make([]int, len(t.nodes))
+	for node := range longest {
+		longest[node] = -1
+	}
+	var from func(node uint32) int
+	from = func(node uint32) int {
+		if longest[node] < 0 {
+			longest[node] = 0
+			for _, s := range t.next[node] {
+				longest[node] = max(longest[node], 1+from(s.to))
+			}
+		}
+		return longest[node]
+	}
+	return from(0)
+}
+
+// AtMost returns a number of steps that no way exceeds, which is known at once.
+func (t *Process) AtMost() (steps int) {
 	for _, n := range t.most {
 		steps += n
 	}

@@ -94,8 +94,9 @@ func (all *Clients) newClient() *client {
 		ReadBufferSize:   4096,
 		WriteBufferSize:  4096,
 		PipelinePoolSize: -1,
-		// A task that holds all connections would wait for itself.
-		PoolSize:    8,
+		// More than all tasks of a process use at once: who has to wait for a connection
+		// would depend on what others wait for. A task that leaks them all gets an error.
+		PoolSize:    1000,
 		PoolTimeout: time.Millisecond,
 		MaintNotificationsConfig: &maintnotifications.Config{
 			Mode: maintnotifications.ModeDisabled,

@@ -14,8 +14,8 @@ import (
 //
 // What else tasks share here makes no difference to them. Connections without a state are
 // equal, so it does not matter which of them the pool hands out, nor how many there are;
-// what is half written or read on one is so only within a step. A task that takes more
-// of them than the pool has waits in vain, in any order. A WATCH that is left on a
+// what is half written or read on one is so only within a step. The pool has more of them
+// than all tasks use at once, so nobody waits for one. A WATCH that is left on a
 // connection when it goes back to the pool, as by [redis.Conn], can come to another task,
 // depending on the order in the pool, which is not kept: two orders that differ in that
 // look equal here, and are an error once their requests differ.
