@@ -206,17 +206,33 @@ func (t *toy) persists(s toyState) bool { return s.persists || s.input == t.retr
 // faults do not touch, and two that could be down.
 func richToy(r *rand.Rand) *toy {
 	t := randomToy(r)
+	if t.stall == 0 && r.IntN(2) == 0 { // what time does is most of what can be wrong
+		return richToy(r)
+	}
 	for t.size() > 3 || t.faults != nil && t.size() > 2 {
 		t.processes = t.processes[:len(t.processes)-1]
 	}
 	if len(t.processes) == 0 {
 		return richToy(r)
 	}
-	if t.faults.Total() == 1 && t.size() <= 2 {
+	switch {
+	case t.stall > 0 && t.faults == nil && r.IntN(3) == 0:
+		t.lock(r)
+		if r.IntN(2) == 0 { // for tasks of one process
+			one := &t.processes[0]
+			one.tasks = append(one.tasks, t.processes[1].tasks...)
+			t.processes = t.processes[:1]
+		}
+	case t.stall > 0 && t.faults != nil && r.IntN(3) == 0:
+		t.faults = sim.Faults{sim.Crash: 1}
+		for _, p := range t.processes {
+			p.tasks[0].background = r.IntN(2) == 0
+		}
+	case t.faults.Total() == 1:
 		t.faults = maps.Clone(t.faults)
 		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
 	}
-	t.retries, t.most = -1, 1000
+	t.retries, t.most = -1, 600
 	for _, p := range t.processes { // interchangeable ones share their tasks
 		for j := range p.tasks {
 			for k := range p.tasks[j].states {
@@ -226,38 +242,43 @@ func richToy(r *rand.Rand) *toy {
 			}
 		}
 	}
-	for i, s := range t.stores {
-		kind := r.IntN(6)
-		t.bare[i] = kind == 0 && i != t.down
-		t.still[i] = kind == 1
-		for state := range s {
-			here := &s[state]
-			if t.faults != nil && r.IntN(2) == 0 {
-				here.ends = map[string]int{}
-				for _, p := range t.processes {
-					here.ends[p.class] = r.IntN(len(s))
-				}
-			}
-			for input := range here.inputs {
-				if to := &here.inputs[input]; r.IntN(3) == 0 {
-					to.ttl, to.moves = 0, toyRename+r.IntN(2)
-				}
-			}
-			if t.bare[i] || t.still[i] {
-				here.older = state
-				for input := range here.inputs {
-					here.inputs[input].ttl, here.inputs[input].moves = 0, 0
-				}
-			}
-			if t.bare[i] {
-				here.leave, here.ends, here.suffers = [2]int{state, state}, nil, nil
-			}
-		}
-		if t.bare[i] && t.stall > 0 {
-			t.waits[i] = make([]sim.Wait, len(t.waits[i]))
-		}
+	for i := range t.stores {
+		t.enrich(r, i)
 	}
 	return t
+}
+
+// enrich does so to a store.
+func (t *toy) enrich(r *rand.Rand, store int) {
+	kind, s := r.IntN(6), t.stores[store]
+	t.bare[store] = kind == 0 && (t.faults == nil || store != t.down)
+	t.still[store] = kind == 1
+	for state := range s {
+		here := &s[state]
+		if t.faults != nil && r.IntN(2) == 0 {
+			here.ends = map[string]int{}
+			for _, p := range t.processes {
+				here.ends[p.class] = r.IntN(len(s))
+			}
+		}
+		for input := range here.inputs {
+			if to := &here.inputs[input]; r.IntN(3) == 0 {
+				to.ttl, to.moves = 0, toyRename+r.IntN(2)
+			}
+			if t.bare[store] || t.still[store] {
+				here.inputs[input].ttl, here.inputs[input].moves = 0, 0
+			}
+		}
+		if t.bare[store] || t.still[store] {
+			here.older = state
+		}
+		if t.bare[store] {
+			here.leave, here.ends, here.suffers = [2]int{state, state}, nil, nil
+		}
+	}
+	if t.bare[store] && t.stall > 0 {
+		t.waits[store] = make([]sim.Wait, len(t.waits[store]))
+	}
 }
 
 // size returns how many tasks there are.
