@@ -228,6 +228,8 @@ func richToy(r *rand.Rand) *toy {
 		for _, p := range t.processes {
 			p.tasks[0].background = r.IntN(2) == 0
 		}
+	case t.stall == 0 && r.IntN(3) == 0:
+		t.rename(r)
 	case t.faults.Total() == 1:
 		t.faults = maps.Clone(t.faults)
 		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
@@ -262,7 +264,7 @@ func (t *toy) enrich(r *rand.Rand, store int) {
 			}
 		}
 		for input := range here.inputs {
-			if to := &here.inputs[input]; r.IntN(3) == 0 {
+			if to := &here.inputs[input]; to.moves == 0 && r.IntN(3) == 0 {
 				to.ttl, to.moves = 0, toyRename+r.IntN(2)
 			}
 			if t.bare[store] || t.still[store] {
@@ -278,6 +280,32 @@ func (t *toy) enrich(r *rand.Rand, store int) {
 	}
 	if t.bare[store] && t.stall > 0 {
 		t.waits[store] = make([]sim.Wait, len(t.waits[store]))
+	}
+}
+
+// rename makes the first store one of two entries that expire. One task sets one of them
+// and calls it by the other name, perhaps more than once, beside another one.
+func (t *toy) rename(r *rand.Rand) {
+	inputs := []toyReply{{ttl: 1 + r.IntN(2)}, {entry: 1, ttl: 1 + r.IntN(2)}}
+	for i := range 4 {
+		inputs = append(inputs, toyReply{entry: i % 2, moves: toyRename + i/2, reply: r.IntN(toyReplies)})
+	}
+	t.stores, t.processes, t.down = []toyStore{{{inputs: inputs}}}, nil, 0
+	t.faults = sim.Faults{sim.Expire: 1 + r.IntN(2)}
+	for i := range 2 {
+		states := []toyState{{input: r.IntN(2)}}
+		for range 2 - i + r.IntN(2) {
+			states = append(states, toyState{input: r.IntN(len(inputs))})
+			if r.IntN(4) == 0 {
+				states[len(states)-1] = toyState{sleep: 1 + r.IntN(2)}
+			}
+		}
+		for s := range states {
+			for range 2 * toyReplies {
+				states[s].next = append(states[s].next, s+1)
+			}
+		}
+		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{{record: true, states: states}}})
 	}
 }
 
