@@ -217,6 +217,8 @@ func richToy(r *rand.Rand) *toy {
 	}
 	switch {
 	case t.stall > 0 && t.faults == nil && r.IntN(3) == 0:
+		t.news(r)
+	case t.stall > 0 && t.faults == nil && r.IntN(2) == 0:
 		t.lock(r)
 		if r.IntN(2) == 0 { // for tasks of one process
 			one := &t.processes[0]
@@ -306,6 +308,29 @@ func (t *toy) rename(r *rand.Rand) {
 			}
 		}
 		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{{record: true, states: states}}})
+	}
+}
+
+// news makes the first store a queue of one message. One task sends, and one waits for it,
+// in the background or not, beside an entry that lapses.
+func (t *toy) news(r *rand.Rand) {
+	none, send := toyReply{blocked: true}, toyReply{state: 1, ttl: r.IntN(3)}
+	t.stores = []toyStore{{
+		{inputs: []toyReply{none, send}, older: r.IntN(2)},
+		{inputs: []toyReply{{reply: r.IntN(toyReplies)}, send}, older: 1},
+	}}
+	t.waits = [][]sim.Wait{{sim.ForNews, sim.NoWait}}
+	t.stall, t.longest, t.down, t.processes = 1, r.IntN(3), 0, nil
+	for i, states := range [][]toyState{{{input: 0}, {input: r.IntN(2)}}, {{sleep: 1 + r.IntN(2)}, {input: 1}}} {
+		states = states[r.IntN(2):]
+		for s := range states {
+			for range 2 * toyReplies {
+				states[s].next = append(states[s].next, s+1)
+			}
+		}
+		task := toyTask{record: true, states: states, background: i == 0 && r.IntN(2) == 0}
+		task.boot = task.background && r.IntN(2) == 0
+		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{task}})
 	}
 }
 
