@@ -209,17 +209,37 @@ func (t *toy) persists(s toyState) bool { return s.persists || s.input == t.retr
 // faults do not touch, and two that could be down.
 func richToy(r *rand.Rand) *toy {
 	t := randomToy(r)
+	if t.stall == 0 && r.IntN(2) == 0 { // what time does is most of what can be wrong
+		return richToy(r)
+	}
 	for t.size() > 3 || t.faults != nil && t.size() > 2 {
 		t.processes = t.processes[:len(t.processes)-1]
 	}
 	if len(t.processes) == 0 {
 		return richToy(r)
 	}
-	if t.faults.Total() == 1 && t.size() <= 2 {
+	switch {
+	case t.stall > 0 && t.faults == nil && r.IntN(3) == 0:
+		t.news(r)
+	case t.stall > 0 && t.faults == nil && r.IntN(2) == 0:
+		t.lock(r)
+		if r.IntN(2) == 0 { // for tasks of one process
+			one := &t.processes[0]
+			one.tasks = append(one.tasks, t.processes[1].tasks...)
+			t.processes = t.processes[:1]
+		}
+	case t.stall > 0 && t.faults != nil && r.IntN(3) == 0:
+		t.faults = sim.Faults{sim.Crash: 1}
+		for _, p := range t.processes {
+			p.tasks[0].background = r.IntN(2) == 0
+		}
+	case t.stall == 0 && r.IntN(3) == 0:
+		t.rename(r)
+	case t.faults.Total() == 1:
 		t.faults = maps.Clone(t.faults)
 		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
 	}
-	t.retries, t.most = -1, 1000
+	t.retries, t.most = -1, 600
 	for _, p := range t.processes { // interchangeable ones share their tasks
 		for j := range p.tasks {
 			for k := range p.tasks[j].states {
@@ -229,38 +249,92 @@ func richToy(r *rand.Rand) *toy {
 			}
 		}
 	}
-	for i, s := range t.stores {
-		kind := r.IntN(6)
-		t.bare[i] = kind == 0 && i != t.down
-		t.still[i] = kind == 1
-		for state := range s {
-			here := &s[state]
-			if t.faults != nil && r.IntN(2) == 0 {
-				here.ends = map[string]int{}
-				for _, p := range t.processes {
-					here.ends[p.class] = r.IntN(len(s))
-				}
-			}
-			for input := range here.inputs {
-				if to := &here.inputs[input]; r.IntN(3) == 0 {
-					to.ttl, to.moves = 0, toyRename+r.IntN(2)
-				}
-			}
-			if t.bare[i] || t.still[i] {
-				here.older = state
-				for input := range here.inputs {
-					here.inputs[input].ttl, here.inputs[input].moves = 0, 0
-				}
-			}
-			if t.bare[i] {
-				here.leave, here.ends, here.suffers = [2]int{state, state}, nil, nil
-			}
-		}
-		if t.bare[i] && t.stall > 0 {
-			t.waits[i] = make([]sim.Wait, len(t.waits[i]))
-		}
+	for i := range t.stores {
+		t.enrich(r, i)
 	}
 	return t
+}
+
+// enrich does so to a store.
+func (t *toy) enrich(r *rand.Rand, store int) {
+	kind, s := r.IntN(6), t.stores[store]
+	t.bare[store] = kind == 0 && (t.faults == nil || store != t.down)
+	t.still[store] = kind == 1
+	for state := range s {
+		here := &s[state]
+		if t.faults != nil && r.IntN(2) == 0 {
+			here.ends = map[string]int{}
+			for _, p := range t.processes {
+				here.ends[p.class] = r.IntN(len(s))
+			}
+		}
+		for input := range here.inputs {
+			if to := &here.inputs[input]; to.moves == 0 && r.IntN(3) == 0 {
+				to.ttl, to.moves = 0, toyRename+r.IntN(2)
+			}
+			if t.bare[store] || t.still[store] {
+				here.inputs[input].ttl, here.inputs[input].moves = 0, 0
+			}
+		}
+		if t.bare[store] || t.still[store] {
+			here.older = state
+		}
+		if t.bare[store] {
+			here.leave, here.ends, here.suffers = [2]int{state, state}, nil, nil
+		}
+	}
+	if t.bare[store] && t.stall > 0 {
+		t.waits[store] = make([]sim.Wait, len(t.waits[store]))
+	}
+}
+
+// rename makes the first store one of two entries that expire. One task sets one of them
+// and calls it by the other name, perhaps more than once, beside another one.
+func (t *toy) rename(r *rand.Rand) {
+	inputs := []toyReply{{ttl: 1 + r.IntN(2)}, {entry: 1, ttl: 1 + r.IntN(2)}}
+	for i := range 4 {
+		inputs = append(inputs, toyReply{entry: i % 2, moves: toyRename + i/2, reply: r.IntN(toyReplies)})
+	}
+	t.stores, t.processes, t.down = []toyStore{{{inputs: inputs}}}, nil, 0
+	t.faults = sim.Faults{sim.Expire: 1 + r.IntN(2)}
+	for i := range 2 {
+		states := []toyState{{input: r.IntN(2)}}
+		for range 2 - i + r.IntN(2) {
+			states = append(states, toyState{input: r.IntN(len(inputs))})
+			if r.IntN(4) == 0 {
+				states[len(states)-1] = toyState{sleep: 1 + r.IntN(2)}
+			}
+		}
+		for s := range states {
+			for range 2 * toyReplies {
+				states[s].next = append(states[s].next, s+1)
+			}
+		}
+		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{{record: true, states: states}}})
+	}
+}
+
+// news makes the first store a queue of one message. One task sends, and one waits for it,
+// in the background or not, beside an entry that lapses.
+func (t *toy) news(r *rand.Rand) {
+	none, send := toyReply{blocked: true}, toyReply{state: 1, ttl: r.IntN(3)}
+	t.stores = []toyStore{{
+		{inputs: []toyReply{none, send}, older: r.IntN(2)},
+		{inputs: []toyReply{{reply: r.IntN(toyReplies)}, send}, older: 1},
+	}}
+	t.waits = [][]sim.Wait{{sim.ForNews, sim.NoWait}}
+	t.stall, t.longest, t.down, t.processes = 1, r.IntN(3), 0, nil
+	for i, states := range [][]toyState{{{input: 0}, {input: r.IntN(2)}}, {{sleep: 1 + r.IntN(2)}, {input: 1}}} {
+		states = states[r.IntN(2):]
+		for s := range states {
+			for range 2 * toyReplies {
+				states[s].next = append(states[s].next, s+1)
+			}
+		}
+		task := toyTask{record: true, states: states, background: i == 0 && r.IntN(2) == 0}
+		task.boot = task.background && r.IntN(2) == 0
+		t.processes = append(t.processes, toyProcess{class: strconv.Itoa(i), tasks: []toyTask{task}})
+	}
 }
 
 // size returns how many tasks there are.
