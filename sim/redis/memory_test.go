@@ -52,6 +52,9 @@ func TestSharedNames(t *testing.T) {
 // for a miss. None may get one for want of a connection: that would depend on what others
 // wait for, which nobody shows.
 func TestManyAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes the race detector a minute")
+	}
 	s, err := redis.NewStore("cache", redis.Options{Setup: [][]string{{"SET", "n", "1"}}})
 	if err != nil {
 		t.Fatal(err)
