@@ -7,73 +7,6 @@ import (
 	"slices"
 )
 
-// A World is where the machines of a system are, in one state at a time: the real ones,
-// of an [Execution], or those of which everything was learned. A [Relation] asks it what
-// there is, and has it do what machines do.
-type World interface {
-	// Pending returns what the next step of a task is: its request, [Start], [Yield], or
-	// [Arrive] if a reply is on its way. It is false if the task has finished.
-	Pending(task int) (Request, bool)
-
-	// Arriving returns the reply that is on its way to a task; the zero value if none is.
-	Arriving(task int) Reply
-
-	// Waited returns how long a task has waited for its next step, in a timed system, and
-	// whether it is fresh: see [System.Span].
-	Waited(task int) (age Age, fresh bool)
-
-	// Execute has the store execute the pending request of a task, which does not get the
-	// reply by that. It returns [ErrBlocked], and nothing has changed, if it is blocked.
-	Execute(task int) (Reply, error)
-
-	// Blocked says whether the pending request of a task would be blocked.
-	Blocked(task int) (bool, error)
-
-	// Answer sends the reply to its request to a task: it arrives at once if the task is
-	// folded.
-	Answer(task int, r Reply) error
-
-	// Resume lets a task start, go on after a yield, or get what is on its way.
-	Resume(task int) error
-
-	// Crash ends the tasks of a process and starts those in the background again.
-	Crash(program int) error
-
-	// Age lets a tick pass for the tasks of a process: see [Span.Passes]. The bits of
-	// blocked say which of its tasks are.
-	Age(program int, blocked uint64) error
-
-	// Content returns what a store holds.
-	Content(store int) (Content, error)
-
-	// Incidents returns what can happen to a store as long as it is allowed: see
-	// [System.Incidents].
-	Incidents(store int) ([]Fault, []Request, error)
-
-	// Impose has a store execute a request of the environment, which may not be blocked.
-	Impose(store int, r Request) error
-
-	// Environment returns what the environment can still do, and SetEnvironment sets it.
-	Environment() EnvironmentState
-	SetEnvironment(EnvironmentState)
-
-	// Changes returns, once after every step of a dated system, what the step has done to
-	// the items that go away by themselves. store is the one that has executed the request
-	// of a task in it; "" if none has. Living returns those items.
-	Changes(store string) (Changes, error)
-	Living() []Lifetime
-
-	// Observe lets monitors see a step.
-	Observe(Step) error
-
-	// State returns a string that is equal as long as nothing changes that time and
-	// monitors can change.
-	State() (string, error)
-
-	// Mark returns what puts everything back to as it is now.
-	Mark() (undo func() error)
-}
-
 // A Relation is the step relation of a system: what may happen next, and what comes of
 // it. It is the only place that knows. A fault, for example, is possible in an execution
 // and in a search by what is said here.
@@ -133,7 +66,7 @@ func (r *Relation) Moves(w World) (moves []Move, n int, err error) {
 	}
 	for task := range r.tasks {
 		if req, ok := w.Pending(task); ok {
-			for _, kind := range r.sys.Struck(env, r.tasks[task], req) {
+			for _, kind := range r.sys.strikes(env, r.tasks[task], req) {
 				moves = append(moves, Move{task, Fault{Kind: kind}})
 			}
 		}
@@ -229,7 +162,7 @@ func (r *Relation) Begin(w World) error {
 	if _, err := w.Changes(""); err != nil {
 		return err
 	}
-	w.SetEnvironment(r.sys.Begin(w.Environment(), w.Living(), r.asleep(w)))
+	w.SetEnvironment(r.sys.begin(w.Environment(), w.Living(), r.asleep(w)))
 	return nil
 }
 
@@ -279,7 +212,7 @@ func (r *Relation) dateMove(w World, m Move) (step Step, err error) {
 		}
 		k.Expires = req.Store + "/" + m.Fault.Target
 	}
-	moments, ok := r.sys.Wake(w.Environment(), k)
+	moments, ok := r.sys.wake(w.Environment(), k)
 	if !ok {
 		return step, ErrBlocked
 	}
@@ -298,7 +231,7 @@ func (r *Relation) dateMove(w World, m Move) (step Step, err error) {
 			l.Fell = append(l.Fell, task)
 		}
 	}
-	env, err := r.sys.Leave(w.Environment(), moments, l)
+	env, err := r.sys.leave(w.Environment(), moments, l)
 	w.SetEnvironment(env)
 	return step, err
 }
@@ -367,7 +300,7 @@ func (r *Relation) of(task int, err error) error {
 // execute executes the pending request of a task, or strikes it.
 func (r *Relation) execute(w World, m Move, req Request) (Reply, error) {
 	env, kind := w.Environment(), m.Fault.Kind
-	refused := r.sys.Refused(env, req)
+	refused := r.sys.refused(env, req)
 	i := r.sys.Store(req.Store)
 	f := r.sys.Fallible(i)
 	switch {
@@ -377,7 +310,7 @@ func (r *Relation) execute(w World, m Move, req Request) (Reply, error) {
 		return Reply{}, ErrBlocked
 	case kind == "":
 		kind = Outage
-	case !slices.Contains(r.sys.Struck(env, r.tasks[m.Task], req), kind):
+	case !slices.Contains(r.sys.strikes(env, r.tasks[m.Task], req), kind):
 		return Reply{}, ErrBlocked
 	case kind == LostReply:
 		if _, err := w.Execute(m.Task); err != nil {
@@ -395,7 +328,7 @@ func (r *Relation) execute(w World, m Move, req Request) (Reply, error) {
 // die takes the last step of a task, whose process crashes before the reply is there.
 func (r *Relation) die(w World, m Move) (Step, error) {
 	req, ok := w.Pending(m.Task)
-	if !ok || !slices.Contains(r.sys.Struck(w.Environment(), r.tasks[m.Task], req), Crash) {
+	if !ok || !slices.Contains(r.sys.strikes(w.Environment(), r.tasks[m.Task], req), Crash) {
 		return Step{}, ErrBlocked
 	}
 	undo := w.Mark()
@@ -572,7 +505,7 @@ func (r *Relation) tick(w World) error {
 			if err != nil {
 				return err
 			}
-			alive = r.sys.Outlasts(w.Environment(), r.tasks[task], req, content)
+			alive = r.sys.outlasts(w.Environment(), r.tasks[task], req, content)
 		}
 		alive = alive || !is
 		if _, ok := span.Passes(age, is); !ok {
@@ -587,7 +520,7 @@ func (r *Relation) tick(w World) error {
 			return err
 		}
 	}
-	for i, req := range r.sys.Ticking() {
+	for i, req := range r.sys.ticking() {
 		if req == (Request{}) {
 			continue
 		}
@@ -600,7 +533,7 @@ func (r *Relation) tick(w World) error {
 
 // blocked says whether the pending request of a task is blocked, also by an outage.
 func (r *Relation) blocked(w World, task int, req Request) (bool, error) {
-	if r.sys.Refused(w.Environment(), req) {
+	if r.sys.refused(w.Environment(), req) {
 		return r.sys.Fallible(r.outage).Retries(req), nil
 	}
 	return w.Blocked(task)

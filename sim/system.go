@@ -117,13 +117,13 @@ func (s *System) FailingStore() int {
 	return -1
 }
 
-// Struck returns the kinds of faults that can strike a request in this state of the environment.
+// strikes returns the kinds of faults that can strike a request in this state of the environment.
 //
 // [Crash] strikes a folded task after its request was executed and before the reply
 // is there, which is one step. That is a move of its own only of
 // the last request: after any other it is the same as before the next one. It needs no
 // store that is [Fallible], and of a sleep it is the same as during it.
-func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []FaultKind) {
+func (s *System) strikes(w EnvironmentState, t TaskRef, req Request) (kinds []FaultKind) {
 	if len(s.Faults) == 0 || req.Local() {
 		return nil
 	}
@@ -143,8 +143,8 @@ func (s *System) Struck(w EnvironmentState, t TaskRef, req Request) (kinds []Fau
 	return kinds
 }
 
-// Refused says whether the store of the request is down.
-func (s *System) Refused(w EnvironmentState, req Request) bool {
+// refused says whether the store of the request is down.
+func (s *System) refused(w EnvironmentState, req Request) bool {
 	return w.Down() && !req.Local() && s.Store(req.Store) == s.FailingStore()
 }
 

@@ -257,12 +257,12 @@ func (sp Span) Passes(a Age, blocked bool) (Age, bool) {
 	return Age{a.Asked + 1, a.Blocked}, a.Asked < sp.Most
 }
 
-// Outlasts says whether time alone can end what blocks the request of a task; c is what
+// outlasts says whether time alone can end what blocks the request of a task; c is what
 // the store of the request holds. An outage ends at any time. What waits for news may
 // wait for something to be gone, such as for a lock with a TTL whose owner has crashed.
 // Work in the background waits for news for ever, so no time passes for that.
-func (s *System) Outlasts(w EnvironmentState, t TaskRef, req Request, c Content) bool {
-	if s.Refused(w, req) {
+func (s *System) outlasts(w EnvironmentState, t TaskRef, req Request, c Content) bool {
+	if s.refused(w, req) {
 		return true
 	}
 	return !t.Background && s.waits(req) == ForNews && slices.ContainsFunc(c, func(it Item) bool { return it.TTL > 0 })
@@ -275,9 +275,9 @@ func (s *System) Rests(req Request) bool {
 	return sleeps || s.Timing != nil && s.waits(req) == ForNews
 }
 
-// Ticking returns the requests that let a tick pass, by store; those of stores
+// ticking returns the requests that let a tick pass, by store; those of stores
 // that do not care are empty.
-func (s *System) Ticking() []Request {
+func (s *System) ticking() []Request {
 	all := make([]Request, len(s.Stores))
 	for i, st := range s.Stores {
 		if t, ok := st.(Timed); ok {

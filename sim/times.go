@@ -128,9 +128,9 @@ type Leaving struct {
 // Moments are those that are possible for a step, with those before it.
 type Moments struct{ zone }
 
-// Begin returns the environment in which an execution begins, with these items and sleeping
+// begin returns the environment in which an execution begins, with these items and sleeping
 // tasks. They are all of one moment, and the first step is at any later one.
-func (s *System) Begin(w EnvironmentState, items []Lifetime, asleep []int) EnvironmentState {
+func (s *System) begin(w EnvironmentState, items []Lifetime, asleep []int) EnvironmentState {
 	if !s.Dated() {
 		return w
 	}
@@ -139,16 +139,16 @@ func (s *System) Begin(w EnvironmentState, items []Lifetime, asleep []int) Envir
 	for _, it := range items {
 		l.Set = append(l.Set, it.Item)
 	}
-	w, err := s.Leave(w, Moments{z}, l)
+	w, err := s.leave(w, Moments{z}, l)
 	if err != nil {
 		panic(err) // all is set here
 	}
 	return w
 }
 
-// Wake returns the moments that are possible for a step in an environment, false if there are
+// wake returns the moments that are possible for a step in an environment, false if there are
 // none: then the step is not possible.
-func (s *System) Wake(w EnvironmentState, k Waking) (Moments, bool) {
+func (s *System) wake(w EnvironmentState, k Waking) (Moments, bool) {
 	if !s.Dated() || s.timeless(w) {
 		return Moments{}, true
 	}
@@ -162,9 +162,9 @@ func (s *System) Wake(w EnvironmentState, k Waking) (Moments, bool) {
 	return Moments{z}, z.close()
 }
 
-// Leave returns the environment after a step with these moments; w is the one after its fault.
+// leave returns the environment after a step with these moments; w is the one after its fault.
 // The error says that it is not known since when an item is there.
-func (s *System) Leave(w EnvironmentState, m Moments, l Leaving) (EnvironmentState, error) {
+func (s *System) leave(w EnvironmentState, m Moments, l Leaving) (EnvironmentState, error) {
 	w.times = ""
 	if !s.Dated() || s.timeless(w) {
 		return w, nil
