@@ -8,7 +8,7 @@ import (
 const (
 	isRandom    = "it is random"
 	isUnordered = "miniredis answers in random order"
-	isBlocking  = "it blocks"
+	isBlocking  = "it waits for replicas or for the disk"
 	isConn      = "the state of a connection is not simulated"
 	isWatch     = "it is for one connection, outside of scripts and of MULTI ... EXEC"
 	isFlush     = "miniredis does not tell the connections that watch a key of it"
@@ -16,7 +16,7 @@ const (
 	isServer    = "it shows or changes the server rather than its data"
 	isHidden    = "it leaves something behind in miniredis that the content cannot show"
 	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
-	isTimed     = "time does not pass; use BLOCK 0, outside of scripts and of MULTI ... EXEC, or no BLOCK"
+	isNested    = "it waits, which is for outside of scripts and of MULTI ... EXEC; inside use the command that does not"
 	isIdle      = "how long an entry has been pending needs time; read it again as the same consumer, with XREADGROUP and the id 0"
 	isGroup     = "miniredis answers a part of it; use XLEN, XRANGE and XPENDING"
 	isTrim      = "miniredis forgets the last id of a stream, and that an entry which is gone was pending"
@@ -38,14 +38,14 @@ var refused = map[string]string{
 	"SINTER": isUnordered,
 	"SUNION": isUnordered,
 
-	"BLPOP":      isBlocking,
-	"BRPOP":      isBlocking,
-	"BLMOVE":     isBlocking,
-	"BLMPOP":     isBlocking,
-	"BRPOPLPUSH": isBlocking,
-	"BZMPOP":     isBlocking,
-	"BZPOPMIN":   isBlocking,
-	"BZPOPMAX":   isBlocking,
+	"BLPOP":      isNested,
+	"BRPOP":      isNested,
+	"BLMOVE":     isNested,
+	"BLMPOP":     isNested,
+	"BRPOPLPUSH": isNested,
+	"BZMPOP":     isNested,
+	"BZPOPMIN":   isNested,
+	"BZPOPMAX":   isNested,
 	"WAIT":       isBlocking,
 	"WAITAOF":    isBlocking,
 

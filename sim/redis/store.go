@@ -148,7 +148,7 @@ func (s *Store) Reset() error {
 
 // Execute executes a command, or a block MULTI ... EXEC, whose reply is the
 // replies to all its commands. The wait for a message is blocked if there is none,
-// and so is a read of streams with BLOCK 0. The first request on a connection that
+// and so is a command that waits at the server, such as BLPOP. The first request on a connection that
 // has broken fails. It returns an error if a command is refused, even if it was
 // called by a script.
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
@@ -188,23 +188,32 @@ func (s *Store) command(req sim.Request) (sim.Reply, error) {
 			return sim.Reply{}, fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
-	blocks := false
-	if len(cmds) == 1 {
-		cmds[0], blocks = withoutBlock(cmds[0])
-	}
-	var reply string
-	if req.Conn != "" || redisclient.VerbOf(cmds[0][0]) == redisclient.Unwatch {
-		reply, err = s.runOn(req.Conn, cmds)
-	} else {
-		reply, err = s.run(s.peer, cmds)
-	}
-	if blocks && reply == null {
-		return sim.Reply{}, sim.ErrBlocked
-	}
+	reply, err := s.replyTo(req.Conn, cmds)
 	if err == nil && len(s.connections) > 0 {
 		err = s.probe()
 	}
 	return sim.Reply{Body: reply}, err
+}
+
+// replyTo returns the reply to a request on the connection with that name. A command that
+// waits is blocked while there is nothing for it.
+func (s *Store) replyTo(conn string, cmds [][]string) (reply string, err error) {
+	if len(cmds) == 1 {
+		if w, waits, failure := waitingFor(cmds[0]); failure != "" {
+			return "-" + failure + "\r\n", nil
+		} else if waits {
+			return s.wait(conn, w)
+		}
+	}
+	return s.execute(conn, cmds)
+}
+
+// execute executes commands on the connection with that name; "" is any.
+func (s *Store) execute(conn string, cmds [][]string) (reply string, err error) {
+	if conn != "" || redisclient.VerbOf(cmds[0][0]) == redisclient.Unwatch {
+		return s.runOn(conn, cmds)
+	}
+	return s.run(s.peer, cmds)
 }
 
 // run executes commands on a connection and returns their replies.

@@ -30,8 +30,7 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 	return sim.Request{Store: s.name, Body: tickBody + d.String()}
 }
 
-// Waits says whether the request waits for a message, for an entry of a stream, or by
-// [Await].
+// Waits says whether the request waits for a message, as BLPOP does, or by [Await].
 func (s *Store) Waits(req sim.Request) sim.Wait {
 	if req.Body == redisclient.Receive || req.Awaits {
 		return sim.ForNews
@@ -40,7 +39,7 @@ func (s *Store) Waits(req sim.Request) sim.Wait {
 	if err != nil || len(cmds) != 1 {
 		return sim.NoWait
 	}
-	if _, blocks := withoutBlock(cmds[0]); blocks {
+	if _, waits := redisclient.TimeoutOf(cmds[0]); waits {
 		return sim.ForNews
 	}
 	return sim.NoWait

@@ -1,6 +1,7 @@
 package redisclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"quiesce/sim"
 
@@ -86,7 +88,7 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	case v == Watch:
 		st = c.open()
 	default:
-		reply, err := p.Call(req)
+		reply, err := c.call(p, req, v)
 		c.checkFailed(reply)
 		return reply, broken(err)
 	}
@@ -94,7 +96,7 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	if st.receiving {
 		req = c.busy(st)
 	}
-	reply, err := p.Call(req)
+	reply, err := c.call(p, req, v)
 	if err != nil {
 		c.settle(st)
 		return reply, broken(err)
@@ -113,6 +115,30 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	c.settle(st)
 	return reply, nil
 }
+
+// call has a request executed, whose command is in c.args unless it is a block. If that
+// waits at the server for a time, and nothing has come by then, the answer is that of the
+// server, and the request is withdrawn: how late the server notices that the time is
+// over is the same as how late it got the request.
+func (c *conn) call(p sim.Host, req sim.Request, v Verb) (sim.Reply, error) {
+	timeout, waits := time.Duration(0), false
+	if v == Plain {
+		timeout, waits = TimeoutOf(c.args)
+	}
+	if !waits || timeout == 0 {
+		return p.Call(req)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	reply, err := p.CallUntil(ctx, req)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return sim.Reply{Body: timedOut}, nil
+	}
+	return reply, err
+}
+
+// timedOut is the reply to a command that has waited in vain.
+const timedOut = "*-1\r\n"
 
 // busy returns the request that ends the run, since another task receives on the
 // connection.
