@@ -3,6 +3,7 @@ package redis
 import (
 	"fmt"
 	"math/rand"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -124,14 +125,26 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	for _, conn := range []string{"p#1", "q#1"} {
 		state = append(state, on(conn, "SUBSCRIBE c", "SUBSCRIBE d c", redisclient.Receive, redisclient.Receive, redisclient.Close)...)
 	}
+	for _, conn := range []string{"p#2", "q#2"} {
+		for _, h := range []redisclient.Header{caching, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true}, {Tracks: true, Caches: true, Target: "p#1"}} {
+			for _, req := range on(conn, "GET a", "MGET a b", "MULTI;PTTL a;GET b;EXEC", "SET a 2", "EVAL return(redis.call('GET',KEYS[1])) 1 b") {
+				req.Body = h.String() + req.Body
+				state = append(state, req)
+			}
+		}
+		state = append(state, on(conn, redisclient.Receive, redisclient.Receive, redisclient.Receive, redisclient.Close)...)
+	}
 	state = append(state, on("", "PUBLISH c 1", "PUBLISH d 2", "EVAL return(redis.call('PUBLISH','c',2)) 0")...)
+
+	numbered := on("", "GET a", "SET b 3", "MGET b a", "WATCH a", "MULTI;GET a;EXEC", "PUBLISH c 4", redisclient.Receive, redisclient.Receive, redisclient.Close)
+	numbered = append(numbered, sim.Request{Store: "cache", Body: redisclient.TimedOut})
 
 	s := newStore(t)
 	rng := rand.New(rand.NewSource(1))
 	known := map[string]string{}
-	changes := 0
+	changes, told := 0, 0
 	faults := 0
-	rounds := 3000
+	rounds := 4000
 	if testing.Short() {
 		rounds = 600
 	}
@@ -148,6 +161,20 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			req := state[rng.Intn(len(state))]
 			if rng.Intn(2) == 0 {
 				req = data[rng.Intn(len(data))]
+			}
+			// A connection whose requests are numbered: the next one, or the one after that.
+			if rng.Intn(4) == 0 {
+				name := []string{"p#3", "q#3"}[rng.Intn(2)]
+				h := []redisclient.Header{{}, caching}[rng.Intn(2)]
+				h.Number = 1 + rng.Intn(2)
+				if c := s.connections[name]; c != nil {
+					h.Number += c.requests
+				}
+				req = numbered[rng.Intn(len(numbered))]
+				req.Conn = name
+				if req.Body != redisclient.Receive && req.Body != redisclient.Close {
+					req.Body = h.String() + req.Body
+				}
 			}
 			strikes := incidents(t, s)
 			if k, list := "incidents in "+before.Key(), fmt.Sprint(strikes); known[k] == "" {
@@ -173,14 +200,18 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			if err == nil {
 				got += after.Key()
 			}
+			if err == nil {
+				told += cached(t, path, req, before, after)
+			}
 			if err == nil && req.Conn == "" {
 				for _, it := range before {
 					for _, key := range []string{"a", "b"} {
-						if it.Note != "watch" || !strings.Contains(it.Value, `"`+key+`"`) || find(before, key) == find(after, key) {
+						watched, _, _ := strings.Cut(it.Value, "]") // they come first
+						if !strings.Contains(it.Note, "watch") || !strings.Contains(watched, strconv.Quote(key)) || find(before, key) == find(after, key) {
 							continue
 						}
 						changes++
-						if v, _ := after.Lookup(it.Name); v != "touched" {
+						if v, _ := after.Lookup(it.Name); !strings.HasPrefix(v, "touched") {
 							t.Errorf("%q changes %s but does not touch it", path, key)
 						}
 					}
@@ -196,7 +227,37 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	if changes < 100 {
 		t.Errorf("only %d changes of watched keys", changes)
 	}
-	t.Logf("%d transitions, %d changes of watched keys, %d faults", len(known), changes, faults)
+	if told < 100 {
+		t.Errorf("only %d changes of keys in a cache", told)
+	}
+	t.Logf("%d transitions, %d changes of watched keys, %d of keys in a cache, %d faults", len(known), changes, told, faults)
+}
+
+// cached counts the keys that a client has in its cache and which a request has changed,
+// and wants them to be remembered no more.
+func cached(t *testing.T, path []string, req sim.Request, before, after sim.Content) (n int) {
+	for _, it := range before {
+		now := find(after, it.Name)
+		for _, key := range []string{"a", "b"} {
+			if !remembers(it, key) || find(before, key) == find(after, key) {
+				continue
+			}
+			n++
+			if req.Conn != it.Name && remembers(now, key) {
+				t.Errorf("%q changes %s but does not tell %s", path, key, it.Name)
+			}
+		}
+	}
+	return n
+}
+
+// remembers says whether the item of a connection has a key as one that is in a cache.
+func remembers(it sim.Item, key string) bool {
+	if !strings.Contains(it.Note, "cache") || strings.Contains(it.Note, "watch") || strings.Contains(it.Note, "subscription") {
+		return false
+	}
+	keys, _, _ := strings.Cut(it.Value, "]")
+	return strings.Contains(keys, strconv.Quote(key))
 }
 
 // incidents returns the requests of all faults in the content.
