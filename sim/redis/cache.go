@@ -258,6 +258,17 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 	return sim.Reply{Body: c.send(earlier + reply + c.flush())}, nil
 }
 
+// closeInTurn closes a connection when all requests before that were executed. Of one that
+// is gone there is nothing to close.
+func (s *Store) closeInTurn(conn string, h redisclient.Header) (sim.Reply, error) {
+	c := s.connections[conn]
+	if c == nil && h.Number > 1 || c != nil && h.Number > c.requests+1 {
+		return sim.Reply{}, sim.ErrBlocked
+	}
+	delete(s.connections, conn)
+	return sim.Reply{}, nil
+}
+
 // inVain says whether a request of so many commands has read nothing: EXEC was not
 // executed, or the server did not understand the command.
 func inVain(n int, replies string) bool {

@@ -239,7 +239,8 @@ func (c *conn) Close() error {
 		c.unread.release()
 	}
 	if c.stream != nil {
-		c.stream.end(net.ErrClosed)
+		c.stream.close()
+		return nil
 	}
 	return c.hangUp()
 }

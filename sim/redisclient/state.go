@@ -297,6 +297,15 @@ func (c *conn) hangUp() error {
 	if st.receiving {
 		req = c.busy(st)
 	}
+	if c.client.host().Goroutines() {
+		go c.part(st, req)
+		return nil
+	}
+	return c.part(st, req)
+}
+
+// part tells the server. A client does not wait for that, and may hold a lock meanwhile.
+func (c *conn) part(st *connState, req sim.Request) error {
 	_, err := c.client.host().Call(req)
 	c.drop(st)
 	if errors.Is(err, sim.ErrAbandoned) {
