@@ -26,6 +26,12 @@ type Host interface {
 	// tries again.
 	Call(Request) (Reply, error)
 
+	// CallUntil is Call for a request that is withdrawn when the context is done, whose
+	// error it returns then: the store does not execute it any more, or has, and the
+	// reply is lost. Only a process of goroutines has a context that can be done while a
+	// request is pending; to others it is Call.
+	CallUntil(context.Context, Request) (Reply, error)
+
 	// Outside returns [ErrOutside], and the run fails, if the caller is no task of the
 	// process. A client asks before it does anything that a call from elsewhere must not:
 	// it may be closed, or one of a bubble.
@@ -84,6 +90,9 @@ var ErrAbandoned = errors.New("quiesce: the process was abandoned")
 
 // Call asks for a request: see [Host].
 func (p *Process) Call(r Request) (Reply, error) {
+	if p.bubble != nil {
+		return p.bubble.call(nil, r)
+	}
 	c := p.running()
 	switch {
 	case c == nil:
@@ -102,9 +111,17 @@ func (p *Process) Call(r Request) (Reply, error) {
 	return c.reply, nil
 }
 
+// CallUntil asks for a request that a context withdraws: see [Host].
+func (p *Process) CallUntil(ctx context.Context, r Request) (Reply, error) {
+	if p.bubble != nil {
+		return p.bubble.call(ctx, r)
+	}
+	return p.Call(r)
+}
+
 // Outside returns an error if the caller is no task of the process: see [Host].
 func (p *Process) Outside() error {
-	if p.running() != nil {
+	if p.bubble != nil && p.bubble.inside() || p.running() != nil {
 		return nil
 	}
 	p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
@@ -113,6 +130,9 @@ func (p *Process) Outside() error {
 
 // Running returns the name of the task that calls it, and "" if none does.
 func (p *Process) Running() string {
+	if p.bubble != nil {
+		return p.bubble.running()
+	}
 	if c := p.running(); c != nil {
 		return c.name
 	}
@@ -136,6 +156,9 @@ func (p *Process) Abandoned() bool { return p.over.Load() }
 // Hold makes the run fail with err if the task goes on before release is called: see
 // [Host].
 func (p *Process) Hold(err error) (release func()) {
+	if p.bubble != nil {
+		return func() {} // another goroutine may be the one that reads
+	}
 	c := p.running()
 	if c == nil || p.over.Load() {
 		return func() {}
@@ -155,6 +178,9 @@ func (p *Process) Hold(err error) (release func()) {
 // Persists says whether the running task asks a store again that has refused it: see
 // [Host].
 func (p *Process) Persists(store string) bool {
+	if p.bubble != nil {
+		return p.bubble.persists(store)
+	}
 	c := p.running()
 	return c != nil && c.retrying && c.refused == store
 }

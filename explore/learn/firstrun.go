@@ -45,7 +45,7 @@ func FirstCourses(sys *sim.System) []Course {
 		}
 		if err == nil {
 			r.procs[i] = p
-			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, len(tasksOf(sys, i)))}}
+			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, tasksOf(sys, i))}}
 		}
 	}
 	for i := range r.left {
@@ -75,7 +75,7 @@ func (r *firstRun) step(task int) bool {
 	if p == nil || r.left[task] == 0 {
 		return false
 	}
-	req, ok := p.Pending().At(sim.Place{Task: ref.Index})
+	req, ok := p.Pending().At(ref.Place)
 	if !ok {
 		return false
 	}
@@ -122,11 +122,16 @@ func (r *firstRun) arrive(task int) bool {
 	if p == nil {
 		return true
 	}
-	if err := p.Deliver(sim.Place{Task: ref.Index}, reply); err != nil {
+	if err := p.Deliver(ref.Place, reply); err != nil {
 		r.procs[ref.Program] = nil
 		return true
 	}
-	c.told = append(c.told, word{ref.Index, reply})
-	c.moments = append(c.moments, momentOf(p, len(c.moments[0].pending)))
+	for i, t := range r.tasks { // of goroutines some may have given up what they waited for
+		if t.Program == ref.Program && i != task && r.sys.Programs[t.Program].Goroutines && p.Pending().Fresh(t.Place) {
+			r.replies[i] = nil
+		}
+	}
+	c.told = append(c.told, word{task: ref.Index, reply: reply})
+	c.moments = append(c.moments, momentOf(p, tasksOf(r.sys, ref.Program)))
 	return true
 }
