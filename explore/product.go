@@ -153,7 +153,10 @@ func productOfEach(ctx context.Context, sys *sim.System, properties []sim.Proper
 // productOfAll explores the system for all properties, which share every step.
 func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) (r []*Result, err error) {
 	defer rescue(&err)
-	first := learn.FirstCourses(sys)
+	first, err := learn.FirstCourses(sys)
+	if err != nil {
+		return nil, err
+	}
 	apart := map[string]bool{}
 	for {
 		r, err = productOnce(ctx, sys, properties, first, apart, opts)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -513,7 +512,7 @@ func (b *bubble) parked(task int) string {
 	defer b.mu.Unlock()
 	for id, s := range b.strands {
 		if s.at == (Place{Task: task}) && s.named {
-			return strings.TrimPrefix(lookAt(id).place(), "in ")
+			return lookAt(id).place()
 		}
 	}
 	return ""

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -220,12 +221,11 @@ func (m *goroutines) look() error {
 		}
 		m.pending = append(m.pending, Waiting{clockPlace, Timer(next.after.Round(time.Microsecond)), true})
 	}
+	var unknown error
 	for _, w := range m.pending {
-		if err := m.sys.place(m.program, w.Place); err != nil {
-			return err
-		}
+		unknown = cmp.Or(m.sys.place(m.program, w.Place), unknown)
 	}
-	return nil
+	return unknown
 }
 
 func (m *goroutines) Pending() Pending { return m.pending }

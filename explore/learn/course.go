@@ -2,6 +2,7 @@ package learn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,7 +104,10 @@ func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
 		if stray := sys.Stray(); stray != nil {
 			return nil, stray
 		}
-		if err != nil {
+		switch {
+		case errors.As(err, new(*sim.PlaceError)), errors.As(err, new(*sim.HangError)):
+			return nil, err
+		case err != nil:
 			return append(seen, moment{failed: sim.WithoutStack(err)}), nil
 		}
 		seen = append(seen, momentOf(p, tasks))

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"errors"
 	"slices"
 
 	"quiesce/sim"
@@ -24,18 +25,20 @@ type firstRun struct {
 	courses []Course      // by program
 	replies []*sim.Reply  // by task: to a request that has changed something, yet to be delivered
 	left    []int         // by task: how many words it may still be told
+	unknown error         // a *sim.PlaceError
 }
 
 // FirstCourses runs a system for the first time, and returns what its processes went
-// through. Errors end only what they are an error of: the search will meet them.
-func FirstCourses(sys *sim.System) []Course {
+// through. Errors end only what they are an error of: the search will meet them. Only a
+// [*sim.PlaceError] is returned.
+func FirstCourses(sys *sim.System) ([]Course, error) {
 	r := &firstRun{sys: sys, tasks: sys.Tasks()}
 	n := len(sys.Programs)
 	r.procs, r.courses = make([]sim.Machine, n), make([]Course, n)
 	r.replies, r.left = make([]*sim.Reply, len(r.tasks)), make([]int, len(r.tasks))
 	for i := range sys.Stores {
 		if sys.Reset(i) != nil {
-			return nil
+			return nil, nil
 		}
 	}
 	for i := n - 1; i >= 0; i-- {
@@ -43,6 +46,7 @@ func FirstCourses(sys *sim.System) []Course {
 		if p != nil {
 			defer p.Stop()
 		}
+		r.note(err)
 		if err == nil {
 			r.procs[i] = p
 			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, tasksOf(sys, i))}}
@@ -64,7 +68,14 @@ func FirstCourses(sys *sim.System) []Course {
 			}
 		}
 	}
-	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil })
+	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil }), r.unknown
+}
+
+// note keeps an error that is returned.
+func (r *firstRun) note(err error) {
+	if errors.As(err, new(*sim.PlaceError)) {
+		r.unknown = err
+	}
 }
 
 // step executes the request of a task, and delivers the reply if it has changed
@@ -123,6 +134,7 @@ func (r *firstRun) arrive(task int) bool {
 		return true
 	}
 	if err := p.Deliver(ref.Place, reply); err != nil {
+		r.note(err)
 		r.procs[ref.Program] = nil
 		return true
 	}
