@@ -239,11 +239,11 @@ func (b *bubble) strand() *strand {
 	if s != nil {
 		return s
 	}
-	if !b.inside() {
+	bubble, parent := ownStack()
+	if bubble != b.name || id == b.main {
 		return nil
 	}
-	s = &strand{id: id}
-	_, s.parent = ownStack()
+	s = &strand{id: id, parent: parent}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.strands[id] = s
@@ -253,8 +253,15 @@ func (b *bubble) strand() *strand {
 
 // inside says whether the running goroutine is one of the process.
 func (b *bubble) inside() bool {
-	name, _ := ownStack()
-	return name == b.name && goid.Get() != b.main
+	id := goid.Get()
+	b.mu.Lock()
+	known := b.strands[id] != nil
+	b.mu.Unlock()
+	if known {
+		return true
+	}
+	bubble, _ := ownStack()
+	return bubble == b.name && id != b.main
 }
 
 // christen names the goroutines that have asked for the first time: siblings in the order

@@ -64,7 +64,8 @@ func stacks() [][]byte {
 // ownStack returns what the runtime shows of the running goroutine: in which bubble it
 // is, as in "bubble 7", "" for none, and which goroutine has started it.
 func ownStack() (bubble string, parent int64) {
-	buf := make([]byte, 8<<10)
+	var room [8 << 10]byte
+	buf := room[:]
 	for {
 		n := runtime.Stack(buf, false)
 		if n < len(buf) {
