@@ -399,11 +399,11 @@ func (b *bubble) pending() (all Pending) {
 // take executes what the process is told: time passes, and a reply is delivered.
 func (b *bubble) take(w word) {
 	b.last++
+	b.timed = b.timed || w.at.Clock()
 	if w.pass > 0 {
 		time.Sleep(w.pass)
 	}
 	if w.at.Clock() {
-		b.timed = true
 		return
 	}
 	if w.pass > 0 {

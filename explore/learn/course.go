@@ -296,6 +296,8 @@ func (c *Course) cause(sys *sim.System, program int) string {
 	switch {
 	case err != nil:
 		return ""
+	case chance && hasGoroutines(sys, sys.Programs[program].Name):
+		return CauseOverlay
 	case chance:
 		return CauseChance
 	case !slices.EqualFunc(inside, outside, moment.equal):

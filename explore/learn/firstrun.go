@@ -25,12 +25,12 @@ type firstRun struct {
 	courses []Course      // by program
 	replies []*sim.Reply  // by task: to a request that has changed something, yet to be delivered
 	left    []int         // by task: how many words it may still be told
-	unknown error         // a *sim.PlaceError
+	ended   error         // the run, which is not what a process went through
 }
 
 // FirstCourses runs a system for the first time, and returns what its processes went
 // through. Errors end only what they are an error of: the search will meet them. Only a
-// [*sim.PlaceError] is returned.
+// [*sim.PlaceError] and a [*sim.HangError], after which nothing can be run, are returned.
 func FirstCourses(sys *sim.System) ([]Course, error) {
 	r := &firstRun{sys: sys, tasks: sys.Tasks()}
 	n := len(sys.Programs)
@@ -68,13 +68,13 @@ func FirstCourses(sys *sim.System) ([]Course, error) {
 			}
 		}
 	}
-	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil }), r.unknown
+	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil }), r.ended
 }
 
 // note keeps an error that is returned.
 func (r *firstRun) note(err error) {
-	if errors.As(err, new(*sim.PlaceError)) {
-		r.unknown = err
+	if r.ended == nil && (errors.As(err, new(*sim.PlaceError)) || errors.As(err, new(*sim.HangError))) {
+		r.ended = err
 	}
 }
 
