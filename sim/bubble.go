@@ -53,9 +53,9 @@ type bubbled struct {
 	result   string
 }
 
-// A strand is a goroutine that has asked for something, or is that of a task.
+// A strand is a goroutine that has called a client, or is that of a task.
 type strand struct {
-	id, parent int64
+	id, parent int64 // as the runtime calls it, and the one that has started it
 	at         Place
 	named      bool
 	children   int // that have a name
@@ -247,22 +247,11 @@ func (b *bubble) strand() *strand {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.strands[id] = s
-	b.fresh = append(b.fresh, s)
 	return s
 }
 
 // inside says whether the running goroutine is one of the process.
-func (b *bubble) inside() bool {
-	id := goid.Get()
-	b.mu.Lock()
-	known := b.strands[id] != nil
-	b.mu.Unlock()
-	if known {
-		return true
-	}
-	bubble, _ := ownStack()
-	return bubble == b.name && id != b.main
-}
+func (b *bubble) inside() bool { return b.strand() != nil }
 
 // christen names the goroutines that have asked for the first time: siblings in the order
 // in which they were started, since their ids ascend: see [System.Guard].
@@ -298,6 +287,9 @@ func (b *bubble) call(ctx context.Context, r Request) (Reply, error) {
 	replies := make(chan Reply, 1)
 	b.mu.Lock()
 	s.request, s.replies, s.since = r, replies, b.last
+	if !s.named {
+		b.fresh = append(b.fresh, s)
+	}
 	b.mu.Unlock()
 	b.poke()
 	var withdrawn <-chan struct{}

@@ -24,10 +24,10 @@ type Process struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	most      []int   // by task: deliveries to it in any history
-	Runs      int     // processes really run
-	Suspect   bool    // in the last history a task has asked the same rather often
-	merged    *merged // nil if histories are not merged
+	most      []int               // by task: deliveries to it in any history
+	Runs      int                 // processes really run
+	Suspect   bool                // in the last history a task has asked the same rather often
+	merged    *merged             // nil if histories are not merged
 	moved     map[delivery]uint64 // of a process of goroutines: see movedBy
 	timers    *Numbers[sim.Request]
 	clock     int // which of Tasks is the clock of a process in a timed system; -1 if none is
