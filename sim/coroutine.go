@@ -329,10 +329,13 @@ func (c *coroutine) askInVain() {
 	}
 }
 
-// failHeld ends the run, and suspends the task up to when it is abandoned.
-func (c *coroutine) failHeld() {
+// failHeld ends the run with the error for which the task is held.
+func (c *coroutine) failHeld() { c.fail(c.held) }
+
+// fail ends the run with an error of the task, and suspends it up to when it is abandoned.
+func (c *coroutine) fail(err error) {
 	if c.err == nil {
-		c.err = &TaskError{Task: c.name, Err: c.held}
+		c.err = &TaskError{Task: c.name, Err: err}
 	}
 	c.yield(Request{})
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // A Host is the process in which the client of a store runs, as that client sees it. A
-// [Process] is one. All but Abandoned and Outside are for the goroutine of a task, or for
+// [Process] is one. All but Abandoned, Goroutines and Outside are for the goroutine of a task, or for
 // the constructor of the program.
 type Host interface {
 	// Name returns the name of the process, by which a client names its connections.
@@ -26,11 +26,15 @@ type Host interface {
 	// tries again.
 	Call(Request) (Reply, error)
 
-	// CallUntil is Call for a request that is withdrawn when the context is done, whose
-	// error it returns then: the store does not execute it any more, or has, and the
-	// reply is lost. Only a process of goroutines has a context that can be done while a
-	// request is pending; to others it is Call.
-	CallUntil(context.Context, Request) (Reply, error)
+	// CallUntil is Call until ctx is done: then it returns the error of ctx, and the
+	// request was withdrawn: the store does not execute it any more, or has, and the reply
+	// is lost. A task that is a coroutine has no timers, so there the run fails if ctx can
+	// ever be done.
+	CallUntil(ctx context.Context, r Request) (Reply, error)
+
+	// Goroutines says whether the process is one of goroutines: whether any goroutine
+	// that its tasks or its constructor start may call. See [Program.Goroutines].
+	Goroutines() bool
 
 	// Outside returns [ErrOutside], and the run fails, if the caller is no task of the
 	// process. A client asks before it does anything that a call from elsewhere must not:
@@ -111,13 +115,30 @@ func (p *Process) Call(r Request) (Reply, error) {
 	return c.reply, nil
 }
 
-// CallUntil asks for a request that a context withdraws: see [Host].
+// CallUntil asks for a request until ctx is done: see [Host].
 func (p *Process) CallUntil(ctx context.Context, r Request) (Reply, error) {
-	if p.bubble != nil {
+	switch {
+	case p.bubble != nil:
 		return p.bubble.call(ctx, r)
+	case ctx.Done() == nil:
+		return p.Call(r)
 	}
-	return p.Call(r)
+	c := p.running()
+	switch {
+	case c == nil:
+		return Reply{}, p.Outside()
+	case p.over.Load():
+		c.askInVain()
+	default:
+		c.fail(errNoTimers)
+	}
+	return Reply{}, ErrAbandoned
 }
+
+var errNoTimers = errors.New("quiesce: the task waits for a limited time, and a coroutine has no timers: let it wait without a limit, by a timeout of 0, or set Goroutines in its Program")
+
+// Goroutines says whether any goroutine may call: see [Host].
+func (p *Process) Goroutines() bool { return p.bubble != nil }
 
 // Outside returns an error if the caller is no task of the process: see [Host].
 func (p *Process) Outside() error {

@@ -28,7 +28,11 @@ func (c *conn) request(ctx context.Context, call Call, awaits bool) (*Reader, er
 	if c.tx != nil {
 		req.Conn = c.tx.name
 	}
-	reply, err := c.d.host().CallUntil(ctx, req)
+	h := c.d.host()
+	if !h.Goroutines() { // where a context is done only when the task is abandoned
+		ctx = context.Background()
+	}
+	reply, err := h.CallUntil(ctx, req)
 	if err == nil {
 		err = failure(reply)
 	}
