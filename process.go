@@ -215,7 +215,11 @@ func (s *server) failed(err error) error {
 	if m := (*mistake)(nil); errors.As(err, &m) {
 		return m
 	}
-	if e := (*sim.TaskError)(nil); errors.As(err, &e) && e.Stack != "" {
+	e := (*sim.TaskError)(nil)
+	switch stack := errors.As(err, &e) && e.Stack != ""; {
+	case stack && errors.Is(err, sim.ErrOutside):
+		return fmt.Errorf("the function of server %s makes a request; it builds the service, and requests are made by tasks: p.Go, or p.Boot for what comes first\n%s", s.name, e.Stack)
+	case stack:
 		return fmt.Errorf("the function of server %s fails: %w\n%s", s.name, e.Err, e.Stack)
 	}
 	return fmt.Errorf("the function of server %s fails: %w", s.name, err)

@@ -168,7 +168,8 @@ func (w *World) failed(err error) string {
 	// What package sim says of a program is said of a process here.
 	text := strings.ReplaceAll(err.Error(), "declare it in Program.Outcomes", "declare it by p.Returns in the function of the server")
 	if e := (*explore.ExecutionError)(nil); errors.As(err, &e) && e.Token != "" {
-		text += "\nreplay    " + w.command(e.Token)
+		line := "\nschedule  " + e.Token // before the stack of a panic
+		text = strings.Replace(text, line, line+"\nreplay    "+w.command(e.Token), 1)
 	}
 	return text
 }

@@ -191,6 +191,12 @@ func (v View) database(name, table string) *Database {
 	return d
 }
 
+// ErrSnapshot is what a transaction gets that writes after a commit which its snapshot does not
+// show, where PostgreSQL answers 40001. A service that hands it to its caller declares it:
+//
+//	p.Returns(ErrSoldOut, quiesce.ErrSnapshot)
+var ErrSnapshot = sqlite.ErrSnapshot
+
 // Errors of [View.Outcome] by which no task has answered.
 var (
 	ErrFailed  = errors.New("the task failed after a fault")
