@@ -673,14 +673,204 @@ func TestView(t *testing.T) {
 				case v.Result(who, &paid) && paid == 9900 && err == nil:
 					bought++
 				case err != errSoldOut && err != quiesce.ErrSnapshot: // who is told in a snapshot that there is one
-					println("XX", who, paid, fmt.Sprint(err)); return fmt.Errorf("%s: %d, %v", who, paid, err)
+					println("XX", who, paid, fmt.Sprint(err))
+					return fmt.Errorf("%s: %d, %v", who, paid, err)
 				}
 			}
 			if bought != 1 {
-				println("YY", bought, fmt.Sprint(v.Outcome("ann"), v.Outcome("bob")));return fmt.Errorf("%d of two buy", bought)
+				println("YY", bought, fmt.Sprint(v.Outcome("ann"), v.Outcome("bob")))
+				return fmt.Errorf("%d of two buy", bought)
 			}
 			return nil
 		})
 	})
 	wants(t, r.passes(), "all is there holds in every interleaving of 1 view, 1 ann, 1 bob: ", "caveat: ")
+}
+
+// TestCoherent compares keys and rows in every form, where the cache is what the setup says
+// and nobody changes anything.
+func TestCoherent(t *testing.T) {
+	for _, tt := range []struct {
+		command string // that makes the key
+		sql     string // that makes the row of t
+		column  string
+		want    string // "" is coherent; else a part of the failure
+	}{
+		{`SET|k|{"ID":1,"Price":9900}`, "1, 9900, 'x'", "", ""},
+		{`SET|k|{"ID":1,"Price":9900.0}`, "1, 9900, 'x'", "", ""},
+		{`SET|k|{"price":"9900"}`, "1, 9900, 'x'", "", ""},
+		{`SET|k|{"note_":"x","p_RICE":9.5}`, "1, 9.5, 'x'", "", ""},
+		{`SET|k|{"price":true}`, "1, 1, 'x'", "", ""},
+		{`SET|k|{"price":null}`, "1, NULL, 'x'", "", ""},
+		{`SET|k|{"note":"2026-01-02T03:04:05Z"}`, "1, 1, '2026-01-02 03:04:05'", "", ""},
+		{`SET|k|{"note":"aGk="}`, "1, 1, x'6869'", "", ""},
+		{`SET|k|{"note":{"a":1}}`, `1, 1, '{"a":1}'`, "", ""},
+		{`SET|k|9900`, "1, 9900, 'x'", "price", ""},
+		{`SET|k|x`, "1, 9900, 'x'", "note", ""},
+		{`SET|k|{"a":1}`, `1, 9900, '{"a":1}'`, "note", ""},
+		{`HSET|k|price|9900|note|x y`, "1, 9900, 'x y'", "", ""},
+		{`SET|k|null`, "2, 1, 'x'", "", ""},
+		{`SET|k|{"ID":1,"Price":9901}`, "1, 9900, 'x'", "", `k: the cache holds {"ID":1,"Price":9901}, the database {"id":1,"price":9900,"note":"x"}.`},
+		{`SET|k|{"price":"09900"}`, "1, 9900, 'x'", "", `the database {`},
+		{`SET|k|{"price":false}`, "1, 1, 'x'", "", `the database {`},
+		{`SET|k|{"price":null}`, "1, 0, 'x'", "", `the database {`},
+		{`SET|k|{"note":""}`, "1, 0, NULL", "", `the database {`},
+		{`SET|k|{"note":"2026-01-02T03:04:05Z"}`, "1, 1, '2026-01-02 03:04:06'", "", `the database {`},
+		{`SET|k|9901`, "1, 9900, 'x'", "price", "k: the cache holds 9901, the database 9900."},
+		{`HSET|k|price|9900|note|x`, "1, 9900, 'x y'", "", `the database {`},
+		{`SET|k|null`, "1, 1, 'x'", "", "k: the cache holds null, the database {"},
+		{`SET|k|{"id":2}`, "2, 1, 'x'", "", `k: the cache holds {"id":2}, the database no such row.`},
+		{`SET|k|{"cost":1}`, "1, 1, 'x'", "", `front_test.go:N: coherent k: the field "cost" of k is no column of t, which has id, price, note; compare them by AtQuiescence`},
+		{`SET|k|9900`, "1, 9900, 'x'", "", `front_test.go:N: coherent k: k holds no object, and more than one column of t may be meant; name it: w.Coherent(...).Column("note")`},
+		{`RPUSH|k|9900`, "1, 9900, 'x'", "", `front_test.go:N: coherent k: k holds a list; World.Coherent compares JSON, plain values and hashes; compare it by AtQuiescence`},
+	} {
+		r := once(t, func(w *quiesce.World) {
+			cache, db := w.Redis("cache"), w.SQLite("db", "CREATE TABLE t (id INTEGER PRIMARY KEY, price, note)", "INSERT INTO t VALUES ("+tt.sql+"), (7, 7, 7)")
+			var command []any
+			for word := range strings.SplitSeq(tt.command, "|") {
+				command = append(command, word)
+			}
+			cache.Do(command...)
+			w.Server("shop", func(p *quiesce.Process) {
+				p.Go("read", func(ctx context.Context) error {
+					cache.Client(p).Exists(ctx, "k")
+					return db.Open(p).QueryRowContext(ctx, "SELECT 1 FROM t").Scan(new(int))
+				})
+			})
+			w.Coherent("k", "t", 1).Column(tt.column)
+		})
+		got := regexp.MustCompile(`front_test\.go:\d+`).ReplaceAllString(r.failed, "front_test.go:N")
+		// A row that no state has is nothing to compare with.
+		if vacuous := strings.HasPrefix(tt.sql, "2") && strings.Contains(got, `looked up "t/1" in db, which no state holds`); tt.want == "" && got != "" && !vacuous || !strings.Contains(got, tt.want) {
+			t.Errorf("%s and %s: %s", tt.command, tt.sql, got)
+		}
+	}
+}
+
+// TestServers: the tasks are spread over servers in turn. Two readers that are alone on a
+// server are interchangeable, as long as no property tells them apart.
+func TestServers(t *testing.T) {
+	build := func(n int, tell bool) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			s := newShop(w)
+			w.Servers("shop", n, func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				if n == 2 {
+					name := p.Name() // which is another one on every server
+					p.Show(func() map[string]any { return map[string]any{"name": name} })
+				}
+				p.GoResult("read", func(ctx context.Context) (any, error) { it, err := c.read(ctx); return it.Price, err }, 2)
+				p.Go("reprice", func(ctx context.Context) error { return c.write(ctx, 7900) })
+			})
+			w.AtQuiescence("a price", func(v quiesce.View) error {
+				names := v.Tasks("read")
+				if len(names) < 2 {
+					return nil
+				}
+				prices := map[string]int{}
+				for _, name := range names {
+					var price int
+					if v.Result(name, &price); price != 9900 && price != 7900 {
+						return fmt.Errorf("%s has read %d", name, price)
+					}
+					prices[name] = price
+				}
+				if tell && prices["read-1"] == 7900 && prices["read-2"] == 9900 {
+					return errors.New("in this order")
+				}
+				return nil
+			})
+		}
+	}
+	// Alone on their servers two readers and a writer have one step each: 3! interleavings.
+	wants(t, once(t, build(quiesce.PerTask, false)).passes(), "2 workloads, up to 2 read, 1 reprice: 8, ")
+	wants(t, once(t, build(quiesce.PerTask, true)).failed, "1 of 6 interleavings of 2 read, 1 reprice violates a price", "schedule      read-2:1,reprice:1,read-1:1")
+	// On two servers, read-1 and reprice share the first: three steps each, and one step of the
+	// other, which are 7!/(3! 3!) = 140.
+	wants(t, once(t, build(2, false)).passes(), "2 workloads, up to 2 read, 1 reprice: ")
+	wants(t, once(t, build(2, true)).failed, "26 of 140 interleavings", "in this order", "shop-2 │")
+}
+
+// TestFaults: what holds while nothing fails is violated by one fault.
+func TestFaults(t *testing.T) {
+	build := func(faults quiesce.Faults) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			s := newShop(w)
+			w.Faults = faults
+			w.Servers("shop", quiesce.PerTask, func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				p.Go("reprice", func(ctx context.Context) error { return c.reprice(ctx, 7900) })
+			})
+			s.cache.Do("SET", "product:1", `{"ID":1,"Price":9900}`)
+			w.Coherent("product:1", "products", 1)
+			w.AtQuiescence("whoever is told nothing has written", func(v quiesce.View) error {
+				var price int
+				v.Row("db", "products", 1).Columns("price").Scan(&price)
+				if err := v.Outcome("reprice"); err == nil && price != 7900 || err != nil && err != quiesce.ErrFailed {
+					return fmt.Errorf("%d, %v", price, err)
+				}
+				return nil
+			})
+		}
+	}
+	wants(t, once(t, build(nil)).passes(), "coherent product:1 holds in every interleaving of 1 reprice: 1, ")
+	r := once(t, build(quiesce.Faults{quiesce.LostRequest: 1}))
+	wants(t, r.failed, "of 1 reprice, faults lost-request=1 violate", "coherent product:1 holds with no fault; one lost-request breaks it", "reprice!lost-request", "'-quiesce.schedule=reprice:1,reprice!lost-request'")
+	wants(t, r.log(), "whoever is told nothing has written holds")
+}
+
+// TestTimed: a price that is old for at most a minute is so only if time passes.
+func TestTimed(t *testing.T) {
+	build := func(timing *quiesce.Timing) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			s := newShop(w)
+			w.Timing = timing
+			w.Servers("shop", quiesce.PerTask, func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				clock := p.Clock()
+				p.Go("fill", func(ctx context.Context) error {
+					return c.cache.Set(ctx, "product:1", `{"ID":1,"Price":1}`, 2*time.Second).Err()
+				})
+				p.Go("wait", func(ctx context.Context) error {
+					clock.Sleep(10 * time.Second)
+					return c.cache.Exists(ctx, "product:1").Err()
+				})
+			})
+			w.AtQuiescence("gone", func(v quiesce.View) error {
+				if v.Redis("cache").Exists("product:1") {
+					return errors.New("it is there")
+				}
+				return nil
+			})
+		}
+	}
+	wants(t, once(t, build(nil)).failed, "of 1 fill, 1 wait violate", "it is there")
+	// A task may begin at any time, also after the other one has waited.
+	wants(t, once(t, build(&quiesce.Timing{MaxStall: time.Second})).failed, "of 1 fill, 1 wait, no call longer than 1s violate", "1s passes")
+}
+
+// TestLeaves counts what forty tests leave behind, in parallel: nothing.
+func TestLeaves(t *testing.T) {
+	set(t, "quiesce.keep", "false")
+	t.Run("warm", func(t *testing.T) { (&recorder{T: t, name: "TestLeaves"}).test(coherent) })
+	before := runtime.NumGoroutine()
+	t.Run("all", func(t *testing.T) {
+		for i := range 8 {
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				for range 5 {
+					r := &recorder{T: t, name: fmt.Sprint("TestLeaves/", i)}
+					wants(t, r.test(coherent).failed, "68 of 792", fmt.Sprintf("go test -run '^TestLeaves$/^%d$' ", i))
+				}
+			})
+		}
+	})
+	for range 100 { // what ends by itself
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	all := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, and %d before:\n%s", runtime.NumGoroutine(), before, all[:runtime.Stack(all, true)])
 }

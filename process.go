@@ -17,6 +17,7 @@ import (
 type Process struct {
 	*sim.Process
 
+	server   *server
 	tasks    []*task
 	outcomes []error // that are declared
 	complete bool    // the function of the server has returned
@@ -125,6 +126,13 @@ func (p *Process) Show(f func() map[string]any) {
 	})
 }
 
+// Name returns the name of the server, such as shop-2. Servers that look at it are not taken
+// for interchangeable, which costs time.
+func (p *Process) Name() string {
+	p.server.world.labelled.Store(true)
+	return p.Process.Name()
+}
+
 // Clock returns a clock of the simulation for a service that is given one, as in tests.
 func (p *Process) Clock() sim.ProcessClock { return sim.Clock{}.For(p.Process) }
 
@@ -179,7 +187,7 @@ type server struct {
 
 // start calls the function of the server for a process.
 func (s *server) start(sp *sim.Process) *Process {
-	p := &Process{Process: sp}
+	p := &Process{Process: sp, server: s}
 	s.run(p)
 	p.complete = true
 	return p
@@ -265,7 +273,7 @@ func (s *server) processes(foreground, background []instance) (programs []sim.Pr
 			continue // more servers than tasks
 		}
 		p := s.program(name, specs(own), func(sp *sim.Process) []sim.Task { return s.start(sp).these(s, own) })
-		if s.count != 1 {
+		if s.count != 1 && !s.world.labelled.Load() {
 			p.Class = s.name + ":" + class
 		}
 		programs = append(programs, p)

@@ -109,15 +109,16 @@ func deadline(t T) (context.Context, context.CancelFunc) {
 
 // search explores the workloads for some of the properties.
 func (w *World) search(ctx context.Context, properties []*Property) ([]*report.Search, error) {
-	searches, err := w.searchOnce(ctx, properties, false)
-	if w.labelled {
-		// What a property says depends on which of several servers is which.
-		searches, err = w.searchOnce(ctx, properties, true)
+	labelled := w.labelled.Load()
+	searches, err := w.searchOnce(ctx, properties)
+	if !labelled && w.labelled.Load() {
+		// Which server is which has turned out to matter.
+		searches, err = w.searchOnce(ctx, properties)
 	}
 	return searches, err
 }
 
-func (w *World) searchOnce(ctx context.Context, properties []*Property, labelled bool) ([]*report.Search, error) {
+func (w *World) searchOnce(ctx context.Context, properties []*Property) ([]*report.Search, error) {
 	workloads := w.workloads()
 	if testing.Short() {
 		workloads = workloads[:1]
@@ -126,7 +127,7 @@ func (w *World) searchOnce(ctx context.Context, properties []*Property, labelled
 	for _, p := range properties {
 		searches = append(searches, &report.Search{Subject: w.subject(p), Grown: len(workloads) > 1, Explained: true})
 	}
-	opts := explore.ProductOptions{NoSymmetry: labelled, LimitStates: w.Limits.States, LimitMemory: w.Limits.Memory, Explain: true}
+	opts := explore.ProductOptions{LimitStates: w.Limits.States, LimitMemory: w.Limits.Memory, Explain: true}
 	results, _, err := explore.Smallest(workloads, len(properties), func(l workload, left []int) ([]*explore.Result, error) {
 		sys := l.system()
 		view := w.view(l, sys)

@@ -56,15 +56,18 @@ func (v View) Redis(name string) Items {
 }
 
 // Memory returns what a server shows of its memory by [Process.Show].
-func (v View) Memory(server string) Items {
-	i := slices.Index(v.shown, server)
+func (v View) Memory(name string) Items {
+	i := slices.Index(v.shown, name)
 	if i < 0 {
-		panic(mistakenly("there is no server called %q; %s", server, there(v.shown)))
+		panic(mistakenly("there is no server called %q; %s", name, there(v.shown)))
+	}
+	if !slices.ContainsFunc(v.world.servers, func(s *server) bool { return s.name == name }) {
+		v.world.labelled.Store(true)
 	}
 	if v.state.Memories[i] == nil {
-		panic(mistakenly("server %s shows nothing of its memory; call p.Show in its function", server))
+		panic(mistakenly("server %s shows nothing of its memory; call p.Show in its function", name))
 	}
-	return Items{v, server}
+	return Items{v, name}
 }
 
 // Items are what a place holds, each with a name: Redis, or the memory of a server. Of a
@@ -245,7 +248,7 @@ func (v View) result(name string) string {
 		panic(mistakenly("there is no task called %q; %s", name, there(v.taskNames())))
 	}
 	if t := v.tasks[i].task; t != nil && t.name != name {
-		v.world.labelled = true
+		v.world.labelled.Store(true)
 	}
 	return v.state.Results[i]
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -69,7 +70,10 @@ type World struct {
 	databases  []*Database
 	servers    []*server
 	properties []*Property
-	labelled   bool // a property has told replicas of a task apart
+
+	// Somebody tells servers apart that do the same: by their names, or by the tasks that
+	// run there.
+	labelled atomic.Bool
 }
 
 // A Redis is a simulated Redis server: see package sim/redis.
