@@ -140,6 +140,9 @@ func (h History) watch(s *state, e sim.Event) {
 		s.Seen = map[string]int{}
 	}
 	tasks := slices.Sorted(maps.Keys(logs))
+	if !s.Began && e.Name == "" {
+		tasks = nil // a tick before all steps changes nothing
+	}
 	var ends []string
 	for _, task := range tasks {
 		at, seen := logs[task], s.Seen[task]
@@ -168,7 +171,7 @@ func (h History) watch(s *state, e sim.Event) {
 			ends = append(ends, task)
 		}
 	}
-	s.Began = true
+	s.Began = s.Began || e.Name != ""
 	h.look(s, e, logs)
 	if tick := e.Fault.Kind == sim.Tick; tick || e.Name != "" {
 		s.Of.pass(tick)

@@ -1,7 +1,6 @@
 package history_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -46,18 +45,23 @@ func (h *teller) tell(task string, req sim.Request) {
 func (h *teller) violation() string { return h.prop.Violation(sim.View{Monitor: h.state}) }
 
 func (h *teller) entry(n int, s span, ended bool) {
-	e := map[string]any{"n": n, "op": s.Name, "key": s.Key, "kind": s.Kind, "ended": ended}
-	if s.Kind == history.Write || ended && !s.Failed {
-		e["value"] = s.Value
+	text := fmt.Sprint(n, " ", s.Name, " ", s.Key)
+	switch {
+	case s.Kind == history.Write:
+		text += " := " + s.Value
+	case ended && !s.Failed:
+		h.entries[s.task] = text + " = " + s.Value
+		return
 	}
-	if ended {
-		e["failed"] = s.Failed
+	switch {
+	case !ended:
+		text += " …"
+	case s.Failed:
+		text += " failed"
+	default:
+		text += " done"
 	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		panic(err)
-	}
-	h.entries[s.task] = string(b)
+	h.entries[s.task] = text
 }
 
 // draw draws a history of three tasks, with up to n operations, and tells it to all. A

@@ -1,9 +1,10 @@
 package history
 
 import (
-	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -25,16 +26,16 @@ const (
 
 // An Op is an operation.
 type Op struct {
-	Name string `json:"op"` // what it is called in the service, such as view
-	Key  string `json:"key"`
-	Kind Kind   `json:"kind,omitempty"` // the zero value reads
+	Name string // what it is called in the service, such as view
+	Key  string
+	Kind Kind // the zero value reads
 
 	// Value is what a Write sets, and is known when it begins. Of a Read it is what it
 	// returned, and of a Change it means nothing.
-	Value string `json:"value,omitempty"`
+	Value string
 
 	// Failed says that it returned an error, so nobody knows what it did.
-	Failed bool `json:"failed,omitempty"`
+	Failed bool
 }
 
 func (o Op) writes() bool { return o.Kind != Read }
@@ -55,9 +56,9 @@ type Log struct {
 
 // An entry is where a task is.
 type entry struct {
-	N int `json:"n"` // of its operation, from 1
+	N int // of its operation, from 1
 	Op
-	Ended bool `json:"ended,omitempty"`
+	Ended bool
 }
 
 // NewLog returns the log of a process, which has yet to show its Content.
@@ -116,14 +117,80 @@ func (l *Log) Content() sim.Content {
 	defer l.mu.Unlock()
 	c := sim.Content{}
 	for task, e := range l.entries {
-		b, err := json.Marshal(e)
-		if err != nil {
-			panic(err) // numbers and strings
-		}
-		c = append(c, sim.Item{Name: prefix + task, Value: string(b)})
+		c = append(c, sim.Item{Name: prefix + task, Value: e.String()})
 	}
 	slices.SortFunc(c, func(a, b sim.Item) int { return strings.Compare(a.Name, b.Name) })
 	return c
+}
+
+// String returns the entry as a trace shows it, such as 2 view product:1 = 9900, and
+// while it goes on 2 view product:1 … . A write is 1 update product:1 := 7900 done, and a
+// change 1 raise product:1 += done.
+func (e entry) String() string {
+	words := []string{strconv.Itoa(e.N), word(e.Name), word(e.Key)}
+	switch {
+	case e.Kind == Write:
+		words = append(words, ":=", word(e.Value))
+	case e.Kind == Change:
+		words = append(words, "+=")
+	case e.Ended && !e.Failed:
+		return strings.Join(append(words, "=", word(e.Value)), " ")
+	}
+	switch {
+	case !e.Ended:
+		words = append(words, "…")
+	case e.Failed:
+		words = append(words, "failed")
+	default:
+		words = append(words, "done")
+	}
+	return strings.Join(words, " ")
+}
+
+// parse reads what String has written.
+func parse(text string) (e entry) {
+	words := split(text)
+	e.N, _ = strconv.Atoi(words[0])
+	e.Name, e.Key = words[1], words[2]
+	switch words[3] {
+	case ":=":
+		e.Kind, e.Value = Write, words[4]
+	case "+=":
+		e.Kind = Change
+	case "=":
+		e.Value, e.Ended = words[4], true
+		return e
+	}
+	last := words[len(words)-1]
+	e.Ended, e.Failed = last != "…", last == "failed"
+	return e
+}
+
+// plain is what needs no quotes.
+var plain = regexp.MustCompile(`^[\pL\pN_:./#@-]+$`)
+
+// word returns a text so that split finds its end.
+func word(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return strconv.Quote(text)
+}
+
+// split returns the words of a text.
+func split(text string) (words []string) {
+	for text != "" {
+		if quoted, err := strconv.QuotedPrefix(text); err == nil {
+			value, _ := strconv.Unquote(quoted)
+			words = append(words, value)
+			text = strings.TrimPrefix(text[len(quoted):], " ")
+			continue
+		}
+		var next string
+		next, text, _ = strings.Cut(text, " ")
+		words = append(words, next)
+	}
+	return words
 }
 
 // entries returns what the logs of all processes hold, by task.
@@ -135,11 +202,7 @@ func entries(v sim.View) map[string]entry {
 			if !ok {
 				continue
 			}
-			var e entry
-			if err := json.Unmarshal([]byte(it.Value), &e); err != nil {
-				panic(fmt.Errorf("history: %s: %w", it.Name, err))
-			}
-			all[task] = e
+			all[task] = parse(it.Value)
 		}
 	}
 	return all

@@ -74,11 +74,11 @@ func (s *session) read(b *bar, op Op) {
 	value := s.known(op.Key, op.Value)
 	s.Judged = s.Judged || len(b.Old) > 0
 	if slices.Contains(b.Old, value) {
-		what := "that it had read before"
+		what := "read"
 		if s.writes {
-			what = "that it had written itself"
+			what = "written"
 		}
-		s.Broken = fmt.Sprintf("a task reads %q of %s by %s, which is older than what it knows: %s", op.Value, op.Key, op.Name, what)
+		s.Broken = fmt.Sprintf("%s returned %q of %s, which is older than what the same task had %s before", op.Name, op.Value, op.Key, what)
 	}
 	if s.writes {
 		return

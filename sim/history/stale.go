@@ -113,11 +113,12 @@ func (s *staleness) end(task string, op Op) {
 func (s *staleness) finding() (broken string, judged bool) { return s.Broken, s.Judged }
 
 // forget drops what is known of a version that is older than one which every read has to
-// know: that one knows it as well.
+// know: that one knows it as well. Time counts on where it has not come to its end, since
+// otherwise which ticks there are would depend on more than the property says.
 func (s *staleness) forget(key string) {
 	all := slices.Clone(s.of(key))
 	for i, v := range all {
-		if v.By == "" && slices.ContainsFunc(all, func(w version) bool { return s.late(w) && slices.Contains(w.Old, v.Value) }) {
+		if v.By == "" && (!v.Told || s.late(v)) && slices.ContainsFunc(all, func(w version) bool { return s.late(w) && slices.Contains(w.Old, v.Value) }) {
 			all[i] = version{Value: v.Value}
 		}
 	}
