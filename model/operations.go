@@ -82,17 +82,25 @@ func (s Strategy) history(w Workload) history.History {
 		switch {
 		case p.role == reader:
 			h.Tasks[p.String()] = history.Op{Name: "read", Key: productKey(p.product)}
-		case p.role == writer && s.raises():
-			h.Tasks[p.String()] = history.Op{Name: "raise", Key: productKey(p.product), Kind: history.Change}
-		case p.role == writer || p.role == creator:
-			h.Tasks[p.String()] = writes("write", p)
+		case p.role == writer:
+			h.Tasks[p.String()] = s.updates("write", p)
+		case p.role == creator:
+			h.Tasks[p.String()] = sets("create", p)
 		}
 	}
 	return h
 }
 
-// writes returns the operation that sets the price of a task.
-func writes(name string, p part) history.Op {
+// updates returns the operation by which a writer sets a price, or raises it by an amount.
+func (s Strategy) updates(name string, p part) history.Op {
+	if s.raises() {
+		return history.Op{Name: "raise", Key: productKey(p.product), Kind: history.Change}
+	}
+	return sets(name, p)
+}
+
+// sets returns the operation that sets the price of a task.
+func sets(name string, p part) history.Op {
 	return history.Op{Name: name, Key: productKey(p.product), Kind: history.Write, Value: strconv.FormatInt(p.price(), 10)}
 }
 

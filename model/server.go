@@ -97,30 +97,32 @@ func shop(p part) operation {
 	}}
 }
 
-// edit returns the session of an editor.
-func edit(p part, raises bool) operation {
-	return operation{p, fmt.Sprintf("edit %d %d", p.product, p.price()), func(ctx context.Context, s server) (string, error) {
-		var err error
-		told := ""
-		if raises {
-			told = toldRaised
-			err = s.log.Do(p.String(), history.Op{Name: "raise", Key: productKey(p.product), Kind: history.Change}, func() (string, error) {
-				return "", s.Service.(Raiser).Raise(ctx, p.product, raiseBy)
-			})
-		} else {
-			err = s.log.Do(p.String(), writes("update", p), func() (string, error) { return "", s.Write(ctx, p.product, p.price()) })
+// errNothingSet is what a log is told of an update whose caller was told that it has set
+// nothing.
+var errNothingSet = errors.New("nothing is set")
+
+// edit returns the session of an editor: a view, the update by a write or a raise, and a
+// view again.
+func edit(p part, update operation, op history.Op) operation {
+	return operation{p, "edit by " + update.class, func(ctx context.Context, s server) (told string, err error) {
+		if _, err := s.look(ctx, p, "view", s.Read); err != nil {
+			return outcome("", err)
 		}
-		if s.missing(err) {
-			return toldMissing, nil
-		}
-		if err == nil {
+		logged := s.log.Do(p.String(), op, func() (string, error) {
+			told, err = update.do(ctx, s)
+			if err == nil && told != "" && told != toldRaised {
+				return "", errNothingSet
+			}
+			return "", err
+		})
+		if logged == nil {
 			_, err = s.look(ctx, p, "view", s.Read)
 		}
 		return outcome(told, err)
 	}}
 }
 
-// look is a read of a session, which ends if the product is not there.
+// look is a read of a session. It says whether the product is there.
 func (s server) look(ctx context.Context, p part, name string, read func(context.Context, int64) (Product, error)) (there bool, err error) {
 	err = s.log.Do(p.String(), history.Op{Name: name, Key: productKey(p.product)}, func() (string, error) {
 		found, err := read(ctx, p.product)
@@ -166,10 +168,16 @@ func (s Strategy) operation(p part, w Workload, told bool) operation {
 	case p.role == shopper:
 		return shop(p)
 	case p.role == editor:
-		return edit(p, s.raises())
+		return edit(p, s.update(p, w), s.updates("update", p))
 	case p.role == creator:
 		return write(p, true)
-	case s.raises():
+	}
+	return s.update(p, w)
+}
+
+// update returns how a writer sets the price of its product.
+func (s Strategy) update(p part, w Workload) operation {
+	if s.raises() {
 		return raise(p)
 	}
 	return write(p, s.Absent && w.Creators == 0)
