@@ -32,10 +32,11 @@ type stream struct {
 	mu         sync.Mutex
 	number     int // of the last request that was written
 	batch      []job
-	senders    []*sender // each has a goroutine
-	waits      int       // requests that wait at the server
-	listens    bool      // a goroutine waits for messages
-	subscribes bool      // SUBSCRIBE was written
+	senders    []*sender  // each has a goroutine
+	blocking   int        // requests that wait at the server
+	waits      chan *wait // those of which the time ends; nil if there was none
+	listens    bool       // a goroutine waits for messages
+	subscribes bool       // SUBSCRIBE was written
 
 	next    int            // number of what is to be read next
 	arrived map[int]parcel // that cannot be read yet
@@ -99,9 +100,12 @@ func (s *stream) request(body string, v Verb) {
 	j := job{body: body, req: sim.Request{Store: c.client.all.store, Conn: c.keep().name, Persists: p.Persists(c.client.all.store)}}
 	switch v {
 	case Plain:
-		j.timeout, j.waits = TimeoutOf(c.args)
+		j.timeout, j.waits = c.timeout(v)
 	case Subscribe:
 		j.body, j.channels, j.req.Persists = c.client.subscribes(body, c.args[1:])
+	}
+	if v == Subscribe {
+		s.listen()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +115,7 @@ func (s *stream) request(body string, v Verb) {
 	s.subscribes = s.subscribes || v == Subscribe
 	s.batch = append(s.batch, j)
 	if j.waits {
-		s.waits++
+		s.blocking++
 	}
 }
 
@@ -189,27 +193,74 @@ func (s *stream) do(j job) bool {
 	return err == nil
 }
 
-// call calls the host. What has waited for too long is withdrawn, and answered in its
-// turn: see [TimedOut].
+// call calls the host.
 func (s *stream) call(j job) (sim.Reply, error) {
 	p := s.conn.client.host()
-	if !j.waits || j.timeout == 0 {
-		ctx := s.ctx
-		if j.waits || j.body == Receive {
-			ctx = s.waiting
-		}
-		reply, err := p.CallUntil(ctx, j.req)
-		return reply, broken(err)
+	ctx := s.ctx
+	switch {
+	case j.timeout > 0:
+		return s.callForATime(j)
+	case j.waits || j.body == Receive:
+		ctx = s.waiting
 	}
-	ctx, cancel := context.WithTimeout(s.waiting, j.timeout)
-	defer cancel()
 	reply, err := p.CallUntil(ctx, j.req)
-	if errors.Is(err, context.DeadlineExceeded) {
-		h, _ := Split(j.req.Body)
-		j.req.Body = h.String() + TimedOut
-		reply, err = p.CallUntil(s.ctx, j.req)
+	return reply, broken(err)
+}
+
+// A wait is a request that waits at the server for a time.
+type wait struct {
+	req     sim.Request     // that tells the server when the time is over
+	timer   context.Context // done then, or when there is a reply
+	over    context.Context // done when there is a reply
+	decide  context.CancelFunc
+	timeout sim.Reply // the zero value unless the server has answered that the time was over
+}
+
+// callForATime calls the host for a request that waits for a time at the server. When that
+// is over, another goroutine tells the server: see [TimedOut].
+func (s *stream) callForATime(j job) (sim.Reply, error) {
+	h, _ := Split(j.req.Body)
+	w := &wait{req: j.req}
+	w.req.Body = h.String() + TimedOut
+	w.over, w.decide = context.WithCancel(s.waiting)
+	defer w.decide()
+	timer, stop := context.WithTimeout(w.over, j.timeout)
+	defer stop()
+	w.timer = timer
+	s.mu.Lock()
+	if s.waits == nil {
+		s.waits = make(chan *wait, 1)
+		go s.timeOut()
+	}
+	s.mu.Unlock()
+	s.waits <- w
+	reply, err := s.conn.client.host().CallUntil(w.over, j.req)
+	if err != nil && w.timeout != (sim.Reply{}) {
+		return w.timeout, nil
 	}
 	return reply, broken(err)
+}
+
+// timeOut is the goroutine that tells the server when the time of a wait is over. If there
+// was something just before, the server answers nothing, and that is on its way.
+func (s *stream) timeOut() {
+	for {
+		var w *wait
+		select {
+		case <-s.ctx.Done():
+			return
+		case w = <-s.waits:
+		}
+		<-w.timer.Done()
+		if w.over.Err() != nil {
+			continue
+		}
+		reply, err := s.conn.client.host().CallUntil(w.over, w.req)
+		if err == nil && reply != (sim.Reply{}) {
+			w.timeout = reply
+			w.decide()
+		}
+	}
 }
 
 // listen starts a goroutine that waits for messages.
@@ -245,7 +296,7 @@ func (s *stream) arrive(j job, sent string) error {
 		j.last.busy = false
 	}
 	if j.waits {
-		s.waits--
+		s.blocking--
 	}
 	s.arrived[number] = parcel{text, j.body != Receive}
 	for {
@@ -331,7 +382,7 @@ func (s *stream) close() {
 		return
 	}
 	h, ctx := Header{Number: s.number + 1}, s.ctx
-	if s.waits > 0 {
+	if s.blocking > 0 {
 		s.stop()
 		h, ctx = Header{}, context.Background()
 	}

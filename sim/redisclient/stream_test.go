@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -336,29 +337,63 @@ func set(t *testing.T, h *host, value string) {
 	}
 }
 
-// A request that waits for a time is withdrawn when that is over, and answered nil in its
-// turn: what was written behind it waits for that.
+// When the time of a request is over that waits, the server is told and answers nil, unless
+// there was something just before. What was written behind it waits for that.
 func TestStreamTimesOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		c := h.dial()
-		c.write(t, "BLPOP q 2")
-		c.write(t, "GET a")
-		h.want(t, "asked", h.pending(), "BLPOP q 2, GET a")
-		if !h.execute("GET a") || !h.execute("BLPOP q 2") {
-			t.Error("something is not blocked")
-		}
-		time.Sleep(3 * time.Second)
-		h.want(t, "asked", h.pending(), "GET a, timeout")
-		h.step("timeout")
-		h.step("GET a")
-		h.want(t, "read", c.read(), "*-1 $1 1")
+		for i := range 3 { // by the same goroutines
+			c.write(t, "BLPOP q 2")
+			c.write(t, "GET a")
+			h.want(t, "asked", h.pending(), "BLPOP q 2, GET a")
+			if !h.execute("GET a") || !h.execute("BLPOP q 2") {
+				t.Error("something is not blocked")
+			}
+			time.Sleep(3 * time.Second)
+			h.want(t, "asked", h.pending(), "BLPOP q 2, GET a, timeout")
+			h.execute("timeout")
+			if !h.execute("BLPOP q 2") {
+				t.Error("it is executed after its time")
+			}
+			h.step("GET a")
+			h.arrive("timeout")
+			h.want(t, "read", c.read(), "*-1 $1 1")
+			h.want(t, "asked", h.pending(), "")
 
+			// The time is over while the reply is on its way.
+			c.write(t, "BRPOP q 2")
+			push(t, h, fmt.Sprint(i))
+			h.execute("BRPOP q 2")
+			time.Sleep(3 * time.Second)
+			h.want(t, "asked", h.pending(), "[BRPOP q 2], timeout")
+			if i == 1 {
+				h.step("timeout")
+			}
+			h.arrive("BRPOP q 2")
+			h.want(t, "read", c.read(), fmt.Sprintf("*2 $1 q $1 %d", i))
+			h.want(t, "asked", h.pending(), "")
+		}
 		c.write(t, "BLPOP a 2") // of the wrong type
 		h.step("BLPOP a 2")
 		h.want(t, "read", c.read()[:10], "-WRONGTYPE")
-		h.close(c)
+
+		c.write(t, "BLPOP q 2")
+		time.Sleep(3 * time.Second)
+		h.deliver(h.find("timeout", false), sim.Reply{Fault: sim.Outage})
+		c.read()
+		if c.err != io.EOF {
+			t.Errorf("the reader gets %v", c.err)
+		}
+		h.want(t, "asked", h.pending(), "")
 		h.end()
 	})
+}
+
+func push(t *testing.T, h *host, value string) {
+	t.Helper()
+	if _, err := h.store.Execute(sim.Request{Store: "cache", Body: "*3\r\n$5\r\nRPUSH\r\n$1\r\nq\r\n$1\r\n" + value + "\r\n"}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // The server executes what was written before the connection was closed, also if nobody

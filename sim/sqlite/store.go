@@ -75,6 +75,7 @@ type Store struct {
 	committed sim.Content // rows and schema; nil if they have to be read
 	start     struct {    // the state that Reset goes back to
 		drawn     uint64
+		tables    []string
 		schema    map[string]object
 		committed sim.Content
 	}
@@ -126,6 +127,9 @@ func (s *Store) init(setup []string) (err error) {
 		return err
 	}
 	s.start.schema = s.schema.objects
+	for _, t := range s.schema.tables {
+		s.start.tables = append(s.start.tables, t.name)
+	}
 	s.start.committed, err = s.rows()
 	return err
 }
