@@ -10,14 +10,16 @@ import (
 	"time"
 
 	"quiesce/sim"
+
+	"github.com/petermattis/goid"
 )
 
 // A stream is a connection on which requests and replies are on their way at the same
 // time: for a client that reads on a goroutine of its own, and writes on while it waits.
 // What is written at once is sent by one goroutine of the connection, one request when
 // the one before was executed, and what is written meanwhile is sent by another. One more
-// receives: messages, and the replies to all but the last of what was written at once, which
-// may be for several callers.
+// receives: messages, and the replies to all but the last of what was written at once. Those
+// may be for several callers, unless whoever writes reads as well, and so waits for all.
 //
 // The store executes the requests in the order of their numbers. It numbers what it sends,
 // and whatever arrives is read in this order. So a message that is sent behind a reply is
@@ -44,6 +46,7 @@ type stream struct {
 	unanswered []job          // requests whose reply cannot be read yet
 	aside      map[int]string // what is read behind the reply to a request, and was not sent
 	answers    int            // how many replies can be read
+	reader     int64          // the goroutine that has read last
 	out        []byte         // can be read
 	failed     error          // is read behind that
 	changed    chan struct{}  // closed when something can be read
@@ -136,12 +139,13 @@ func (s *stream) dispatch() {
 	if len(s.batch) == 0 {
 		return
 	}
-	if len(s.batch) > 1 {
+	several := len(s.batch) > 1 && s.reader != goid.Get()
+	if several {
 		s.receive()
 	}
 	for i := range s.batch {
 		j := &s.batch[i]
-		j.header.More = i < len(s.batch)-1
+		j.header.More = several && i < len(s.batch)-1
 		j.req.Body = j.header.String() + j.body
 	}
 	var free *sender
@@ -351,6 +355,7 @@ func (s *stream) read(b []byte) (int, error) {
 		if len(s.out) > 0 {
 			n := copy(b, s.out)
 			s.out = s.out[n:]
+			s.reader = goid.Get()
 			s.mu.Unlock()
 			return n, nil
 		}

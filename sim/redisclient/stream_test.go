@@ -288,6 +288,36 @@ func TestStream(t *testing.T) {
 	})
 }
 
+// Whoever writes and reads waits for all replies to what was written at once, so each
+// is answered to its request.
+func TestStreamOfOneCaller(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		conn, err := h.store.Dialer(h)(context.Background(), "tcp", "cache:6379")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &reader{Conn: conn}
+		go func() {
+			in := bufio.NewReader(conn)
+			for _, commands := range [][]string{{"HELLO 4"}, {"GET a", "GET b"}} {
+				c.write(t, commands...)
+				for range commands {
+					if line, err := in.ReadString('\n'); err != nil || line[0] == '$' && line[1] != '-' {
+						in.ReadString('\n')
+					}
+				}
+			}
+			conn.Close()
+		}()
+		h.want(t, "asked", h.pending(), "GET a")
+		h.step("GET a")
+		h.want(t, "asked", h.pending(), "GET b")
+		h.step("GET b")
+		h.step("close")
+		h.end()
+	})
+}
+
 // A block is one request, in whatever pieces it is written.
 func TestStreamOfABlock(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
