@@ -881,3 +881,12 @@ func TestLeaves(t *testing.T) {
 	all := make([]byte, 1<<20)
 	t.Errorf("%d goroutines, and %d before:\n%s", runtime.NumGoroutine(), before, all[:runtime.Stack(all, true)])
 }
+
+// The lines of docs/your-service.md that stand nowhere else.
+var _ = func(v quiesce.View, p *quiesce.Process) {
+	cache := v.Redis("cache")         // JSON, String, TTL, Hash, Exists and Names, by key
+	row := v.Row("db", "products", 1) // Scan, JSON, Columns and Exists; v.Rows has all of a table
+	local := v.Memory("shop")         // what p.Show shows, by name
+	_, _, _ = cache, row, local
+	p.Returns(errSoldOut)
+}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"pgregory.net/rapid"
 
 	"quiesce/explore"
@@ -217,7 +218,7 @@ func (w *World) passed(p *Property, s *report.Search) string {
 	if len(s.Results) < len(all) {
 		which += fmt.Sprintf(" (-short: the smallest of %d workloads)", len(all))
 	}
-	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %d states", p.name, which, n, states)
+	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %s states", p.name, which, humanize.BigComma(n), humanize.Comma(int64(states)))
 	for _, r := range s.Results {
 		for _, c := range r.Caveats {
 			if text := "\ncaveat: " + c; !strings.Contains(line+strings.Join(caveats, ""), text) {
