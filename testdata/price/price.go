@@ -13,6 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Schema is the text of the migrations.
+//
 //go:embed schema.sql
 var Schema string
 
