@@ -133,9 +133,6 @@ func (p *Process) Name() string {
 	return p.Process.Name()
 }
 
-// Clock returns a clock of the simulation for a service that is given one, as in tests.
-func (p *Process) Clock() sim.ProcessClock { return sim.Clock{}.For(p.Process) }
-
 func upTo(name string, most []UpTo) int {
 	switch {
 	case len(most) == 0:
@@ -158,8 +155,8 @@ func (p *Process) add(t *task, run any) {
 		missing = run == nil
 	}
 	switch {
-	case t.name == "" || strings.ContainsAny(t.name, ":,!'() \t\n"):
-		panic(mistakenly("a task cannot be called %q; give it a name without spaces, colons, commas, quotes, brackets and exclamation marks", t.name))
+	case t.name == "" || strings.ContainsAny(t.name, ":,!'() \t\n/"):
+		panic(mistakenly("a task cannot be called %q; give it a name without spaces, colons, commas, quotes, brackets, slashes and exclamation marks", t.name))
 	case missing:
 		panic(mistakenly("task %s has no function; give it one that calls the service", t.name))
 	case slices.ContainsFunc(p.tasks, func(u *task) bool { return u.name == t.name }):
@@ -235,7 +232,7 @@ func (s *server) failed(err error) error {
 
 // program returns one process of the server. build is the New of it.
 func (s *server) program(name string, specs []sim.TaskSpec, build func(*sim.Process) []sim.Task) sim.Program {
-	return sim.Program{Name: name, Tasks: specs, Outcomes: s.outcomes, New: build}
+	return sim.Program{Name: name, Tasks: specs, Outcomes: s.outcomes, Goroutines: true, New: build}
 }
 
 // An instance is one of the tasks of a workload.

@@ -220,8 +220,6 @@ func (w *World) addStore(name string) {
 	switch {
 	case name == "":
 		w.fatalf("a store has no name; give it one, such as %q", "cache")
-	case name == sim.ClockName:
-		w.fatalf("a store cannot be called %s, which is that of time; give it another name", name)
 	case slices.Contains(w.storeNames(), name):
 		w.fatalf("there are two stores called %s; give them different names", name)
 	}
@@ -294,7 +292,7 @@ func (w *World) stores() (stores []sim.Store) {
 	for _, d := range w.databases {
 		stores = append(stores, d.store)
 	}
-	return append(stores, sim.Clock{})
+	return stores
 }
 
 // there says which names there are, for a sentence.

@@ -38,12 +38,22 @@
 // The clock stands still, so the ids from "*" differ in their second part alone,
 // and XPENDING says that everything was delivered just now.
 //
-// A read with BLOCK 0, which go-redis sends unless Block is set, is blocked while
-// there is nothing to read, and is taken to reach the server when there is. Block
-// -1 does not wait. A longer Block would need time and is refused, and so are
-// XCLAIM and XAUTOCLAIM, which look for entries that have been pending for long.
+// A read with BLOCK, which go-redis sends unless Block is -1, is a command that waits.
+// XCLAIM and XAUTOCLAIM are refused, which look for entries that have been pending for
+// long.
 //
 // # Waiting
+//
+// A command that waits at the server (BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP, BZPOPMIN,
+// BZPOPMAX, BZMPOP, XREAD and XREADGROUP with BLOCK) is blocked while there is nothing for
+// it, and is taken to reach the server when there is. A request travels for any time, so
+// of several that wait any may be served next. Redis serves first who has waited longest,
+// and no client can tell who that is; in a timed system, where it could, an order is
+// explored that Redis does not have. Of several keys that one script or block fills, the
+// first that the command names is taken, where Redis takes the first that was filled.
+//
+// A timeout is a timer of the client, by which the request is withdrawn, and needs a
+// process of goroutines. In a coroutine it has to be 0, which is for ever.
 //
 // A lock that is tried for again and again makes executions without an end, and the
 // search ends as incomplete. [Await] makes it one command that is blocked until it works.
@@ -90,8 +100,8 @@
 // A request that cannot be simulated faithfully ends the run with an error that
 // says why. It does not answer with an error of Redis, which a task could
 // ignore. Refused are, from Lua as well: commands whose reply is random or comes
-// in random order, in Redis or in miniredis; commands that block, but for reads
-// of streams; other commands that change or show the state of one connection
+// in random order, in Redis or in miniredis; commands that wait, inside of scripts and
+// blocks; other commands that change or show the state of one connection
 // (MULTI that is not written together with its EXEC, SELECT, subscriptions to
 // patterns) or of the server (INFO, SCRIPT, PUBSUB); and commands that leave
 // something behind in miniredis that [Store.Content] cannot see. The tables in

@@ -150,10 +150,7 @@ func (c *client) host() sim.Host { return *c.proc.Load() }
 
 // Release says whether the next process cannot tell the client from a new one.
 func (c *client) Release(clean bool) bool {
-	if c.stateful.Load() {
-		c.all.names.forget(c.host())
-		c.ended.Store(true)
-	}
+	c.leave()
 	if !clean || !c.unused() {
 		return false
 	}
@@ -175,7 +172,7 @@ func (c *client) unused() bool {
 		return false
 	}
 	for _, n := range c.conns {
-		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.stream != nil || n.setup != (setup{}) {
 			return false
 		}
 	}
