@@ -855,16 +855,16 @@ func TestTimed(t *testing.T) {
 	wants(t, once(t, build(&quiesce.Timing{MaxStall: time.Second})).failed, "of 1 fill, 1 wait, no call longer than 1s violate", "1s passes")
 }
 
-// TestLeaves counts what forty tests leave behind, in parallel: nothing.
+// TestLeaves counts what twelve tests leave behind, in parallel: nothing.
 func TestLeaves(t *testing.T) {
 	set(t, "quiesce.keep", "false")
 	t.Run("warm", func(t *testing.T) { (&recorder{T: t, name: "TestLeaves"}).test(coherent) })
 	before := runtime.NumGoroutine()
 	t.Run("all", func(t *testing.T) {
-		for i := range 8 {
+		for i := range 4 {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				for range 5 {
+				for range 3 {
 					r := &recorder{T: t, name: fmt.Sprint("TestLeaves/", i)}
 					wants(t, r.test(coherent).failed, "68 of 792", fmt.Sprintf("go test -run '^TestLeaves$/^%d$' ", i))
 				}
