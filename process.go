@@ -97,6 +97,8 @@ func (p *Process) Returns(errs ...error) {
 			panic(mistakenly("p.Returns declares nil; declare the errors by which the service answers"))
 		case err.Error() == "" || json.Valid([]byte(err.Error())) || err.Error() == sim.Failed || err.Error() == sim.Crashed:
 			panic(mistakenly("p.Returns declares an error whose text is %q, which stands for something else; give it another text", err))
+		case slices.ContainsFunc(p.outcomes, func(o error) bool { return o.Error() == err.Error() }):
+			panic(mistakenly("p.Returns declares two errors whose text is %q; give them different texts", err))
 		}
 		p.outcomes = append(p.outcomes, err)
 	}

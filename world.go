@@ -70,11 +70,11 @@ type World struct {
 	databases  []*Database
 	servers    []*server
 	properties []*Property
+	remembers  bool // it has a History
 
 	// Somebody tells servers apart that do the same: by their names, or by the tasks that
 	// run there.
-	remembers bool // it has a History
-	labelled  atomic.Bool
+	labelled atomic.Bool
 }
 
 // A Redis is a simulated Redis server: see package sim/redis.
