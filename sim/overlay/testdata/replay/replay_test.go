@@ -217,6 +217,62 @@ func race() string {
 	return strings.Join(log, " ")
 }
 
+// shared are locks of a library, which all bubbles use, and goroutines outside too.
+var shared struct {
+	sync.Mutex
+	rw sync.RWMutex
+}
+
+// crowd lets many goroutines lock them, one after the other. Who has to wait for somebody outside does not lose its turn.
+func crowd() string {
+	var log []string
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 5 {
+				shared.Lock()
+				log = append(log, fmt.Sprint(i))
+				shared.Unlock()
+				shared.rw.RLock()
+				log = append(log, fmt.Sprint("r", i))
+				shared.rw.RUnlock()
+			}
+			shared.rw.Lock()
+			log = append(log, fmt.Sprint("w", i))
+			shared.rw.Unlock()
+		})
+	}
+	all.Wait()
+	return strings.Join(log, " ")
+}
+
+// TestCrowd is TestReplays of crowd, while goroutines outside use the locks all the time.
+func TestCrowd(t *testing.T) {
+	want := bubble(crowd)
+	var stop atomic.Bool
+	var outside sync.WaitGroup
+	for range 4 {
+		outside.Go(func() {
+			for !stop.Load() {
+				shared.Lock()
+				runtime.Gosched()
+				shared.Unlock()
+				shared.rw.RLock()
+				runtime.Gosched()
+				shared.rw.RUnlock()
+			}
+		})
+	}
+	for range replays {
+		if got := bubble(crowd); got != want {
+			t.Errorf("%s\nis not what was done first:\n%s", got, want)
+			break
+		}
+	}
+	stop.Store(true)
+	outside.Wait()
+}
+
 // coroutines lets goroutines yield in the middle of what they iterate over.
 func coroutines() string {
 	var log []string
