@@ -58,8 +58,9 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// known are the versions of Go whose files the patches are made for.
-var known = regexp.MustCompile(`^go1\.26(\.\d+)?$`)
+// known are the versions of Go that the patches are made for. The files that they change are the
+// same in all of them, and TestReplays was run with the last.
+var known = regexp.MustCompile(`^go1\.26\.[0-8]$`)
 
 // root is the directory below which everything added or copied is. The go command takes no directory
 // for packages whose name begins with an underscore.
@@ -125,7 +126,7 @@ func environment() (goroot, version string, err error) {
 // generate returns the files of the overlay, by their names below src.
 func generate(src fs.FS, version string) (map[string][]byte, error) {
 	if !known.MatchString(version) {
-		return nil, fmt.Errorf("there is no overlay for %s, only for go1.26 and its minor revisions; use one of them, such as GOTOOLCHAIN=go1.26.0, or do without: go test", version)
+		return nil, fmt.Errorf("there is no overlay for %s, only for go1.26.0 to go1.26.8; use one of them with GOTOOLCHAIN=go1.26.8, or go test without it", version)
 	}
 	files := map[string][]byte{}
 	for _, p := range patches {
@@ -138,7 +139,7 @@ func generate(src fs.FS, version string) (map[string][]byte, error) {
 		}
 		changed, err := p.apply(string(text))
 		if err != nil {
-			return nil, fmt.Errorf("this GOROOT is not that of %s as it was released: %w; do without the overlay: go test", version, err)
+			return nil, fmt.Errorf("this GOROOT is not that of %s as it was released: %w; use go test without the overlay", version, err)
 		}
 		files[p.file] = []byte(changed)
 	}
