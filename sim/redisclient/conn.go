@@ -150,7 +150,7 @@ func (c *conn) inProtocol(body, sent string) (string, error) {
 	switch {
 	case !c.setup.resp3:
 		return sent, nil
-	case body == Receive || VerbOf(nameOf(body)) == Subscribe:
+	case body == Receive || Is(nameOf(body), "SUBSCRIBE") || Is(nameOf(body), "UNSUBSCRIBE"):
 		return pushes(sent)
 	}
 	return resp3(body, sent)

@@ -50,8 +50,7 @@ type stream struct {
 // A job is a request of a stream.
 type job struct {
 	req      sim.Request
-	body     string // without the header
-	number   int
+	body     string        // without the header
 	waits    bool          // at the server
 	timeout  time.Duration // of that; 0 is none
 	channels string        // of SUBSCRIBE
@@ -110,7 +109,7 @@ func (s *stream) request(body string, v Verb) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.number++
-	h.Number, j.number = s.number, s.number
+	h.Number, h.RESP3 = s.number, c.setup.resp3
 	j.req.Body = h.String() + j.body
 	s.subscribes = s.subscribes || v == Subscribe
 	s.batch = append(s.batch, j)
