@@ -321,3 +321,14 @@ func (s *script) shares() bool {
 	}
 	return kinds[send]+kinds[receive]+kinds[join]+kinds[group]+kinds[race] > 0
 }
+
+// timers returns how many timers there may be at one time.
+func (s *script) timers() int {
+	kinds := map[string]int{}
+	for _, p := range s.processes {
+		for _, b := range p.tasks {
+			b.kinds(kinds)
+		}
+	}
+	return kinds[later] + kinds[pause]
+}

@@ -100,11 +100,12 @@ func (r *Relation) Moves(w World) (moves []Move, n int, err error) {
 // the zero value if it has not been taken, such as that of a request that a store refuses,
 // and is not if what comes of it has failed, such as in the code of the task.
 func (r *Relation) Do(w World, m Move) (step Step, err error) {
-	before := ""
+	before, undo := "", func() {}
 	if m.Fault.Kind == Tick {
 		if before, err = w.State(); err != nil {
 			return step, err
 		}
+		undo = w.Ages()
 	}
 	if r.dated {
 		step, err = r.dateMove(w, m)
@@ -117,9 +118,11 @@ func (r *Relation) Do(w World, m Move) (step Step, err error) {
 	if err != nil || m.Fault.Kind != Tick {
 		return step, err
 	}
-	// A tick that changes nothing, not even for a monitor, could pass for ever.
+	// A tick that changes nothing, not even for a monitor, could pass for ever. There may be
+	// clocks that go on for nobody.
 	after, err := w.State()
 	if err == nil && after == before {
+		undo()
 		return Step{}, ErrBlocked
 	}
 	return step, err
