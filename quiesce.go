@@ -17,6 +17,7 @@ import (
 	"quiesce/explore"
 	"quiesce/explore/report"
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // A T is a test: a *testing.T, a *testing.B, or a *rapid.T for worlds that are drawn.
@@ -30,6 +31,9 @@ type T interface {
 func Test(t T, build func(*World)) {
 	t.Helper()
 	once(t)
+	if _, err := overlay.Active(); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld(t, build)
 	defer w.close()
 	if *schedule != "" {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,6 +35,7 @@ type bubble struct {
 	main     int64         // the goroutine that executes commands
 	timed    bool          // a timer of the process has fired
 	hangs    bool          // it takes no more commands
+	exits    atomic.Bool   // a task has ended its goroutine, as by testing.T.FailNow
 
 	mu      sync.Mutex
 	strands map[int64]*strand // by the id of the goroutine
@@ -200,13 +202,20 @@ func (b *bubble) start(task int) {
 		b.strands[id] = &strand{id: id, at: Place{Task: task}, named: true}
 		b.mu.Unlock()
 		defer b.poke()
+		exits := true // unless it returns or panics
 		defer func() {
 			t.finished = true
-			if v := recover(); v != nil && !b.process.over.Load() {
+			v := recover()
+			switch {
+			case b.process.over.Load():
+			case v != nil:
 				b.fail(panicked(t.name, v))
+			case exits:
+				b.exits.Store(true)
 			}
 		}()
 		result, err := t.task(b.process.ctx.base)
+		exits = false
 		if b.process.over.Load() {
 			return
 		}

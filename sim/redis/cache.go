@@ -72,6 +72,8 @@ type reading struct {
 	read    []string // keys, in the order of the commands
 	written []string // arguments of commands that may change something
 	flush   bool     // it is FLUSHALL or FLUSHDB, and nothing else
+
+	header redisclient.Header
 }
 
 // caching says whether any client caches what it reads.
@@ -196,7 +198,7 @@ func (s *Store) tell(c *connection, m message) {
 func (c *connection) flush() string {
 	var b strings.Builder
 	for _, m := range c.queue {
-		b.WriteString(m.String())
+		b.WriteString(m.in(c.resp3))
 	}
 	c.queue = nil
 	return b.String()
@@ -222,8 +224,10 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 		return sim.Reply{}, fmt.Errorf("quiesce: a request with a header comes on a connection with a name")
 	case h.Number > executed+1:
 		return sim.Reply{}, sim.ErrBlocked
+	case h.Number > 0 && h.Number <= executed && len(cmds) == 0:
+		return sim.Reply{}, nil // what it has waited for came before
 	case h.Number > 0 && h.Number <= executed:
-		return sim.Reply{}, fmt.Errorf("quiesce: request %d of %s comes twice", h.Number, conn)
+		return sim.Reply{}, sim.ErrBlocked // it was answered that its time was over
 	}
 	var candidates map[string]probe
 	var err error
@@ -238,7 +242,7 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 	}
 	c := s.open(conn)
 	if h.Number > 0 {
-		c.requests = h.Number
+		c.requests, c.resp3 = h.Number, h.RESP3
 	}
 	if h.Tracks && c.cache == nil {
 		c.cache = &cache{keys: make(map[string]probe)}
@@ -256,6 +260,17 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 		}
 	}
 	return sim.Reply{Body: c.send(earlier + reply + c.flush())}, nil
+}
+
+// closeInTurn closes a connection when all requests before that were executed. Of one that
+// is gone there is nothing to close.
+func (s *Store) closeInTurn(conn string, h redisclient.Header) (sim.Reply, error) {
+	c := s.connections[conn]
+	if c == nil && h.Number > 1 || c != nil && h.Number > c.requests+1 {
+		return sim.Reply{}, sim.ErrBlocked
+	}
+	delete(s.connections, conn)
+	return sim.Reply{}, nil
 }
 
 // inVain says whether a request of so many commands has read nothing: EXEC was not

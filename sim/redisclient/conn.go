@@ -91,9 +91,9 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 				return data, nil
 			}
 			n, v = max(n, block), Exec
-		case v == Subscribe && c.client.host().Goroutines():
-			c.listen()
-		case v == Subscribe && !c.subscribed():
+		case c.stream == nil && c.client.host().Goroutines() && c.needsStream(v):
+			c.stream = newStream(c)
+		case c.stream == nil && v == Subscribe && !c.subscribed():
 			c.subscribe(string(data[:n]), c.args[1:])
 			data = data[n:]
 			continue
@@ -104,6 +104,13 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 		data = data[n:]
 	}
 	return data, nil
+}
+
+// needsStream says whether the command in c.args is one for which the server may send
+// something at any time, or which waits there for a time.
+func (c *conn) needsStream(v Verb) bool {
+	timeout, _ := c.timeout(v)
+	return v == Subscribe || timeout > 0
 }
 
 // aside answers the command in c.args if that is no request of a store.
@@ -143,7 +150,7 @@ func (c *conn) inProtocol(body, sent string) (string, error) {
 	switch {
 	case !c.setup.resp3:
 		return sent, nil
-	case body == Receive || VerbOf(nameOf(body)) == Subscribe:
+	case body == Receive || Is(nameOf(body), "SUBSCRIBE") || Is(nameOf(body), "UNSUBSCRIBE"):
 		return pushes(sent)
 	}
 	return resp3(body, sent)
@@ -239,7 +246,8 @@ func (c *conn) Close() error {
 		c.unread.release()
 	}
 	if c.stream != nil {
-		c.stream.end(net.ErrClosed)
+		c.stream.close()
+		return nil
 	}
 	return c.hangUp()
 }
