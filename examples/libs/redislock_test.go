@@ -44,6 +44,20 @@ func (s seller) sell(ctx context.Context) error {
 	return nil
 }
 
+// sold wants as many to be left of 5 as ann and bob have not been sold.
+func sold(v quiesce.View) error {
+	n, left := 0, 0
+	for _, name := range []string{"ann", "bob"} {
+		if v.Outcome(name) == nil {
+			n++
+		}
+	}
+	if err := v.Row("db", "products", 1).Columns("stock").Scan(&left); err != nil || left != 5-n {
+		return fmt.Errorf("%d of 5 are left, and %d are sold, %v", left, n, err)
+	}
+	return nil
+}
+
 // TestRedislock has a lock of redislock that expires while its holder works. No call takes
 // longer than a second, so UPDATE is executed at most 3 seconds after the lock was taken:
 // its reply arrives after one, SELECT after two. A lock of 3 seconds may lapse just before
@@ -60,18 +74,7 @@ func TestRedislock(t *testing.T) {
 				p.Go("ann", s.sell)
 				p.Go("bob", s.sell)
 			})
-			w.AtQuiescence("what is sold is gone", func(v quiesce.View) error {
-				sold, left := 0, 0
-				for _, name := range []string{"ann", "bob"} {
-					if v.Outcome(name) == nil {
-						sold++
-					}
-				}
-				if v.Row("db", "products", 1).Columns("stock").Scan(&left); left != 5-sold {
-					return fmt.Errorf("%d of 5 are left, and %d are sold", left, sold)
-				}
-				return nil
-			})
+			w.AtQuiescence("what is sold is gone", sold)
 		}
 	}
 	violated(t, service(3*time.Second, false), "4 of 5 are left, and 2 are sold")

@@ -3,7 +3,6 @@ package libs
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"testing"
 	"time"
 
@@ -35,4 +34,26 @@ func (s leased) sell(ctx context.Context) error {
 	}
 	_, err := s.db.ExecContext(ctx, "UPDATE products SET stock = ? - 1 WHERE id = 1", stock)
 	return err
+}
+
+// TestRedsync has a lock of redsync, whose holder looks at its own clock before it writes.
+// No call takes longer than a second, so what is written arrives up to a second after that,
+// and it has to leave as much.
+func TestRedsync(t *testing.T) {
+	overlaid(t) // the values are those of crypto/rand
+	service := func(spare time.Duration) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			w.Timing = &quiesce.Timing{MaxStall: time.Second}
+			cache, db := w.Redis("cache"), w.SQLite("db", schema, "UPDATE products SET stock = 5")
+			w.Servers("shop", quiesce.PerTask, func(p *quiesce.Process) {
+				s := leased{redsync.New(goredispool.NewPool(cache.Client(p))), db.Open(p), spare}
+				p.Returns(redsync.ErrFailed)
+				p.Go("ann", s.sell)
+				p.Go("bob", s.sell)
+			})
+			w.AtQuiescence("what is sold is gone", sold)
+		}
+	}
+	violated(t, service(0), "4 of 5 are left, and 2 are sold")
+	holds(t, "", service(2*time.Second))
 }
