@@ -32,14 +32,21 @@ type recorder struct {
 }
 
 func (r *recorder) Name() string { return r.name }
+
 func (r *recorder) Log(args ...any) {
 	r.logs = append(r.logs, strings.TrimSuffix(fmt.Sprintln(args...), "\n"))
 }
-func (r *recorder) Error(args ...any)           { r.failed += strings.TrimSuffix(fmt.Sprintln(args...), "\n") }
+func (r *recorder) Error(args ...any) { r.failed += strings.TrimSuffix(fmt.Sprintln(args...), "\n") }
+func (r *recorder) Fatal(args ...any) { r.Error(args...); runtime.Goexit() }
+func (r *recorder) Skip(args ...any)  { r.skipped = fmt.Sprint(args...); runtime.Goexit() }
+
+func (r *recorder) Logf(format string, args ...any)   { r.Log(fmt.Sprintf(format, args...)) }
+func (r *recorder) Errorf(format string, args ...any) { r.Error(fmt.Sprintf(format, args...)) }
+func (r *recorder) Fatalf(format string, args ...any) { r.Fatal(fmt.Sprintf(format, args...)) }
+func (r *recorder) FailNow()                          { runtime.Goexit() }
+func (r *recorder) Failed() bool                      { return r.failed != "" }
+
 func (r *recorder) Deadline() (time.Time, bool) { return r.end, !r.end.IsZero() }
-func (r *recorder) Failed() bool                { return r.failed != "" }
-func (r *recorder) Fatal(args ...any)           { r.Error(args...); runtime.Goexit() }
-func (r *recorder) Skip(args ...any)            { r.skipped = fmt.Sprint(args...); runtime.Goexit() }
 
 // log returns all that was logged.
 func (r *recorder) log() string { return strings.Join(r.logs, "\n") }

@@ -25,6 +25,7 @@ var forbidden = map[string][]string{
 	"sim/sqlclient":   {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "github.com/mattn/go-sqlite3"},
 	"sim/sqltext":     {"quiesce"},
 	"sim/overlay":     {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient", "quiesce/sim/sqltext"},
+	"sim/history":     {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient", "quiesce/sim/sqltext", "testing"},
 	"model":           {"quiesce/explore"},
 	"explore":         {"quiesce/model", "quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient"}, // and so explore/report
 	"explore/learn":   {"quiesce/explore"},

@@ -75,7 +75,8 @@ type World struct {
 
 	// Somebody tells servers apart that do the same: by their names, or by the tasks that
 	// run there.
-	labelled atomic.Bool
+	remembers bool // it has a History
+	labelled  atomic.Bool
 }
 
 // A Redis is a simulated Redis server: see package sim/redis.

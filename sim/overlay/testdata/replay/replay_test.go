@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
+	"iter"
 	"math/rand"
 	randv2 "math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,21 +39,23 @@ func bubble(f func() string) (did string) {
 
 // cases are what a bubble does. All goroutines of one write down what they do where no other writes.
 var cases = map[string]func() string{
-	"mutex":        mutex,
-	"rwmutex":      rwmutex,
-	"once":         once,
-	"order":        order,
-	"select":       selects,
-	"select tree":  func() string { return tree(selects) },
-	"map":          func() string { return maps(2000) },
-	"map tree":     func() string { return tree(func() string { return maps(30) }) },
-	"global map":   globals,
-	"timers":       timers,
-	"math/rand":    func() string { return fmt.Sprint(rand.Int(), rand.Perm(5), rand.Float64(), read()) },
-	"math/rand/v2": func() string { return fmt.Sprint(randv2.Int(), randv2.Perm(5), randv2.N(1000)) },
-	"crypto/rand":  func() string { return cryptorand.Text() },
-	"random tree":  func() string { return tree(draws) },
-	"maphash":      func() string { return fmt.Sprint(maphash.String(maphash.MakeSeed(), "key")) },
+	"mutex":              mutex,
+	"rwmutex":            rwmutex,
+	"once":               once,
+	"order":              order,
+	"race":               race,
+	"race of coroutines": coroutines,
+	"select":             selects,
+	"select tree":        func() string { return tree(selects) },
+	"map":                func() string { return maps(2000) },
+	"map tree":           func() string { return tree(func() string { return maps(30) }) },
+	"global map":         globals,
+	"timers":             timers,
+	"math/rand":          func() string { return fmt.Sprint(rand.Int(), rand.Perm(5), rand.Float64(), read()) },
+	"math/rand/v2":       func() string { return fmt.Sprint(randv2.Int(), randv2.Perm(5), randv2.N(1000)) },
+	"crypto/rand":        func() string { return cryptorand.Text() },
+	"random tree":        func() string { return tree(draws) },
+	"maphash":            func() string { return fmt.Sprint(maphash.String(maphash.MakeSeed(), "key")) },
 }
 
 func read() []byte {
@@ -72,15 +76,15 @@ func TestReplays(t *testing.T) {
 			for range 8 {
 				workers.Go(func() {
 					for range replays / 8 {
-						if bubble(f) != want {
-							differ.Add(1)
+						if got := bubble(f); got != want && differ.Add(1) == 1 {
+							t.Errorf("%s\nis not what was done first:\n%s", got, want)
 						}
 					}
 				})
 			}
 			workers.Wait()
 			if n := differ.Load(); n > 0 {
-				t.Errorf("%d of %d replays differ from %s", n, replays, want)
+				t.Errorf("%d of %d replays differ", n, replays)
 			}
 		})
 	}
@@ -165,6 +169,80 @@ func order() string {
 	mu.Unlock()
 	<-done
 	return fmt.Sprint(log)
+}
+
+// race lets goroutines that become runnable at once write to the same log: those that are started, whose channel is
+// closed, whose condition holds, whose timers fire, that compete for a value, and that yield.
+func race() string {
+	var mu sync.Mutex
+	var log []string
+	write := func(what string, i int) {
+		mu.Lock()
+		defer mu.Unlock()
+		log = append(log, fmt.Sprint(what, i))
+	}
+	closed, values := make(chan bool), make(chan int)
+	var locked sync.Mutex
+	cond := sync.NewCond(&locked)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			write("start", i)
+			garbage := make([][]byte, 0)
+			for range 20 {
+				garbage = append(garbage, make([]byte, 1000+i))
+			}
+			<-closed
+			write(fmt.Sprint("closed", len(garbage)), i)
+			locked.Lock()
+			cond.Wait()
+			locked.Unlock()
+			write("cond", i)
+			runtime.Gosched()
+			write("yield", i)
+			time.Sleep(time.Second)
+			write("timer", i)
+			write(fmt.Sprint("value", <-values), i)
+		})
+	}
+	synctest.Wait()
+	close(closed)
+	synctest.Wait()
+	cond.Broadcast()
+	time.Sleep(2 * time.Second)
+	for i := range 8 {
+		all.Go(func() { values <- i })
+	}
+	all.Wait()
+	return strings.Join(log, " ")
+}
+
+// coroutines lets goroutines yield in the middle of what they iterate over.
+func coroutines() string {
+	var log []string
+	numbers := func(yield func(int) bool) {
+		for i := range 5 {
+			runtime.Gosched()
+			if !yield(i) {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			next, stop := iter.Pull(numbers)
+			defer stop()
+			for range 3 + i {
+				runtime.Gosched()
+				n, ok := next()
+				log = append(log, fmt.Sprint(i, n, ok))
+			}
+		})
+	}
+	all.Wait()
+	return strings.Join(log, " ")
 }
 
 func selects() string {
