@@ -216,6 +216,7 @@ func (s *server) find(sys *sim.System) error {
 	})}
 	m, err := sys.Process(0)
 	for errors.As(err, new(*sim.PlaceError)) { // goroutines of the service wait, which are known now
+		m.Stop()
 		m, err = sys.Process(0)
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"quiesce/explore"
 	"quiesce/explore/report"
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // A T is a test: a *testing.T, a *testing.B, or a *rapid.T for worlds that are drawn.
@@ -59,6 +60,11 @@ func Test(t T, build func(*World)) {
 func newWorld(t T, build func(*World)) *World {
 	t.Helper()
 	w := &World{t: t}
+	is, err := overlay.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.labelled.Store(is) // servers with the same code do not draw the same at random then
 	build(w)
 	w.built = true
 	if err := w.begin(); err != nil {

@@ -84,14 +84,21 @@ func violated(t *testing.T, build func(*quiesce.World), words ...string) {
 	}
 }
 
-// overlaid skips a test of what is the same in every run with the overlay alone.
-func overlaid(t *testing.T) {
+// active says whether the overlay is there, by which goroutines are the same in every run
+// also where they draw at random or hold a lock across a request.
+func active(t *testing.T) bool {
 	t.Helper()
 	is, err := overlay.Active()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !is {
+	return is
+}
+
+// overlaid skips a test that needs the overlay.
+func overlaid(t *testing.T) {
+	t.Helper()
+	if !active(t) {
 		t.Skip("needs the overlay: go run quiesce/cmd/explore overlay /tmp/quiesce && go test -overlay /tmp/quiesce/overlay.json")
 	}
 }
