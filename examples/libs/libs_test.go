@@ -72,7 +72,8 @@ func holds(t *testing.T, interleavings string, build func(*quiesce.World)) {
 // violated wants a failure with these words, in this order.
 func violated(t *testing.T, build func(*quiesce.World), words ...string) {
 	t.Helper()
-	failure := test(t, build).failure
+	r := test(t, build)
+	failure := r.failure
 	rest, found := failure, failure != ""
 	for _, w := range words {
 		if found {
@@ -80,7 +81,7 @@ func violated(t *testing.T, build func(*quiesce.World), words ...string) {
 		}
 	}
 	if !found {
-		t.Fatalf("%q are expected in this order, and it says:\n%s", words, failure)
+		t.Fatalf("%q are expected in this order, and it says:\n%s%s", words, failure, r.logs)
 	}
 }
 
