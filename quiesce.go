@@ -83,6 +83,11 @@ func once(t T) {
 func newWorld(t T, build func(*World)) *World {
 	t.Helper()
 	w := &World{t: t}
+	is, err := overlay.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.labelled.Store(is) // servers with the same code do not draw the same at random then
 	build(w)
 	w.built = true
 	if err := w.begin(); err != nil {

@@ -27,6 +27,7 @@ type bubble struct {
 	prog    *Program
 	tasks   []*bubbled
 	name    string // of the bubble, as the runtime calls it
+	number  int    // of the process and of its life: no two draw the same at random
 
 	commands chan func()
 	done     chan struct{} // a command is
@@ -82,6 +83,10 @@ func (s *System) newBubble(program int, restarted bool) (*bubble, error) {
 	b := &bubble{sys: o, prog: &s.Programs[program], commands: make(chan func()), done: make(chan struct{}), over: make(chan any, 1), strands: map[int64]*strand{}}
 	b.process = &Process{name: b.prog.Name, stray: &o.stray, watch: s.watch(), restarted: restarted, isolation: &Isolation{sys: o}, bubble: b}
 	b.process.ctx.process = b.process
+	b.number = 2 * program
+	if restarted {
+		b.number++
+	}
 	go b.live()
 	err := b.do(b.process.name, func() {
 		time.Sleep(time.Until(epoch))
@@ -97,14 +102,26 @@ func (b *bubble) live() {
 	defer func() { b.over <- recover() }()
 	synctest.Test(new(testing.T), func(*testing.T) {
 		b.name, _ = ownStack()
-		b.main = goid.Get()
-		for f := range b.commands {
-			f()
-			synctest.Wait()
-			b.christen()
-			b.done <- struct{}{}
+		// With the overlay what a goroutine draws at random follows from its place among those
+		// that the bubble has started, so the ones of each process are below another one.
+		for range b.number {
+			go func() {}()
 		}
+		var main sync.WaitGroup
+		main.Go(b.execute)
+		main.Wait()
 	})
+}
+
+// execute executes commands.
+func (b *bubble) execute() {
+	b.main = goid.Get()
+	for f := range b.commands {
+		f()
+		synctest.Wait()
+		b.christen()
+		b.done <- struct{}{}
+	}
 }
 
 // do executes a command. Code of the process that does not come back is an error, at once
