@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"pgregory.net/rapid"
 
 	"quiesce/explore"
@@ -27,6 +29,7 @@ type T interface {
 // interleaving. build puts the world together; it is called once.
 func Test(t T, build func(*World)) {
 	t.Helper()
+	once(t)
 	w := newWorld(t, build)
 	defer w.close()
 	if *schedule != "" {
@@ -53,6 +56,23 @@ func Test(t T, build func(*World)) {
 		}
 	}
 	w.conclude(answers)
+}
+
+// tested are the tests that have called Test and go on.
+var tested sync.Map
+
+// once ends a test that calls Test again: what is kept of a world, and the line that replays
+// it, go by the name of the test.
+func once(t T) {
+	t.Helper()
+	c, ok := t.(interface{ Cleanup(func()) })
+	if _, drawn := t.(*rapid.T); drawn || !ok {
+		return
+	}
+	if _, again := tested.LoadOrStore(t, true); again {
+		t.Fatal("a test calls quiesce.Test once; give each world a test of its own by t.Run")
+	}
+	c.Cleanup(func() { tested.Delete(t) })
 }
 
 // newWorld puts a world together and finds out what its tasks are.
@@ -217,7 +237,7 @@ func (w *World) passed(p *Property, s *report.Search) string {
 	if len(s.Results) < len(all) {
 		which += fmt.Sprintf(" (-short: the smallest of %d workloads)", len(all))
 	}
-	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %d states", p.name, which, n, states)
+	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %s states", p.name, which, humanize.BigComma(n), humanize.Comma(int64(states)))
 	for _, r := range s.Results {
 		for _, c := range r.Caveats {
 			if text := "\ncaveat: " + c; !strings.Contains(line+strings.Join(caveats, ""), text) {

@@ -70,6 +70,7 @@ type World struct {
 	databases  []*Database
 	servers    []*server
 	properties []*Property
+	remembers  bool // it has a History
 
 	// Somebody tells servers apart that do the same: by their names, or by the tasks that
 	// run there.

@@ -46,6 +46,9 @@ func (a *account) caveats() (all []string) {
 	if f := a.sys.Faults; a.expires && a.sys.Timing == nil && f[sim.Expire]+f[sim.AnyFault] == 0 {
 		all = append(all, "nothing expired; the workload has TTLs")
 	}
+	if aging := a.sys.Aging(); len(aging) > 0 && a.sys.Timing == nil {
+		all = append(all, "nothing expired in the memory of "+strings.Join(aging, ", ")+", which changes when time passes; set a timing")
+	}
 	switch {
 	case a.stuck && a.sys.Timing != nil:
 		all = append(all, "executions in which a request would wait longer than MaxWait are left out")

@@ -41,6 +41,11 @@ type work func(ctx context.Context, s *service) (string, error)
 // the order of their names, and for each of others a process with one task that makes one
 // request.
 func served(property sim.Property, tasks map[string]work, others ...string) *sim.System {
+	return showing(nil, property, tasks, others...)
+}
+
+// showing is served, with what the process shows of its memory, unless that is nil.
+func showing(show func(*service) sim.Content, property sim.Property, tasks map[string]work, others ...string) *sim.System {
 	sys := &sim.System{Stores: []sim.Store{&register{}}, Property: property}
 	server := sim.Program{Name: "server", Goroutines: true}
 	for _, name := range sortedKeys(tasks) {
@@ -48,6 +53,9 @@ func served(property sim.Property, tasks map[string]work, others ...string) *sim
 	}
 	server.New = func(p *sim.Process) (all []sim.Task) {
 		s := &service{p: p, ch: make(chan string), hit: map[string]string{}}
+		if show != nil {
+			p.Show(func() sim.Content { return show(s) })
+		}
 		for _, name := range sortedKeys(tasks) {
 			all = append(all, func(ctx context.Context) (string, error) { return tasks[name](ctx, s) })
 		}
@@ -292,6 +300,34 @@ func TestTimedGoroutines(t *testing.T) {
 		}
 		if p.Verdict != tt.want || p.Interleavings.Cmp(d.Interleavings) != 0 || p.Violating.Cmp(d.Violating) != 0 {
 			t.Errorf("sleep %s: %s, want %s; %s interleavings, %s violating, of the direct engine %s, %s", tt.sleep, p.Verdict, tt.want, p.Interleavings, p.Violating, d.Interleavings, d.Violating)
+		}
+	}
+}
+
+// TestAging has a local cache of which an entry goes away after a minute. Untimed that
+// never happens, and the result says so.
+func TestAging(t *testing.T) {
+	for _, timing := range []*sim.Timing{nil, {Tick: time.Minute, MaxStall: time.Minute}} {
+		entries := func(s *service) sim.Content { return sim.Content{{Name: "entries", Value: fmt.Sprint(len(s.hit))}} }
+		sys := showing(entries, neverIs("?"), map[string]work{"w": func(_ context.Context, s *service) (string, error) {
+			s.do("get")
+			s.hit["x"] = "here"
+			time.AfterFunc(time.Minute, func() { delete(s.hit, "x") })
+			s.do("get")
+			return "", nil
+		}})
+		sys.Timing = timing
+		gone := false
+		r, err := Product(t.Context(), sys, ProductOptions{Quiescent: func(v sim.View) {
+			n, _ := v.Memories[0].Lookup("entries")
+			gone = gone || n == "0"
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		caveat := strings.Contains(strings.Join(r.Caveats, "\n"), "nothing expired in the memory of server")
+		if caveat != (timing == nil) || gone != (timing != nil) {
+			t.Errorf("timing %v: caveats %q, it is gone: %t", timing, r.Caveats, gone)
 		}
 	}
 }

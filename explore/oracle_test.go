@@ -204,6 +204,9 @@ func (t *toy) enumerate() *answer {
 	return a
 }
 
+// enumerable says whether a toy has no more executions than are worth running.
+func (t *toy) enumerable() bool { return !t.enumerate().large }
+
 // done says whether a task has finished.
 func (p *toyPlace) done() bool {
 	return p.dead || p.started && p.arrives < 0 && p.local == len(p.task.states)

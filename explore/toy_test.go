@@ -96,9 +96,9 @@ const (
 	toyStores  = 2 // at most
 )
 
-// randomToy draws a system that is small enough to be enumerated.
+// randomToy draws a system that is small enough to be enumerated, as a rule.
 func randomToy(r *rand.Rand) *toy {
-	t := &toy{retries: -1, watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
+	t := &toy{most: *directLimit, retries: -1, watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
 	inputs := 1 + r.IntN(3)
 	for range 1 + r.IntN(2) {
 		states := 1 + r.IntN(4)
@@ -239,7 +239,7 @@ func richToy(r *rand.Rand) *toy {
 		t.faults = maps.Clone(t.faults)
 		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
 	}
-	t.retries, t.most = -1, 600
+	t.retries = -1
 	for _, p := range t.processes { // interchangeable ones share their tasks
 		for j := range p.tasks {
 			for k := range p.tasks[j].states {

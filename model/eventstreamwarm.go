@@ -1,6 +1,10 @@
 package model
 
-import "context"
+import (
+	"context"
+	"database/sql"
+	"errors"
+)
 
 func init() {
 	register(Strategy{
@@ -20,6 +24,9 @@ func (s eventStreamWarm) Background() []Background { return []Background{s.consu
 
 func (s eventStreamWarm) warm(ctx context.Context, id int64) error {
 	p, err := selectProduct(ctx, s.db, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // of an UPDATE before the product was there
+	}
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,12 @@ type Knob struct {
 	Usage   string // of the flag, as package flag reads it
 	Default string // of the flag; "" means that it is not chosen
 
-	kind   kind
-	counts bool                  // it is a number
-	words  func(Workload) string // what is said of it, if anything is
-	get    func(Workload) string // the value of the flag
-	set    func(*Workload, string) error
+	kind    kind
+	counts  bool                  // it is a number
+	session bool                  // of tasks beside readers and writers
+	words   func(Workload) string // what is said of it, if anything is
+	get     func(Workload) string // the value of the flag
+	set     func(*Workload, string) error
 }
 
 // A kind says which workloads have a knob.
@@ -65,6 +66,18 @@ var knobs = []Knob{
 		words: func(w Workload) string { return w.Cache() + " cache" },
 		get:   Workload.Cache, set: (*Workload).setCache,
 	},
+	number(Knob{
+		Name: "shoppers", session: true,
+		Usage: "the `number` of sessions that view a product, put it into the cart and check out; with -readers or -writers",
+	}, "shopper", 0, func(w *Workload) *int { return &w.Shoppers }),
+	number(Knob{
+		Name: "editors", session: true,
+		Usage: "the `number` of sessions that set a price and then read it; with -readers or -writers",
+	}, "editor", 0, func(w *Workload) *int { return &w.Editors }),
+	number(Knob{
+		Name: "creators", session: true,
+		Usage: "the `number` of tasks that add a product, which is not there at first; with -readers or -writers",
+	}, "creator", 0, func(w *Workload) *int { return &w.Creators }),
 	number(Knob{
 		Name:  "servers",
 		Usage: "the `number` of servers, which the tasks take in turn; 0 means one for each task",

@@ -13,6 +13,7 @@ import (
 // everything is a workload in which every field is chosen, in one way that a flag allows.
 // Nobody has readers and workers at once.
 var everything = map[string]any{
+	"Shoppers": 1, "Editors": 2, "Creators": 3,
 	"Readers": 2, "Writers": 3, "Keys": 2, "Warm": true, "Servers": 2, "Workers": 4,
 	"Faults": sim.Faults{sim.Crash: 1, sim.Expire: 2}, "Delay": 1500 * time.Millisecond, "TTL": NoExpiry, "MaxStall": time.Second, "MaxWait": time.Minute,
 }

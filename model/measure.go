@@ -71,6 +71,7 @@ type RoundTrips struct{ Hit, Miss, Write int }
 func (world *World) RoundTrips(w Workload) (r RoundTrips, err error) {
 	alone := func(readers, writers int, warm bool) Workload {
 		w.Readers, w.Writers, w.Warm = readers, writers, warm
+		w.Shoppers, w.Editors, w.Creators = 0, 0, 0
 		w.Servers, w.Faults, w.MaxStall, w.MaxWait = 0, nil, 0, 0
 		return w
 	}

@@ -18,6 +18,7 @@ func init() {
 		Summary: "no product is there at first; read: as naive, but SET NX \"none\" if there is no row; write: INSERT, then DEL",
 		Claim:   "protects the database against reads of what is not there",
 		TTL:     productTTL,
+		Absent:  true,
 		New:     func(d Deps) Service { return negativeCache{cacheAside{newNaive(d)}} },
 	})
 }
@@ -43,13 +44,4 @@ func (s negativeCache) Read(ctx context.Context, id int64) (Product, error) {
 		return p, err
 	}
 	return p, s.set(ctx, p)
-}
-
-func (s negativeCache) Create(ctx context.Context, id, price int64) error {
-	_, err := s.db.ExecContext(ctx,
-		"INSERT INTO products (product_id, name, price, stock) VALUES (?, 'Desk lamp', ?, 7) ON CONFLICT (product_id) DO UPDATE SET price = excluded.price", id, price)
-	if err != nil {
-		return err
-	}
-	return s.del(ctx, id)
 }

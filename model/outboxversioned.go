@@ -3,6 +3,7 @@ package model
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"quiesce/sim/sqlite"
 )
@@ -37,6 +38,9 @@ func (s outboxVersioned) Background() []Background { return []Background{relay(s
 
 func (s outboxVersioned) refresh(ctx context.Context, id int64) error {
 	p, err := selectProduct(ctx, s.db, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // of an UPDATE before the product was there
+	}
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,10 @@ func insertProduct(id int) string {
 	return fmt.Sprintf("INSERT INTO products (product_id, name, price, stock) VALUES (%d, 'Desk lamp', %d, 7)", id, initialPrice)
 }
 
-func productKey(id int64) string { return fmt.Sprintf("product:%d", id) }
+// productKeys is how the keys of all products begin.
+const productKeys = "product:"
+
+func productKey(id int64) string { return fmt.Sprintf("%s%d", productKeys, id) }
 
 func encode(p Product) string {
 	b, err := json.Marshal(p)
@@ -74,15 +77,35 @@ type execer interface {
 // setPrice is how every UPDATE of a price begins.
 const setPrice = "UPDATE products SET price = ?"
 
+// creating is what the context of a write holds that adds its product.
+type creating struct{}
+
+// creates says whether a write adds its product, so that it is an INSERT.
+func creates(ctx context.Context) bool { return ctx.Value(creating{}) != nil }
+
+// setting returns the statement that sets a price and whatever else is given, such as
+// countVersion, with its arguments: an UPDATE, or an INSERT if the product is added. If
+// another was faster that is an UPDATE too.
+func setting(ctx context.Context, id, price int64, more string) (query string, args []any) {
+	if creates(ctx) {
+		return "INSERT INTO products (product_id, name, price, stock) VALUES (?, 'Desk lamp', ?, 7) ON CONFLICT (product_id) DO UPDATE SET price = excluded.price" + more, []any{id, price}
+	}
+	return setPrice + more + ", updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", []any{price, id}
+}
+
+// countVersion is what else a strategy sets that uses versions.
+const countVersion = ", version = version + 1"
+
 func updatePrice(ctx context.Context, db execer, id, price int64) error {
-	_, err := db.ExecContext(ctx, setPrice+", updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
+	query, args := setting(ctx, id, price, "")
+	_, err := db.ExecContext(ctx, query, args...)
 	return err
 }
 
 // updateVersion is updatePrice, and counts the version up.
 func updateVersion(ctx context.Context, db execer, id, price int64) error {
-	_, err := db.ExecContext(ctx,
-		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ?", price, id)
+	query, args := setting(ctx, id, price, countVersion)
+	_, err := db.ExecContext(ctx, query, args...)
 	return err
 }
 

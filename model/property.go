@@ -88,6 +88,36 @@ func Properties() []Property {
 		timed:   true,
 		told:    true,
 		with:    boundedStaleness,
+	}, {
+		Name:    "no-stale-read",
+		Summary: "no read that begins after a write was acknowledged returns a price from before it",
+		asked:   Strategy.caches,
+		told:    true,
+		of:      noStaleRead,
+	}, {
+		Name:    "read-your-writes",
+		Summary: "no editor reads a price from before the one that it was told it has set",
+		asked:   Strategy.caches,
+		told:    true,
+		of:      readYourWrites,
+	}, {
+		Name:    "monotonic-reads",
+		Summary: "no shopper reads a price from before one that it has read",
+		asked:   Strategy.caches,
+		told:    true,
+		of:      monotonicReads,
+	}, {
+		Name:    "cart-price",
+		Summary: "a shopper is charged the price at which the product is in the cart, if nobody sets it between the two",
+		asked:   Strategy.caches,
+		told:    true,
+		of:      cartPrice,
+	}, {
+		Name:    "linearizable",
+		Summary: "the operations of a product can have happened one after the other, each between its call and its return",
+		asked:   Strategy.sets,
+		told:    true,
+		of:      linearizable,
 	}}
 }
 
@@ -185,6 +215,7 @@ const (
 	toldSoldOut = "sold out"
 	toldGaveUp  = "gave up"
 	toldRaised  = "raised"
+	toldMissing = "missing" // there is no such product
 
 	toldRolledBack = "rolled back"
 	toldRead       = "read " // and the value

@@ -9,13 +9,14 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:     "read-modify-write-from-cache",
-		Group:    FillAndInvalidate,
-		Summary:  "read: as naive; write: GET, on a miss SELECT, UPDATE to that price plus a raise, then DEL",
-		Claim:    "the cached row is as good as the row to compute from",
-		Promises: true,
-		TTL:      productTTL,
-		New:      func(d Deps) Service { return readModifyWrite{cacheAside{newNaive(d)}} },
+		Name:      "read-modify-write-from-cache",
+		Group:     FillAndInvalidate,
+		Summary:   "read: as naive; write: GET, on a miss SELECT, UPDATE to that price plus a raise, then DEL",
+		Claim:     "the cached row is as good as the row to compute from",
+		Promises:  true,
+		Uncreated: "its writers raise the price that is there",
+		TTL:       productTTL,
+		New:       func(d Deps) Service { return readModifyWrite{cacheAside{newNaive(d)}} },
 	})
 }
 

@@ -13,7 +13,15 @@ const (
 	reader role = "reader"
 	writer role = "writer"
 	worker role = "worker"
+
+	shopper role = "shopper" // views a product, puts it into the cart, checks out
+	editor  role = "editor"  // sets a price, and reads it
+	creator role = "creator" // adds a product that is not there
 )
+
+// rebates are by how much the prices that a role sets are below those of writers, so that
+// no two tasks set the same.
+var rebates = map[role]int64{editor: 1000, creator: 2000}
 
 // A part is what one task of a workload has to do: its role, the number that it has among
 // those of its role, from 1, and its product, 0 of a worker. The zero value is that of
@@ -27,26 +35,28 @@ type part struct {
 // String returns the name of the task, such as reader-1.
 func (p part) String() string { return fmt.Sprintf("%s-%d", p.role, p.number) }
 
-// price returns the price that a writer sets, and no other writer does.
+// price returns the price that a task sets, and no other task does.
 func (p part) price() int64 {
-	price := int64(7900 + p.number - 1)
+	price := int64(7900+p.number-1) - rebates[p.role]
 	if price >= initialPrice {
 		price += initialPrice // skips the initial price
 	}
 	return price
 }
 
-// parts returns the parts of a workload: workers, or readers and then writers. Both
-// take the products in turn.
+// parts returns the parts of a workload: workers, or readers, writers, and then those of
+// sessions and creators. Each role takes the products in turn.
 func (w Workload) parts() (all []part) {
 	for i := range w.Workers {
 		all = append(all, part{role: worker, number: i + 1})
 	}
-	for i := range w.Readers {
-		all = append(all, part{reader, i + 1, int64(i%w.Keys + 1)})
-	}
-	for i := range w.Writers {
-		all = append(all, part{writer, i + 1, int64(i%w.Keys + 1)})
+	for _, of := range []struct {
+		role role
+		n    int
+	}{{reader, w.Readers}, {writer, w.Writers}, {shopper, w.Shoppers}, {editor, w.Editors}, {creator, w.Creators}} {
+		for i := range of.n {
+			all = append(all, part{of.role, i + 1, int64(i%w.Keys + 1)})
+		}
 	}
 	return all
 }

@@ -8,8 +8,10 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 
 	"quiesce/sim"
+	"quiesce/sim/history"
 )
 
 // raiseBy is what every writer of a [Raiser] adds, in cents.
@@ -22,23 +24,35 @@ type operation struct {
 	do    func(context.Context, server) (string, error)
 }
 
+// session says whether it is a session of several operations, which a log records.
+func (o operation) session() bool { return o.role == shopper || o.role == editor }
+
 // A server is what an operation is called on: a service, or the database alone.
 type server struct {
 	Service
 	race *Race
 	db   *sql.DB
+	log  *history.Log // of sessions
+
+	absent bool // a product may not be there
 }
 
 // read returns a read, whose result is what it has found if that is told to a property.
 func read(p part, told bool) operation {
 	return operation{p, fmt.Sprintf("read %d", p.product), func(ctx context.Context, s server) (string, error) {
 		found, err := s.Read(ctx, p.product)
+		if s.missing(err) {
+			found, err = Product{}, nil
+		}
 		if !told {
 			return outcome("", err) // one result is one state
 		}
 		return outcome(priced(p.product, found.Price), err)
 	}}
 }
+
+// missing says whether an error is that a product is not there, where that can be.
+func (s server) missing(err error) bool { return s.absent && errors.Is(err, sql.ErrNoRows) }
 
 // priced is the result of a read that has found the product at this price.
 func priced(id, price int64) string { return fmt.Sprintf("%s %d", productKey(id), price) }
@@ -52,13 +66,73 @@ func outcome(result string, err error) (string, error) {
 	return result, err
 }
 
-func write(p part) operation {
+// write returns a write, which adds the product if it creates it.
+func write(p part, create bool) operation {
 	return operation{p, fmt.Sprintf("write %d %d", p.product, p.price()), func(ctx context.Context, s server) (string, error) {
-		if c, ok := s.Service.(Creator); ok {
-			return outcome("", c.Create(ctx, p.product, p.price()))
+		if create {
+			ctx = context.WithValue(ctx, creating{}, true)
 		}
-		return outcome("", s.Write(ctx, p.product, p.price()))
+		err := s.Write(ctx, p.product, p.price())
+		if s.missing(err) {
+			return toldMissing, nil
+		}
+		return outcome("", err)
 	}}
+}
+
+// shop returns the session of a shopper. What is charged is in the database, and not what
+// a cache says.
+func shop(p part) operation {
+	return operation{p, fmt.Sprintf("shop %d", p.product), func(ctx context.Context, s server) (string, error) {
+		charge := func(ctx context.Context, id int64) (Product, error) { return selectProduct(ctx, s.db, id) }
+		for _, step := range []struct {
+			name string
+			read func(context.Context, int64) (Product, error)
+		}{{"view", s.Read}, {"cart", s.Read}, {"checkout", charge}} {
+			if there, err := s.look(ctx, p, step.name, step.read); err != nil || !there {
+				return outcome("", err)
+			}
+		}
+		return "", nil
+	}}
+}
+
+// errNothingSet is what a log is told of an update whose caller was told that it has set
+// nothing.
+var errNothingSet = errors.New("nothing is set")
+
+// edit returns the session of an editor: a view, the update by a write or a raise, and a
+// view again.
+func edit(p part, update operation, op history.Op) operation {
+	return operation{p, "edit by " + update.class, func(ctx context.Context, s server) (told string, err error) {
+		if _, err := s.look(ctx, p, "view", s.Read); err != nil {
+			return outcome("", err)
+		}
+		logged := s.log.Do(p.String(), op, func() (string, error) {
+			told, err = update.do(ctx, s)
+			if err == nil && told != "" && told != toldRaised {
+				return "", errNothingSet
+			}
+			return "", err
+		})
+		if logged == nil {
+			_, err = s.look(ctx, p, "view", s.Read)
+		}
+		return outcome(told, err)
+	}}
+}
+
+// look is a read of a session. It says whether the product is there.
+func (s server) look(ctx context.Context, p part, name string, read func(context.Context, int64) (Product, error)) (there bool, err error) {
+	err = s.log.Do(p.String(), history.Op{Name: name, Key: productKey(p.product)}, func() (string, error) {
+		found, err := read(ctx, p.product)
+		if s.missing(err) {
+			found, err = Product{}, nil
+		}
+		there = found.Price != 0
+		return strconv.FormatInt(found.Price, 10), err
+	})
+	return there, err
 }
 
 func raise(p part) operation {
@@ -79,20 +153,34 @@ func work(p part, numbered bool) operation {
 
 // operations returns those of a workload, in the order of its parts.
 func (world *World) operations(w Workload, told bool) (ops []operation) {
-	raises := world.strategy.raises()
 	for _, p := range w.parts() {
-		switch {
-		case p.role == worker:
-			ops = append(ops, work(p, world.strategy.Race.Numbered))
-		case p.role == reader:
-			ops = append(ops, read(p, told))
-		case raises:
-			ops = append(ops, raise(p))
-		default:
-			ops = append(ops, write(p))
-		}
+		ops = append(ops, world.strategy.operation(p, w, told))
 	}
 	return ops
+}
+
+func (s Strategy) operation(p part, w Workload, told bool) operation {
+	switch {
+	case p.role == worker:
+		return work(p, s.Race.Numbered)
+	case p.role == reader:
+		return read(p, told)
+	case p.role == shopper:
+		return shop(p)
+	case p.role == editor:
+		return edit(p, s.update(p, w), s.updates("update", p))
+	case p.role == creator:
+		return write(p, true)
+	}
+	return s.update(p, w)
+}
+
+// update returns how a writer sets the price of its product.
+func (s Strategy) update(p part, w Workload) operation {
+	if s.raises() {
+		return raise(p)
+	}
+	return write(p, s.Absent && w.Creators == 0)
 }
 
 // serverName returns the name of the i-th server, which is that of its task if it
@@ -123,7 +211,7 @@ func (world *World) servers(w Workload, local map[int64]Product, told bool) (pro
 		if w.Servers == 0 && !remembers && beside == nil {
 			name = own[0].String()
 		}
-		programs = append(programs, world.server(name, own, beside, local, w))
+		programs = append(programs, world.server(name, own, beside, local, w, told))
 	}
 	for i, b := range background(service, true) {
 		programs = append(programs, sim.Program{Name: b.Name, Tasks: []sim.TaskSpec{b.spec(b.Name)}, New: func(p *sim.Process) []sim.Task {
@@ -136,7 +224,7 @@ func (world *World) servers(w Workload, local map[int64]Product, told bool) (pro
 
 // server returns a process with one service, on which the operations are called,
 // beside tasks for its work in the background.
-func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, w Workload) sim.Program {
+func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, local map[int64]Product, w Workload, told bool) sim.Program {
 	p := sim.Program{Name: name}
 	for _, op := range ops {
 		p.Tasks = append(p.Tasks, sim.TaskSpec{Name: op.String()})
@@ -144,7 +232,7 @@ func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, 
 	}
 	p.Tasks = append(p.Tasks, beside...)
 	p.New = func(p *sim.Process) (tasks []sim.Task) {
-		s := server{race: world.strategy.Race}
+		s := server{race: world.strategy.Race, log: history.NewLog(p), absent: w.Creators > 0}
 		if s.race != nil && s.race.Immediate {
 			s.db = world.db.OpenImmediate(p)
 		} else {
@@ -153,11 +241,22 @@ func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, 
 		if s.race == nil {
 			s.Service = world.service(p, s.db, w)
 		}
-		if c, ok := s.Service.(LocalCacher); ok {
-			if !p.Restarted() {
-				maps.Copy(c.Local(), local)
-			}
-			p.Show(func() sim.Content { return content(c.Local()) })
+		c, remembers := s.Service.(LocalCacher)
+		if remembers && !p.Restarted() {
+			maps.Copy(c.Local(), local)
+		}
+		s.log.First = !remembers // else it may find all that it needs in the memory
+		logs := told && slices.ContainsFunc(ops, operation.session)
+		if remembers || logs {
+			p.Show(func() (shown sim.Content) {
+				if remembers {
+					shown = content(c.Local())
+				}
+				if logs {
+					shown = append(shown, s.log.Content()...)
+				}
+				return shown
+			})
 		}
 		if k, ok := s.Service.(Keeper); ok {
 			p.Keep(k.Kept)
@@ -197,7 +296,7 @@ func (world *World) warm(stores []sim.Store, w Workload) (setup []sim.Request, l
 	readers := &sim.System{Stores: stores}
 	for _, p := range (Workload{Readers: world.keys, Keys: world.keys}).parts() {
 		op := read(p, false)
-		readers.Programs = append(readers.Programs, world.server(op.String(), []operation{op}, nil, nil, w))
+		readers.Programs = append(readers.Programs, world.server(op.String(), []operation{op}, nil, nil, w, false))
 	}
 	err = readers.Guard(context.Background(), func() (err error) {
 		setup, local, err = warmed(readers)

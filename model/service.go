@@ -12,7 +12,8 @@ type Service interface {
 	// Read returns the product, from the cache if it is there.
 	Read(ctx context.Context, id int64) (Product, error)
 
-	// Write sets the price of the product, in cents.
+	// Write sets the price of the product, in cents. In the context of a creator it adds the
+	// product, or sets its price if another was faster; all else is the same.
 	Write(ctx context.Context, id, price int64) error
 }
 
@@ -28,13 +29,6 @@ type Raiser interface {
 type Keeper interface {
 	// Kept returns all of it, in one form for equal states.
 	Kept() string
-}
-
-// A Creator is a service of products that are not there at first. Its writers create
-// them: they call Create instead of Write.
-type Creator interface {
-	// Create adds the product, or sets its price if another was faster.
-	Create(ctx context.Context, id, price int64) error
 }
 
 // A LocalCacher is a service that keeps products in the memory of its server.

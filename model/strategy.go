@@ -61,6 +61,14 @@ type Strategy struct {
 	// how old a read is cannot be measured from there.
 	Deferred bool
 
+	// Absent says that no product is there at first, and that writers add it, unless the
+	// workload has creators for that.
+	Absent bool
+
+	// Uncreated says in a clause why its workloads have no creators. The zero value means
+	// that they can have some.
+	Uncreated string
+
 	// Mode is that of the database. The zero value is in memory, where every
 	// statement commits by itself.
 	Mode sqlite.Mode

@@ -38,8 +38,8 @@ func (s versioned) Read(ctx context.Context, id int64) (Product, error) {
 }
 
 func (s versioned) Write(ctx context.Context, id, price int64) error {
-	p, err := scanProduct(s.db.QueryRowContext(ctx,
-		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ? RETURNING "+columns, price, id))
+	query, args := setting(ctx, id, price, countVersion)
+	p, err := scanProduct(s.db.QueryRowContext(ctx, query+" RETURNING "+columns, args...))
 	if err != nil {
 		return err
 	}

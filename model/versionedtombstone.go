@@ -67,9 +67,9 @@ func (s versionedTombstone) Read(ctx context.Context, id int64) (Product, error)
 }
 
 func (s versionedTombstone) Write(ctx context.Context, id, price int64) error {
+	query, args := setting(ctx, id, price, countVersion)
 	var version int64
-	err := s.db.QueryRowContext(ctx,
-		"UPDATE products SET price = ?, version = version + 1, updated_at = CURRENT_TIMESTAMP WHERE product_id = ? RETURNING version", price, id).Scan(&version)
+	err := s.db.QueryRowContext(ctx, query+" RETURNING version", args...).Scan(&version)
 	if err != nil {
 		return err
 	}

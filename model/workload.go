@@ -21,6 +21,16 @@ type Workload struct {
 	Keys             int  // products
 	Warm             bool // the caches hold every product when it begins, local ones too
 
+	// Shoppers are sessions: each views a product, puts it into the cart at the price that
+	// it reads, and checks out at that of the database.
+	Shoppers int
+
+	// Editors are sessions: each sets the price of a product, and then reads it.
+	Editors int
+
+	// Creators each add a product. If there are any, no product is there at first.
+	Creators int
+
 	// Servers is the number of servers, which the tasks take in turn, first the
 	// readers and then the writers; the tasks of one server share its service. 0
 	// means a server for each task.
@@ -58,12 +68,23 @@ func (w Workload) Cache() string {
 	return "cold"
 }
 
-// Tasks returns the tasks in brief, such as 1R 2W.
+// Tasks returns the tasks in brief, such as 1R 2W, or 0R 1W 1 shopper.
 func (w Workload) Tasks() string {
 	if w.Workers > 0 {
 		return plural(w.Workers, "worker")
 	}
-	return fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
+	brief := fmt.Sprintf("%dR %dW", w.Readers, w.Writers)
+	for _, k := range knobs {
+		if k.session && k.chosen(w) {
+			brief += " " + k.words(w)
+		}
+	}
+	return brief
+}
+
+// Size returns the number of tasks.
+func (w Workload) Size() int {
+	return w.Readers + w.Writers + w.Workers + w.Shoppers + w.Editors + w.Creators
 }
 
 // Timed says whether time passes.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,11 +23,10 @@ type World struct {
 // products, or of none if the writers create them.
 func NewWorld(s Strategy, keys int) (*World, error) {
 	setup := slices.Concat([]string{createProducts}, s.Tables)
-	_, creates := s.Prototype().(Creator)
 	if s.Race != nil {
 		setup = s.Race.Setup
 	}
-	for id := 1; id <= keys && s.Race == nil && !creates; id++ {
+	for id := 1; id <= keys && s.Race == nil && !s.Absent; id++ {
 		setup = append(setup, insertProduct(id))
 	}
 	db, err := sqlite.NewStore(dbStore, sqlite.Options{Setup: setup, Mode: s.Mode})
@@ -64,6 +64,37 @@ func (world *World) System(w Workload, prop Property) (*sim.System, error) {
 	return sys, nil
 }
 
+// refuse returns why the strategy has no such workload; nil if it has.
+func (s Strategy) refuse(w Workload) error {
+	switch {
+	case w.Creators > 0 && s.Uncreated != "":
+		return fmt.Errorf("%s has no creators: %s", s.Name, s.Uncreated)
+	case w.Creators > 0 && w.Warm && !s.Absent:
+		return fmt.Errorf("%s has no warm cache with creators: what is not there is in no cache", s.Name)
+	}
+	return nil
+}
+
+// emptied returns the requests after which the database has no product.
+func (world *World) emptied(stores []sim.Store) (setup []sim.Request, err error) {
+	sys := &sim.System{Stores: stores, Programs: []sim.Program{{Name: "setup", New: func(p *sim.Process) []sim.Task {
+		db := world.db.Open(p)
+		return []sim.Task{func(ctx context.Context) (string, error) {
+			_, err := db.ExecContext(ctx, "DELETE FROM products")
+			return "", err
+		}}
+	}}}}
+	err = sys.Guard(context.Background(), func() error {
+		return inTurn(sys, 1, func(e *sim.Execution) error {
+			for _, step := range e.Trace() {
+				setup = append(setup, step.Request)
+			}
+			return nil
+		})
+	})
+	return setup, err
+}
+
 // Ask is System for several properties, which it returns: the system itself has none.
 func (world *World) Ask(w Workload, props ...Property) (*sim.System, []sim.Property, error) {
 	w.Keys = world.keys
@@ -85,7 +116,16 @@ func (world *World) Ask(w Workload, props ...Property) (*sim.System, []sim.Prope
 			return nil, nil, errors.New("expire is a fault of untimed workloads; with -max-stall keys expire when their time has come")
 		}
 	}
+	if err := world.strategy.refuse(w); err != nil {
+		return nil, nil, err
+	}
 	var local map[int64]Product
+	if w.Creators > 0 && !world.strategy.Absent {
+		var err error
+		if sys.Setup, err = world.emptied(sys.Stores); err != nil {
+			return nil, nil, fmt.Errorf("take the products away: %w", err)
+		}
+	}
 	if w.Warm {
 		var err error
 		if sys.Setup, local, err = world.warm(sys.Stores, w); err != nil {

@@ -10,13 +10,14 @@ import (
 
 func init() {
 	register(Strategy{
-		Name:     "write-behind",
-		Group:    TimeAndFaults,
-		Summary:  "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
-		Claim:    "fast writes",
-		TTL:      productTTL,
-		Deferred: true,
-		New:      func(d Deps) Service { return writeBehind{newNaive(d)} },
+		Name:      "write-behind",
+		Group:     TimeAndFaults,
+		Summary:   "read: as naive; write: GET, on a miss SELECT, then SET and XADD to a queue in one block; a flusher takes an entry out of the queue, then UPDATE",
+		Claim:     "fast writes",
+		TTL:       productTTL,
+		Deferred:  true,
+		Uncreated: "what it queues is the new price of a row that is there",
+		New:       func(d Deps) Service { return writeBehind{newNaive(d)} },
 	})
 }
 

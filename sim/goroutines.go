@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -214,6 +215,9 @@ func (m *goroutines) look() error {
 			return err
 		}
 		told.timers[m.history] = next
+		if err := m.noteAging(next); err != nil {
+			return err
+		}
 	}
 	if next.is {
 		if m.sys.Timing == nil && m.sys.Dated() {
@@ -227,6 +231,26 @@ func (m *goroutines) look() error {
 	}
 	return unknown
 }
+
+// noteAging notes whether the memory that a process shows has changed only since time has
+// passed, in which nothing else was to be seen.
+func (m *goroutines) noteAging(next timing) error {
+	o := m.sys.origin()
+	if next.is || m.memory == nil || slices.Contains(o.aging, m.bubble.process.name) {
+		return nil
+	}
+	return m.bubble.do(m.bubble.process.name, func() {
+		defer func() { _ = recover() }() // it did not panic before
+		if shown, _ := m.bubble.process.memory.look(); shown.Key() != m.memory.Key() {
+			o.aging = append(o.aging, m.bubble.process.name)
+		}
+	})
+}
+
+// Aging returns the processes of goroutines that show memory which changes by nothing but
+// a timer, such as what a local cache holds for a minute. In an untimed system that does
+// not happen, as no key of a store expires by itself.
+func (s *System) Aging() []string { return s.origin().aging }
 
 func (m *goroutines) Pending() Pending { return m.pending }
 

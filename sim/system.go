@@ -32,6 +32,7 @@ type System struct {
 	stray     atomic.Pointer[TaskError]
 	obstacles map[obstacle]bool  // whether the request was blocked there
 	places    map[string][]Place // of goroutines, by the kind of their programs
+	aging     []string           // processes of goroutines: see Aging
 	told      told               // to processes of goroutines
 	isolation *Isolation         // that goes on; nil if there is none
 	watchdog  *watchdog          // nil until it is needed

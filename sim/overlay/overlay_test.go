@@ -111,37 +111,36 @@ func contents(t *testing.T, dir string) map[string]string {
 
 // TestUnknownVersions are refused in a line, whatever is in their files.
 func TestUnknownVersions(t *testing.T) {
-	for _, version := range []string{"go1.25.9", "go1.27rc1", "go1.26rc1", "go1.260", "devel go1.27-0a1b2c", "go1.26.8 X:boringcrypto", ""} {
+	for _, version := range []string{"go1.25.9", "go1.27rc1", "go1.26rc1", "go1.26", "go1.26.9", "go1.26.80", "devel go1.27-0a1b2c", "go1.26.8 X:boringcrypto", ""} {
 		if _, err := generate(goroot(t), version); err == nil || !strings.HasPrefix(err.Error(), "there is no overlay for "+version) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v", version, err)
 		}
 	}
-	for _, version := range []string{"go1.26", "go1.26.0", "go1.26.12"} {
+	for _, version := range []string{"go1.26.0", "go1.26.8"} {
 		if _, err := generate(goroot(t), version); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// TestChangedSource wants the text of every patch exactly once: a file from which it is gone, or in which it is
-// twice, is refused by its name.
+// TestChangedSource wants the text of every patch exactly once, and refuses a file from which it is gone, or in
+// which it is twice, by its name.
 func TestChangedSource(t *testing.T) {
-	original := goroot(t)
+	src := goroot(t)
 	for _, p := range patches {
-		text := string(original[p.file].Data)
+		text := string(src[p.file].Data)
 		for what, changed := range map[string]string{"gone": strings.Replace(text, p.old, "", 1), "twice": text + p.old} {
-			src := fstest.MapFS{}
-			for name, f := range original {
-				src[name] = f
-			}
-			src[p.file] = &fstest.MapFile{Data: []byte(changed)}
-			if _, err := generate(src, "go1.26.0"); err == nil || !strings.Contains(err.Error(), p.file) || strings.Contains(err.Error(), "\n") {
+			if _, err := p.apply(changed); err == nil || !strings.HasPrefix(err.Error(), p.file+" has the text ") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s, %q %s: %v", p.file, p.old, what, err)
 			}
 		}
-		if p.new == p.old || strings.Contains(text, p.new) && p.new != "" {
-			t.Errorf("%s: %q changes nothing", p.file, p.old)
+		if changed, err := p.apply(text); err != nil || changed == text {
+			t.Errorf("%s: %q changes nothing: %v", p.file, p.old, err)
 		}
+	}
+	src[patches[0].file] = &fstest.MapFile{Data: []byte("package runtime\n")}
+	if _, err := generate(src, "go1.26.0"); err == nil || !strings.HasPrefix(err.Error(), "this GOROOT is not that of go1.26.0 as it was released: "+patches[0].file) {
+		t.Error(err)
 	}
 }
 

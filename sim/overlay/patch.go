@@ -25,9 +25,12 @@ var patches = []patch{
 	waitReasonSyncRWMutexRLock:      true,
 	waitReasonSyncRWMutexLock:       true,
 `},
-	{"runtime/synctest.go", "	id      uint64 // unique id\n", `	id      uint64 // unique id
-	mark    uint32 // what a lock remembers of the bubble that holds it; odd
-	waits   int    // number of goroutines that wait for a lock
+	{"runtime/synctest.go", "	active  int // other sources of activity\n", `	active  int // other sources of activity
+
+	mark  uint32   // what a lock remembers of the bubble that holds it; odd
+	waits int      // number of goroutines that wait for a lock
+	turn  guintptr // the goroutine that has the turn; 0 is none
+	queue gQueue   // those that wait for it
 `},
 	{"runtime/synctest.go", "	bubble.total += totalDelta\n", `	bubble.total += totalDelta
 	if oldval == _Gwaiting && gp.waitreason.isMutexWait() {
@@ -70,6 +73,7 @@ var patches = []patch{
 		}
 	}
 	atomic.StoreUint32(&m.holder, bubbleMark())
+	bubbleLocks(nil)
 `},
 	{"internal/sync/mutex.go", "	new := atomic.AddInt32(&m.state, -mutexLocked)\n", `	atomic.StoreUint32(&m.holder, 0)
 	new := atomic.AddInt32(&m.state, -mutexLocked)
@@ -92,14 +96,69 @@ var patches = []patch{
 
 	// In a bubble a lock is handed to whoever has waited for it longest. Otherwise that goroutine and
 	// the one that unlocks are in a race for it, and after a millisecond of real time they are not.
-	{"internal/sync/mutex.go", "	starving := false\n", "	starving := bubbleMark() != 0\n"},
+	// One that was woken before, and competes for the lock, must not find the lock to be handed over.
+	{"internal/sync/mutex.go", "		if starving && old&mutexLocked != 0 {\n", "		if starving && old&mutexLocked != 0 && (awoke || old&mutexWoken == 0) {\n"},
+	{"internal/sync/mutex.go", "	starving := false\n", "	starving := bubbleLocks(unsafe.Pointer(m))\n"},
+
+	// The goroutines of a bubble take turns.
+	{"runtime/synctest.go", `		pp := getg().m.p.ptr()
+		runqput(pp, bubble.main, true)
+		wakep()
+`, `		bubble.admit(bubble.main)
+`},
+	{"runtime/proc.go", `	runqput(mp.p.ptr(), gp, next)
+	wakep()
+	releasem(mp)
+`, `	if gp.bubble == nil || gp.bubble.admit(gp) {
+		runqput(mp.p.ptr(), gp, next)
+		wakep()
+	}
+	releasem(mp)
+`},
+	{"runtime/proc.go", "		newg := newproc1(fn, gp, pc, false, waitReasonZero)\n", `		newg := newproc1(fn, gp, pc, false, waitReasonZero)
+		if newg.bubble != nil && !newg.bubble.admit(newg) {
+			return
+		}
+`},
+	{"runtime/proc.go", `	if bubble != nil {
+		bubble.incActive()
+	}
+`, `	if bubble != nil {
+		bubble.incActive()
+		bubble.park(gp)
+	}
+`},
+	{"runtime/proc.go", "			execute(gp, true) // Schedule it back, never returns.\n", `			if bubble != nil && !bubble.admit(gp) {
+				schedule()
+			}
+			execute(gp, true) // Schedule it back, never returns.
+`},
+	{"runtime/proc.go", "func gosched_m(gp *g) {\n", `func gosched_m(gp *g) {
+	if gp.bubble != nil {
+		gp.bubble.yield(gp)
+	}
+`},
+	{"runtime/proc.go", "	gp.bubble = nil\n	gp.fipsOnlyBypass = false\n", `	if gp.bubble != nil {
+		gp.bubble.pass(gp)
+	}
+	gp.bubble = nil
+	gp.fipsOnlyBypass = false
+`},
+	{"runtime/coro.go", `		canCAS = false
+		bubble.incActive()
+`, `		canCAS = false
+		bubble.incActive()
+		bubble.hand(gp, c.gp.ptr())
+`},
 
 	// A goroutine in a bubble has a place, and draws from streams of its own.
 	{"runtime/runtime2.go", "	valgrindStackID uintptr\n}\n", "	valgrindStackID uintptr\n\n	place bubblePlace // if in a bubble\n}\n"},
 	{"runtime/synctest.go", "	gp.bubble = bubble\n	defer func() {\n", `	bubble.mark = uint32(bubbleMix(bubble.id)) | 1
 	gp.place = bubblePlace{seed: bubbleRoot}
+	bubble.turn.set(gp)
 	gp.bubble = bubble
 	defer func() {
+		bubble.pass(gp)
 `},
 	{"runtime/synctest.go", "	gp.bubble = bubble.(*synctestBubble)\n", `	gp.bubble = bubble.(*synctestBubble)
 	bubbleStart(gp, gp.bubble.root)

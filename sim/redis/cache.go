@@ -222,8 +222,10 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 		return sim.Reply{}, fmt.Errorf("quiesce: a request with a header comes on a connection with a name")
 	case h.Number > executed+1:
 		return sim.Reply{}, sim.ErrBlocked
+	case h.Number > 0 && h.Number <= executed && len(cmds) == 0:
+		return sim.Reply{}, nil // what it has waited for came before
 	case h.Number > 0 && h.Number <= executed:
-		return sim.Reply{}, fmt.Errorf("quiesce: request %d of %s comes twice", h.Number, conn)
+		return sim.Reply{}, sim.ErrBlocked // it was answered that its time was over
 	}
 	var candidates map[string]probe
 	var err error
@@ -256,6 +258,17 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 		}
 	}
 	return sim.Reply{Body: c.send(earlier + reply + c.flush())}, nil
+}
+
+// closeInTurn closes a connection when all requests before that were executed. Of one that
+// is gone there is nothing to close.
+func (s *Store) closeInTurn(conn string, h redisclient.Header) (sim.Reply, error) {
+	c := s.connections[conn]
+	if c == nil && h.Number > 1 || c != nil && h.Number > c.requests+1 {
+		return sim.Reply{}, sim.ErrBlocked
+	}
+	delete(s.connections, conn)
+	return sim.Reply{}, nil
 }
 
 // inVain says whether a request of so many commands has read nothing: EXEC was not

@@ -23,8 +23,11 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
 	}
-	if _, body := redisclient.Split(req.Body); body == redisclient.TimedOut {
+	switch _, body := redisclient.Split(req.Body); body {
+	case redisclient.TimedOut:
 		return body, "(nil)"
+	case redisclient.Close:
+		return body, ""
 	}
 	cmds, err := redisclient.Commands(req.Body)
 	if err != nil {

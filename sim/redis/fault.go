@@ -21,12 +21,13 @@ const (
 var _ sim.Fallible = (*Store)(nil)
 
 // Fails says whether a fault can strike a request: it has to travel to the server,
-// which the wait for a message and the end of a connection do not. The server can
+// which the wait for a message, its end and that of a connection do not. The server can
 // be down.
 func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	switch kind {
 	case sim.LostRequest, sim.LostReply:
-		return req.Body != redisclient.Receive && req.Body != redisclient.Close && req.Body != redisclient.Busy
+		_, body := redisclient.Split(req.Body)
+		return body != redisclient.Receive && body != redisclient.Close && body != redisclient.Busy && body != redisclient.TimedOut
 	}
 	return kind == sim.Outage
 }

@@ -193,8 +193,11 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 // command executes a request of a task that is one or more commands.
 func (s *Store) command(req sim.Request) (sim.Reply, error) {
 	h, body := redisclient.Split(req.Body)
-	if body == redisclient.TimedOut {
+	switch body {
+	case redisclient.TimedOut:
 		return s.withHeader(req.Conn, h, nil)
+	case redisclient.Close:
+		return s.closeInTurn(req.Conn, h)
 	}
 	cmds, err := redisclient.Commands(body)
 	if err != nil {

@@ -36,12 +36,14 @@ func (s *Store) Waits(req sim.Request) sim.Wait {
 	if req.Body == redisclient.Receive || req.Awaits {
 		return sim.ForNews
 	}
-	if cmds, err := redisclient.Commands(req.Body); err != nil {
-		return sim.NoWait
-	} else if _, waits := redisclient.TimeoutOf(cmds[0]); waits && len(cmds) == 1 {
-		return sim.ForNews
+	h, body := redisclient.Split(req.Body)
+	cmds, err := redisclient.Commands(body)
+	if err == nil && len(cmds) == 1 {
+		if _, waits := redisclient.TimeoutOf(cmds[0]); waits {
+			return sim.ForNews
+		}
 	}
-	if h, _ := redisclient.Split(req.Body); h.Number > 1 {
+	if h.Number > 1 {
 		return sim.ForOthers
 	}
 	return sim.NoWait

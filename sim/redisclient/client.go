@@ -68,14 +68,13 @@ type client struct {
 	base *redis.Client
 	proc atomic.Pointer[sim.Host] // whose task sends the requests; nil before there is one
 
-	awaiting bool // the next request is that of a context of Await
-
 	stateful atomic.Bool // a connection has, or had, a state
 	ended    atomic.Bool // the process has, and was one with such connections
 
-	mu    sync.Mutex
-	conns []*conn         // all that were dialled
-	lost  map[string]bool // channels of which a subscription has failed since it was last confirmed
+	mu       sync.Mutex
+	awaiting map[*bool]int64 // by the mark of a context of Await, the goroutine that is to send the command; 0 if it has
+	conns    []*conn         // all that were dialled
+	lost     map[string]bool // channels of which a subscription has failed since it was last confirmed
 }
 
 func (all *Clients) newClient() *client {

@@ -91,9 +91,9 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 				return data, nil
 			}
 			n, v = max(n, block), Exec
-		case v == Subscribe && c.client.host().Goroutines():
-			c.listen()
-		case v == Subscribe && !c.subscribed():
+		case c.stream == nil && c.client.host().Goroutines() && c.needsStream(v):
+			c.stream = newStream(c)
+		case c.stream == nil && v == Subscribe && !c.subscribed():
 			c.subscribe(string(data[:n]), c.args[1:])
 			data = data[n:]
 			continue
@@ -104,6 +104,13 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 		data = data[n:]
 	}
 	return data, nil
+}
+
+// needsStream says whether the command in c.args is one for which the server may send
+// something at any time, or which waits there for a time.
+func (c *conn) needsStream(v Verb) bool {
+	timeout, _ := c.timeout(v)
+	return v == Subscribe || timeout > 0
 }
 
 // aside answers the command in c.args if that is no request of a store.
@@ -239,7 +246,8 @@ func (c *conn) Close() error {
 		c.unread.release()
 	}
 	if c.stream != nil {
-		c.stream.end(net.ErrClosed)
+		c.stream.close()
+		return nil
 	}
 	return c.hangUp()
 }

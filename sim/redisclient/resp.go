@@ -32,7 +32,7 @@ func VerbOf[T string | []byte](command T) Verb {
 
 // Bodies of requests that are no command, and carry the name of a connection.
 const (
-	TimedOut = "timeout" // behind a header: what has waited in vain is answered, and the next request is due
+	TimedOut = "timeout" // behind the header of a request that waits: it is answered nil, unless it was before
 	Receive  = "receive" // waits for the next message
 	Close    = "close"   // the client has closed the connection
 	Busy     = "busy"    // two tasks use the connection: the store answers with ErrBusy

@@ -36,10 +36,12 @@ func parseValue(s string) (v value, rest string, err error) {
 	}
 	n, err := strconv.Atoi(v.text)
 	switch {
-	case err != nil || v.kind == '$' && len(rest) < n+2:
+	case err != nil:
 		return v, s, errReply
 	case n < 0:
 		return value{kind: '_'}, rest, nil
+	case v.kind == '$' && len(rest) < n+2:
+		return v, s, errReply
 	case v.kind == '$':
 		v.text = rest[:n]
 		return v, rest[n+2:], nil

@@ -140,29 +140,26 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	return reply, nil
 }
 
-// call has a request executed, whose command is in c.args unless it is a block. If that
-// waits at the server for a time, and nothing has come by then, the answer is that of the
-// server, and the request is withdrawn: how late the server notices that the time is
-// over is the same as how late it got the request.
+// call has a request executed, whose command is in c.args unless it is a block. A coroutine
+// cannot wait for a time.
 func (c *conn) call(p sim.Host, req sim.Request, v Verb) (sim.Reply, error) {
-	timeout, waits := time.Duration(0), false
-	if v == Plain {
-		timeout, waits = TimeoutOf(c.args)
-	}
-	if !waits || timeout == 0 {
+	if timeout, _ := c.timeout(v); timeout == 0 {
 		return p.Call(req)
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		return p.CallUntil(ctx, req)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	reply, err := p.CallUntil(ctx, req)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return sim.Reply{Body: timedOut}, nil
-	}
-	return reply, err
 }
 
-// timedOut is the reply to a command that has waited in vain.
-const timedOut = "*-1\r\n"
+// timeout returns how long the command in c.args waits at the server, if that is what v
+// says it is; 0 is for ever.
+func (c *conn) timeout(v Verb) (d time.Duration, waits bool) {
+	if v != Plain {
+		return 0, false
+	}
+	return TimeoutOf(c.args)
+}
 
 // busy returns the request that ends the run, since another task receives on the
 // connection.
@@ -297,6 +294,15 @@ func (c *conn) hangUp() error {
 	if st.receiving {
 		req = c.busy(st)
 	}
+	if c.client.host().Goroutines() {
+		go c.part(st, req)
+		return nil
+	}
+	return c.part(st, req)
+}
+
+// part tells the server. A client does not wait for that, and may hold a lock meanwhile.
+func (c *conn) part(st *connState, req sim.Request) error {
 	_, err := c.client.host().Call(req)
 	c.drop(st)
 	if errors.Is(err, sim.ErrAbandoned) {

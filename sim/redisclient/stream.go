@@ -23,15 +23,20 @@ import (
 // never read before it, however late that arrives.
 type stream struct {
 	conn *conn
-	ctx  context.Context // done when the connection is not used any more
+	ctx  context.Context // done when nothing is asked for on the connection any more
 	stop context.CancelFunc
+
+	waiting     context.Context // done when nobody waits for anything on it any more
+	stopWaiting context.CancelFunc
 
 	mu         sync.Mutex
 	number     int // of the last request that was written
 	batch      []job
-	senders    []*sender // each has a goroutine
-	listens    bool      // a goroutine waits for messages
-	subscribes bool      // SUBSCRIBE was written
+	senders    []*sender  // each has a goroutine
+	blocking   int        // requests that wait at the server
+	waits      chan *wait // those of which the time ends; nil if there was none
+	listens    bool       // a goroutine waits for messages
+	subscribes bool       // SUBSCRIBE was written
 
 	next    int            // number of what is to be read next
 	arrived map[int]parcel // that cannot be read yet
@@ -47,7 +52,8 @@ type job struct {
 	req      sim.Request
 	body     string // without the header
 	number   int
-	timeout  time.Duration // 0 is none
+	waits    bool          // at the server
+	timeout  time.Duration // of that; 0 is none
 	channels string        // of SUBSCRIBE
 	last     *sender       // whose last one it is; nil unless it is
 }
@@ -67,6 +73,7 @@ type sender struct {
 func newStream(c *conn) *stream {
 	s := &stream{conn: c, next: 1, arrived: make(map[int]parcel), aside: make(map[int]string), changed: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.waiting, s.stopWaiting = context.WithCancel(s.ctx)
 	s.out = append(s.out, c.out...)
 	c.out = nil
 	return s
@@ -78,7 +85,7 @@ func (s *stream) write(b []byte) (int, error) {
 	failed := s.failed
 	s.mu.Unlock()
 	if failed != nil {
-		return len(b), nil // it is read
+		return len(b), nil // the error is read
 	}
 	n, err := s.conn.write(b)
 	s.dispatch()
@@ -93,9 +100,12 @@ func (s *stream) request(body string, v Verb) {
 	j := job{body: body, req: sim.Request{Store: c.client.all.store, Conn: c.keep().name, Persists: p.Persists(c.client.all.store)}}
 	switch v {
 	case Plain:
-		j.timeout, _ = TimeoutOf(c.args)
+		j.timeout, j.waits = c.timeout(v)
 	case Subscribe:
 		j.body, j.channels, j.req.Persists = c.client.subscribes(body, c.args[1:])
+	}
+	if v == Subscribe {
+		s.listen()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,6 +114,9 @@ func (s *stream) request(body string, v Verb) {
 	j.req.Body = h.String() + j.body
 	s.subscribes = s.subscribes || v == Subscribe
 	s.batch = append(s.batch, j)
+	if j.waits {
+		s.blocking++
+	}
 }
 
 // put has something read behind the replies to what was written.
@@ -162,6 +175,9 @@ func (s *stream) send(w *sender) {
 // do has one request executed, and says whether the connection can be used on.
 func (s *stream) do(j job) bool {
 	reply, err := s.call(j)
+	if errors.Is(err, context.Canceled) {
+		return false // it was closed, or has failed, and this is withdrawn
+	}
 	if err == nil && reply.Fault != "" {
 		err = failure(reply.Fault, s.conn.state.Load())
 	}
@@ -177,23 +193,74 @@ func (s *stream) do(j job) bool {
 	return err == nil
 }
 
-// call calls the host. What has waited for too long is withdrawn, and answered in its
-// turn: see [TimedOut].
+// call calls the host.
 func (s *stream) call(j job) (sim.Reply, error) {
 	p := s.conn.client.host()
-	if j.timeout == 0 {
-		reply, err := p.CallUntil(s.ctx, j.req)
-		return reply, broken(err)
+	ctx := s.ctx
+	switch {
+	case j.timeout > 0:
+		return s.callForATime(j)
+	case j.waits || j.body == Receive:
+		ctx = s.waiting
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, j.timeout)
-	defer cancel()
 	reply, err := p.CallUntil(ctx, j.req)
-	if errors.Is(err, context.DeadlineExceeded) {
-		h, _ := Split(j.req.Body)
-		j.req.Body = h.String() + TimedOut
-		reply, err = p.CallUntil(s.ctx, j.req)
+	return reply, broken(err)
+}
+
+// A wait is a request that waits at the server for a time.
+type wait struct {
+	req     sim.Request     // that tells the server when the time is over
+	timer   context.Context // done then, or when there is a reply
+	over    context.Context // done when there is a reply
+	decide  context.CancelFunc
+	timeout sim.Reply // the zero value unless the server has answered that the time was over
+}
+
+// callForATime calls the host for a request that waits for a time at the server. When that
+// is over, another goroutine tells the server: see [TimedOut].
+func (s *stream) callForATime(j job) (sim.Reply, error) {
+	h, _ := Split(j.req.Body)
+	w := &wait{req: j.req}
+	w.req.Body = h.String() + TimedOut
+	w.over, w.decide = context.WithCancel(s.waiting)
+	defer w.decide()
+	timer, stop := context.WithTimeout(w.over, j.timeout)
+	defer stop()
+	w.timer = timer
+	s.mu.Lock()
+	if s.waits == nil {
+		s.waits = make(chan *wait, 1)
+		go s.timeOut()
+	}
+	s.mu.Unlock()
+	s.waits <- w
+	reply, err := s.conn.client.host().CallUntil(w.over, j.req)
+	if err != nil && w.timeout != (sim.Reply{}) {
+		return w.timeout, nil
 	}
 	return reply, broken(err)
+}
+
+// timeOut is the goroutine that tells the server when the time of a wait is over. If there
+// was something just before, the server answers nothing, and that is on its way.
+func (s *stream) timeOut() {
+	for {
+		var w *wait
+		select {
+		case <-s.ctx.Done():
+			return
+		case w = <-s.waits:
+		}
+		<-w.timer.Done()
+		if w.over.Err() != nil {
+			continue
+		}
+		reply, err := s.conn.client.host().CallUntil(w.over, w.req)
+		if err == nil && reply != (sim.Reply{}) {
+			w.timeout = reply
+			w.decide()
+		}
+	}
 }
 
 // listen starts a goroutine that waits for messages.
@@ -227,6 +294,9 @@ func (s *stream) arrive(j job, sent string) error {
 	defer s.mu.Unlock()
 	if j.last != nil {
 		j.last.busy = false
+	}
+	if j.waits {
+		s.blocking--
 	}
 	s.arrived[number] = parcel{text, j.body != Receive}
 	for {
@@ -276,15 +346,52 @@ func (s *stream) read(b []byte) (int, error) {
 func (s *stream) end(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stop()
 	if s.failed != nil {
 		return
 	}
 	s.failed = err
-	s.stop()
-	if st := s.conn.state.Load(); st != nil && !errors.Is(err, net.ErrClosed) {
+	if st := s.conn.state.Load(); st != nil {
 		s.conn.drop(st)
 	}
 	s.wake()
+}
+
+// close closes the connection, and does not wait for the server. That executes what was
+// written, and sees the end of the connection behind it; unless it waits for something,
+// which it gives up then, with all that was written behind.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conn
+	st := c.state.Load()
+	if s.failed != nil || st == nil || c.client.ended.Load() {
+		s.stop()
+	}
+	if s.failed != nil {
+		return
+	}
+	s.failed = net.ErrClosed
+	s.wake()
+	s.stopWaiting()
+	if st == nil {
+		return
+	}
+	if s.number == 0 {
+		c.drop(st)
+		return
+	}
+	h, ctx := Header{Number: s.number + 1}, s.ctx
+	if s.blocking > 0 {
+		s.stop()
+		h, ctx = Header{}, context.Background()
+	}
+	req := sim.Request{Store: c.client.all.store, Body: h.String() + Close, Conn: st.name}
+	go func() {
+		_, _ = c.client.host().CallUntil(ctx, req)
+		c.drop(st)
+		s.stop()
+	}()
 }
 
 // kept returns what a later request shows: see [conn.kept]. It is "" without a stream.

@@ -38,6 +38,7 @@ const (
 type bubblePlace struct {
 	seed  uint64
 	drawn [drawings]uint32
+	lock  uintptr // the mutex that it waits for, until it goes on; 0 is none
 }
 
 // bubbleRoot is the place of the goroutine that runs a bubble, which is that of every bubble.
@@ -129,7 +130,7 @@ func sysrand_readInBubble(b []byte) bool {
 	return true
 }
 
-// bubbleMark returns what a lock remembers of the bubble that holds it; 0 is no bubble.
+// bubbleMark returns what a lock remembers of the bubble in which it is held; 0 is none.
 func bubbleMark() uint32 {
 	if b := getg().bubble; b != nil {
 		return b.mark
@@ -142,6 +143,15 @@ func sync_bubbleMark() uint32 { return bubbleMark() }
 
 //go:linkname internal_sync_bubbleMark internal/sync.bubbleMark
 func internal_sync_bubbleMark() uint32 { return bubbleMark() }
+
+// internal_sync_bubbleLocks notes which mutex the goroutine waits for, and reports whether it is in a bubble.
+//
+//go:linkname internal_sync_bubbleLocks internal/sync.bubbleLocks
+func internal_sync_bubbleLocks(m unsafe.Pointer) bool {
+	gp := getg()
+	gp.place.lock = uintptr(m)
+	return gp.bubble != nil
+}
 
 // bubbleMutex is internal/sync.Mutex, which is all that a sync.Mutex is.
 type bubbleMutex struct {
@@ -165,34 +175,52 @@ func (bubble *synctestBubble) waitsElsewhere() bool {
 	if bubble.waits == 0 {
 		return false
 	}
-	elsewhere := false
+	n := 0
 	forEachGRace(func(gp *g) {
-		if gp.bubble == bubble && readgstatus(gp)&^_Gscan == _Gwaiting && gp.waitreason.isMutexWait() && !bubble.locked(gp) {
-			elsewhere = true
+		if gp.bubble == bubble && readgstatus(gp)&^_Gscan == _Gwaiting && gp.waitreason.isMutexWait() && bubble.locked(gp) {
+			n++
 		}
 	})
-	return elsewhere
+	return n != bubble.waits // one that is just being woken is none of them
 }
 
 // locked reports whether what gp waits for is held by goroutines of the bubble alone.
 func (bubble *synctestBubble) locked(gp *g) bool {
-	s := gp.waiting
-	if s == nil {
-		return false // it has been woken
-	}
-	sema := s.elem.uintptr()
+	sema := bubbleSemaphore(gp)
 	if sema == 0 {
-		return false
+		return false // it has been woken
 	}
 	switch gp.waitreason {
 	case waitReasonSyncMutexLock:
-		m := (*bubbleMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleMutex{}.sema)))
-		return atomic.Load(&m.holder) == bubble.mark
+		return atomic.Load(&bubbleMutexOf(sema).holder) == bubble.mark
 	case waitReasonSyncRWMutexRLock:
-		rw := (*bubbleRWMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleRWMutex{}.readerSem)))
-		return atomic.Load(&rw.w.holder) == bubble.mark
+		return atomic.Load(&bubbleRWMutexOfReader(sema).w.holder) == bubble.mark
 	}
-	rw := (*bubbleRWMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleRWMutex{}.writerSem)))
+	rw := bubbleRWMutexOfWriter(sema)
 	n := atomic.Loadint32(&rw.readerWait)
 	return n > 0 && atomic.Load(&rw.readers) == uint32(n)*bubble.mark
+}
+
+// bubbleSemaphore returns the address of the semaphore at which gp waits; 0 if it has been woken.
+func bubbleSemaphore(gp *g) uintptr {
+	s := gp.waiting
+	if s == nil {
+		return 0
+	}
+	return s.elem.uintptr()
+}
+
+// bubbleMutexOf returns the mutex with that semaphore.
+func bubbleMutexOf(sema uintptr) *bubbleMutex {
+	return (*bubbleMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleMutex{}.sema)))
+}
+
+// bubbleRWMutexOfReader returns the lock at which readers wait with that semaphore.
+func bubbleRWMutexOfReader(sema uintptr) *bubbleRWMutex {
+	return (*bubbleRWMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleRWMutex{}.readerSem)))
+}
+
+// bubbleRWMutexOfWriter returns the lock at which a writer waits with that semaphore.
+func bubbleRWMutexOfWriter(sema uintptr) *bubbleRWMutex {
+	return (*bubbleRWMutex)(unsafe.Pointer(sema - unsafe.Offsetof(bubbleRWMutex{}.writerSem)))
 }

@@ -2,7 +2,7 @@ package sync
 
 import _ "unsafe"
 
-// bubbleMark returns what a lock remembers of a bubble in which it is held for reading; 0 is no bubble.
+// bubbleMark returns what a lock remembers of the bubble in which it is held; 0 is none.
 //
 //go:linkname bubbleMark
 func bubbleMark() uint32

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"hash/maphash"
+	"iter"
 	"math/rand"
 	randv2 "math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,21 +39,23 @@ func bubble(f func() string) (did string) {
 
 // cases are what a bubble does. All goroutines of one write down what they do where no other writes.
 var cases = map[string]func() string{
-	"mutex":        mutex,
-	"rwmutex":      rwmutex,
-	"once":         once,
-	"order":        order,
-	"select":       selects,
-	"select tree":  func() string { return tree(selects) },
-	"map":          func() string { return maps(2000) },
-	"map tree":     func() string { return tree(func() string { return maps(30) }) },
-	"global map":   globals,
-	"timers":       timers,
-	"math/rand":    func() string { return fmt.Sprint(rand.Int(), rand.Perm(5), rand.Float64(), read()) },
-	"math/rand/v2": func() string { return fmt.Sprint(randv2.Int(), randv2.Perm(5), randv2.N(1000)) },
-	"crypto/rand":  func() string { return cryptorand.Text() },
-	"random tree":  func() string { return tree(draws) },
-	"maphash":      func() string { return fmt.Sprint(maphash.String(maphash.MakeSeed(), "key")) },
+	"mutex":              mutex,
+	"rwmutex":            rwmutex,
+	"once":               once,
+	"order":              order,
+	"race":               race,
+	"race of coroutines": coroutines,
+	"select":             selects,
+	"select tree":        func() string { return tree(selects) },
+	"map":                func() string { return maps(2000) },
+	"map tree":           func() string { return tree(func() string { return maps(30) }) },
+	"global map":         globals,
+	"timers":             timers,
+	"math/rand":          func() string { return fmt.Sprint(rand.Int(), rand.Perm(5), rand.Float64(), read()) },
+	"math/rand/v2":       func() string { return fmt.Sprint(randv2.Int(), randv2.Perm(5), randv2.N(1000)) },
+	"crypto/rand":        func() string { return cryptorand.Text() },
+	"random tree":        func() string { return tree(draws) },
+	"maphash":            func() string { return fmt.Sprint(maphash.String(maphash.MakeSeed(), "key")) },
 }
 
 func read() []byte {
@@ -72,15 +76,15 @@ func TestReplays(t *testing.T) {
 			for range 8 {
 				workers.Go(func() {
 					for range replays / 8 {
-						if bubble(f) != want {
-							differ.Add(1)
+						if got := bubble(f); got != want && differ.Add(1) == 1 {
+							t.Errorf("%s\nis not what was done first:\n%s", got, want)
 						}
 					}
 				})
 			}
 			workers.Wait()
 			if n := differ.Load(); n > 0 {
-				t.Errorf("%d of %d replays differ from %s", n, replays, want)
+				t.Errorf("%d of %d replays differ", n, replays)
 			}
 		})
 	}
@@ -95,17 +99,31 @@ func TestDigest(t *testing.T) {
 	t.Logf("all draws: %x", h.Sum64())
 }
 
+// A log is what goroutines write, one after the other.
+type log struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *log) write(v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, fmt.Sprint(v...))
+}
+
+func (l *log) String() string { return strings.Join(l.lines, " ") }
+
 // mutex holds a mutex across a wait of an hour, while two goroutines wait for it.
 func mutex() string {
 	var mu sync.Mutex
-	var log []string
+	var log log
 	start := time.Now()
 	hold := func(name string) func() {
 		return func() {
 			mu.Lock()
 			defer mu.Unlock()
 			time.Sleep(time.Hour)
-			log = append(log, fmt.Sprint(name, time.Since(start)))
+			log.write(name, time.Since(start))
 		}
 	}
 	var all sync.WaitGroup
@@ -114,13 +132,13 @@ func mutex() string {
 		synctest.Wait()
 	}
 	all.Wait()
-	return fmt.Sprint(log)
+	return log.String()
 }
 
 // rwmutex holds it for reading and for writing across waits.
 func rwmutex() string {
 	var rw sync.RWMutex
-	var log []string
+	var log log
 	start := time.Now()
 	var all sync.WaitGroup
 	for i, l := range []sync.Locker{rw.RLocker(), rw.RLocker(), &rw, rw.RLocker(), &rw} {
@@ -129,12 +147,12 @@ func rwmutex() string {
 			defer l.Unlock()
 			time.Sleep(time.Duration(i+1) * time.Hour)
 			synctest.Wait()
-			log = append(log, fmt.Sprint(i, time.Since(start)))
+			log.write(i, time.Since(start))
 		})
 		synctest.Wait()
 	}
 	all.Wait()
-	return fmt.Sprint(log)
+	return log.String()
 }
 
 // once waits for an hour in what is done once, for which others wait.
@@ -149,22 +167,146 @@ func once() string {
 // order lets a goroutine unlock and lock again while another waits, which is then next.
 func order() string {
 	var mu sync.Mutex
-	var log []string
+	var log log
 	done := make(chan struct{})
 	mu.Lock()
 	go func() {
 		mu.Lock()
-		log = append(log, "waiting")
+		log.write("waiting")
 		mu.Unlock()
 		close(done)
 	}()
 	synctest.Wait()
 	mu.Unlock()
 	mu.Lock()
-	log = append(log, "again")
+	log.write("again")
 	mu.Unlock()
 	<-done
-	return fmt.Sprint(log)
+	return log.String()
+}
+
+// race lets goroutines that become runnable at once write to the same log: those that are started, whose channel is
+// closed, whose condition holds, whose timers fire, that compete for a value, and that yield.
+func race() string {
+	var log log
+	closed, values := make(chan bool), make(chan int)
+	var locked sync.Mutex
+	cond := sync.NewCond(&locked)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			log.write("start", i)
+			garbage := make([][]byte, 0)
+			for range 20 {
+				garbage = append(garbage, make([]byte, 1000+i))
+			}
+			<-closed
+			log.write("closed", len(garbage), i)
+			locked.Lock()
+			cond.Wait()
+			locked.Unlock()
+			log.write("cond", i)
+			runtime.Gosched()
+			log.write("yield", i)
+			time.Sleep(time.Second)
+			log.write("timer", i)
+			log.write("value", <-values, i)
+		})
+	}
+	synctest.Wait()
+	close(closed)
+	synctest.Wait()
+	cond.Broadcast()
+	time.Sleep(2 * time.Second)
+	for i := range 8 {
+		all.Go(func() { values <- i })
+	}
+	all.Wait()
+	return log.String()
+}
+
+// shared are locks of a library, which all bubbles use, and goroutines outside too.
+var shared struct {
+	sync.Mutex
+	rw sync.RWMutex
+}
+
+// crowd lets many goroutines lock them, one after the other. Who has to wait for somebody outside does not lose its turn.
+func crowd() string {
+	var log log
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 5 {
+				shared.Lock()
+				log.write(i)
+				shared.Unlock()
+				shared.rw.RLock()
+				log.write("r", i)
+				shared.rw.RUnlock()
+			}
+			shared.rw.Lock()
+			log.write("w", i)
+			shared.rw.Unlock()
+		})
+	}
+	all.Wait()
+	return log.String()
+}
+
+// TestCrowd is TestReplays of crowd, while goroutines outside use the locks all the time.
+func TestCrowd(t *testing.T) {
+	want := bubble(crowd)
+	var stop atomic.Bool
+	var outside sync.WaitGroup
+	for range 4 {
+		outside.Go(func() {
+			for !stop.Load() {
+				shared.Lock()
+				runtime.Gosched()
+				shared.Unlock()
+				shared.rw.RLock()
+				runtime.Gosched()
+				shared.rw.RUnlock()
+			}
+		})
+	}
+	for range replays {
+		if got := bubble(crowd); got != want {
+			t.Errorf("%s\nis not what was done first:\n%s", got, want)
+			break
+		}
+	}
+	stop.Store(true)
+	outside.Wait()
+}
+
+// coroutines lets goroutines yield in the middle of what they iterate over.
+func coroutines() string {
+	var log log
+	numbers := func(yield func(int) bool) {
+		for i := range 5 {
+			runtime.Gosched()
+			if !yield(i) {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			next, stop := iter.Pull(numbers)
+			defer stop()
+			for range 3 + i {
+				runtime.Gosched()
+				n, ok := next()
+				log.write(i, n, ok)
+			}
+		})
+	}
+	all.Wait()
+	return log.String()
 }
 
 func selects() string {
