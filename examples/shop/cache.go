@@ -2,6 +2,7 @@ package shop
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -110,28 +111,17 @@ func NewLeasedCache(r *redis.Client) *LeasedCache {
 	return &LeasedCache{redis: r, local: newLocal()}
 }
 
+// Scripts of Redis: one returns what is there, or the number of a lease to fill it, and one
+// fills unless the lease is over.
 var (
-	// lease returns what is there, or the number of a lease to fill it.
-	lease = redis.NewScript(`-- lease
-local data = redis.call("GET", KEYS[1])
-if data then return data end
-local lease = redis.call("INCR", KEYS[3])
-redis.call("SET", KEYS[2], lease, "EX", ARGV[1])
-return lease`)
+	//go:embed lease.lua
+	LeaseScript string
+	//go:embed fill.lua
+	FillScript string
 
-	// fill fills unless the lease is over.
-	fill = redis.NewScript(`-- fill
-if redis.call("GET", KEYS[2]) ~= ARGV[1] then return 0 end
-redis.call("DEL", KEYS[2])
-redis.call("SET", KEYS[1], ARGV[2], "EX", ARGV[3])
-return 1`)
+	lease = redis.NewScript(LeaseScript)
+	fill  = redis.NewScript(FillScript)
 )
-
-// Load makes the scripts known to Redis, as a server does before it serves. Without it they
-// come with the first requests.
-func (c *LeasedCache) Load(ctx context.Context) error {
-	return errors.Join(lease.Load(ctx, c.redis).Err(), fill.Load(ctx, c.redis).Err())
-}
 
 // leaseKeys are those of a product, of its lease, and of the number of the last one.
 func leaseKeys(id int64) []string { return []string{cacheKey(id), "lease:" + cacheKey(id), "leases"} }

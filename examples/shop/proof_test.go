@@ -33,8 +33,7 @@ type server struct {
 
 // race is a world in which views race with a change of the price, on one server.
 func (s server) race(w *quiesce.World) {
-	cache, db := w.Redis("cache"), w.SQLite("db")
-	db.Migrate(shop.Migrations, "migrations/*.up.sql")
+	cache, db := stores(w)
 	if s.filled {
 		cache.Do("SET", "product:1", `{"id":1,"name":"Desk lamp","price":9900,"stock":1}`)
 	}
@@ -42,7 +41,7 @@ func (s server) race(w *quiesce.World) {
 		products := s.cache(cache.Client(p))
 		svc := shop.New(db.Open(p), products)
 		svc.Timeout = s.timeout
-		boot(p, products)
+		show(p, products)
 		api := svc.Handler()
 		p.Go("view", func(ctx context.Context) error { return ask(ctx, api, "GET", "/products/1", "") }, max(s.views, 1))
 		p.Go("reprice", func(ctx context.Context) error { return ask(ctx, api, "PUT", "/products/1/price", "7900") })
@@ -51,17 +50,23 @@ func (s server) race(w *quiesce.World) {
 	w.AtQuiescence("memory equals database", func(v quiesce.View) error { return remembers(v, "shop") })
 }
 
-// boot shows what a cache has in memory, and loads its scripts if it has any.
-func boot(p *quiesce.Process, cache local) {
+// show shows what a cache has in memory.
+func show(p *quiesce.Process, cache local) {
 	p.Show(func() map[string]any {
 		if p, ok := cache.Local(1); ok {
 			return map[string]any{"product:1": p}
 		}
 		return nil
 	})
-	if c, ok := cache.(interface{ Load(context.Context) error }); ok {
-		p.Boot("load", c.Load)
-	}
+}
+
+// stores returns Redis, which knows the scripts, and the database of the shop.
+func stores(w *quiesce.World) (*quiesce.Redis, *quiesce.Database) {
+	cache, db := w.Redis("cache"), w.SQLite("db")
+	cache.Do("SCRIPT", "LOAD", shop.LeaseScript)
+	cache.Do("SCRIPT", "LOAD", shop.FillScript)
+	db.Migrate(shop.Migrations, "migrations/*.up.sql")
+	return cache, db
 }
 
 // remembers returns an error if the memory of a server holds another price than the database.
@@ -98,12 +103,11 @@ func TestDeadline(t *testing.T) {
 func TestJoinedFlight(t *testing.T) {
 	joined := func(cache func(*goredis.Client) local) func(*quiesce.World) {
 		return func(w *quiesce.World) {
-			cached, db := w.Redis("cache"), w.SQLite("db")
-			db.Migrate(shop.Migrations, "migrations/*.up.sql")
+			cached, db := stores(w)
 			w.Server("shop", func(p *quiesce.Process) {
 				products := cache(cached.Client(p))
 				svc := shop.New(db.Open(p), products)
-				boot(p, products)
+				show(p, products)
 				p.Go("view", func(ctx context.Context) error { _, err := svc.Product(ctx, 1); return err })
 				p.GoResult("admin", func(ctx context.Context) (any, error) {
 					if err := svc.SetPrice(ctx, 1, 7900); err != nil {
@@ -132,8 +136,7 @@ func TestJoinedFlight(t *testing.T) {
 func TestPool(t *testing.T) {
 	pool := func(connections int) func(*quiesce.World) {
 		return func(w *quiesce.World) {
-			cache, db := w.Redis("cache"), w.SQLite("db")
-			db.Migrate(shop.Migrations, "migrations/*.up.sql")
+			cache, db := stores(w)
 			w.Server("shop", func(p *quiesce.Process) {
 				conns, products := db.Open(p), shop.NewFreshCache(cache.Client(p))
 				conns.SetMaxOpenConns(connections)
@@ -201,8 +204,7 @@ func TestSale(t *testing.T) {
 	sale := func(goodFor time.Duration) func(*quiesce.World) {
 		return func(w *quiesce.World) {
 			w.Timing = &quiesce.Timing{MaxStall: time.Second}
-			cache, db := w.Redis("cache"), w.SQLite("db")
-			db.Migrate(shop.Migrations, "migrations/*.up.sql")
+			cache, db := stores(w)
 			for name, pause := range map[string]time.Duration{"slow": 5 * time.Second, "quick": 0} {
 				w.Server(name+"-server", func(p *quiesce.Process) {
 					s := shop.Sale{DB: db.Open(p), Redis: cache.Client(p), Server: name, Lock: 4 * time.Second, Fresh: goodFor}
