@@ -166,8 +166,8 @@ func (w *World) searchOnce(ctx context.Context, properties []*Property) ([]*repo
 			searches[i].Begin(l, sys, w.command)
 		}
 		found, err := explore.ProductOfEach(ctx, sys, asked, opts)
-		for _, r := range found {
-			if r.Verdict == explore.Incomplete && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		for _, r := range found { // nil after an error
+			if r != nil && r.Verdict == explore.Incomplete && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				r.Reason += " by the deadline of the test"
 			}
 		}
