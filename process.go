@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"quiesce/sim"
+	"quiesce/sim/history"
 )
 
 // A Process is one run of a server: the memory of the service and the tasks that run in it.
@@ -19,8 +20,10 @@ type Process struct {
 
 	server   *server
 	tasks    []*task
-	outcomes []error // that are declared
-	complete bool    // the function of the server has returned
+	outcomes []error            // that are declared
+	shown    func() sim.Content // by Show; nil if nothing is
+	log      *history.Log       // of operations; nil if the world has no History
+	complete bool               // the function of the server has returned
 }
 
 // UpTo is how many of a task there may be, beside each other, in the largest workload that
@@ -94,6 +97,8 @@ func (p *Process) Returns(errs ...error) {
 			panic(mistakenly("p.Returns declares nil; declare the errors by which the service answers"))
 		case err.Error() == "" || json.Valid([]byte(err.Error())) || err.Error() == sim.Failed || err.Error() == sim.Crashed:
 			panic(mistakenly("p.Returns declares an error whose text is %q, which stands for something else; give it another text", err))
+		case slices.ContainsFunc(p.outcomes, func(o error) bool { return o.Error() == err.Error() }):
+			panic(mistakenly("p.Returns declares two errors whose text is %q; give them different texts", err))
 		}
 		p.outcomes = append(p.outcomes, err)
 	}
@@ -106,7 +111,7 @@ func (p *Process) Returns(errs ...error) {
 //	p.Show(func() map[string]any { return map[string]any{"product:1": svc.Local(1)} })
 func (p *Process) Show(f func() map[string]any) {
 	p.building("Show")
-	p.Process.Show(func() sim.Content {
+	p.shown = func() sim.Content {
 		items := f()
 		shown := make(sim.Content, 0, len(items))
 		for _, name := range slices.Sorted(maps.Keys(items)) {
@@ -123,7 +128,7 @@ func (p *Process) Show(f func() map[string]any) {
 			shown = append(shown, it)
 		}
 		return shown
-	})
+	}
 }
 
 // Name returns the name of the server, such as shop-2. Servers that look at it are not taken
@@ -185,8 +190,22 @@ type server struct {
 // start calls the function of the server for a process.
 func (s *server) start(sp *sim.Process) *Process {
 	p := &Process{Process: sp, server: s}
+	if s.world.remembers {
+		p.log = history.NewLog(sp)
+	}
 	s.run(p)
 	p.complete = true
+	switch {
+	case p.log != nil:
+		sp.Show(func() sim.Content {
+			if p.shown == nil {
+				return p.log.Content()
+			}
+			return append(p.shown(), p.log.Content()...)
+		})
+	case p.shown != nil:
+		sp.Show(p.shown)
+	}
 	return p
 }
 
@@ -198,6 +217,10 @@ func (s *server) find(sys *sim.System) error {
 		return []sim.Task{func(context.Context) (string, error) { return "", nil }}
 	})}
 	m, err := sys.Process(0)
+	for errors.As(err, new(*sim.PlaceError)) { // goroutines of the service wait, which are known now
+		m.Stop()
+		m, err = sys.Process(0)
+	}
 	if err != nil {
 		return s.failed(err)
 	}

@@ -25,6 +25,7 @@ type Property struct {
 	name   string
 	always bool
 	judge  func(View) error
+	of     *sim.Property // of a history; nil if judge says it
 }
 
 // AtQuiescence adds a property that has to hold when every task has finished. It returns the
@@ -77,7 +78,7 @@ func (w *World) addProperty(p *Property) *Property {
 	switch {
 	case p.name == "":
 		w.fatalf("a property has no name; give it one that says what holds, such as %q", "cache equals database")
-	case p.judge == nil:
+	case p.judge == nil && p.of == nil:
 		w.fatalf("property %s has no function; give it one that returns an error", p.name)
 	case slices.ContainsFunc(w.properties, func(q *Property) bool { return q.name == p.name }):
 		w.fatalf("there are two properties called %s; give them different names", p.name)
@@ -88,6 +89,9 @@ func (w *World) addProperty(p *Property) *Property {
 
 // property returns the property for a system, whose states are seen by view.
 func (p *Property) property(view func(sim.View) View) sim.Property {
+	if p.of != nil {
+		return *p.of
+	}
 	asked := sim.Property{Name: p.name, Always: p.always, Violation: func(state sim.View) string {
 		if err := p.judge(view(state)); err != nil {
 			return cmp.Or(err.Error(), "it does not hold")

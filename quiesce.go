@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"pgregory.net/rapid"
 
 	"quiesce/explore"
 	"quiesce/explore/report"
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // A T is a test: a *testing.T, a *testing.B, or a *rapid.T for worlds that are drawn.
@@ -27,6 +30,10 @@ type T interface {
 // interleaving. build puts the world together; it is called once.
 func Test(t T, build func(*World)) {
 	t.Helper()
+	once(t)
+	if _, err := overlay.Active(); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld(t, build)
 	defer w.close()
 	if *schedule != "" {
@@ -55,10 +62,32 @@ func Test(t T, build func(*World)) {
 	w.conclude(answers)
 }
 
+// tested are the tests that have called Test and go on.
+var tested sync.Map
+
+// once ends a test that calls Test again: what is kept of a world, and the line that replays
+// it, go by the name of the test.
+func once(t T) {
+	t.Helper()
+	c, ok := t.(interface{ Cleanup(func()) })
+	if _, drawn := t.(*rapid.T); drawn || !ok {
+		return
+	}
+	if _, again := tested.LoadOrStore(t, true); again {
+		t.Fatal("a test calls quiesce.Test once; give each world a test of its own by t.Run")
+	}
+	c.Cleanup(func() { tested.Delete(t) })
+}
+
 // newWorld puts a world together and finds out what its tasks are.
 func newWorld(t T, build func(*World)) *World {
 	t.Helper()
 	w := &World{t: t}
+	is, err := overlay.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.labelled.Store(is) // servers with the same code do not draw the same at random then
 	build(w)
 	w.built = true
 	if err := w.begin(); err != nil {
@@ -137,8 +166,8 @@ func (w *World) searchOnce(ctx context.Context, properties []*Property) ([]*repo
 			searches[i].Begin(l, sys, w.command)
 		}
 		found, err := explore.ProductOfEach(ctx, sys, asked, opts)
-		for _, r := range found {
-			if r.Verdict == explore.Incomplete && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		for _, r := range found { // nil after an error
+			if r != nil && r.Verdict == explore.Incomplete && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				r.Reason += " by the deadline of the test"
 			}
 		}
@@ -217,7 +246,7 @@ func (w *World) passed(p *Property, s *report.Search) string {
 	if len(s.Results) < len(all) {
 		which += fmt.Sprintf(" (-short: the smallest of %d workloads)", len(all))
 	}
-	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %d states", p.name, which, n, states)
+	line := fmt.Sprintf("%s holds in every interleaving of %s: %s, %s states", p.name, which, humanize.BigComma(n), humanize.Comma(int64(states)))
 	for _, r := range s.Results {
 		for _, c := range r.Caveats {
 			if text := "\ncaveat: " + c; !strings.Contains(line+strings.Join(caveats, ""), text) {

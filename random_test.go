@@ -72,7 +72,7 @@ func TestRandomPasses(t *testing.T) {
 func TestDrawn(t *testing.T) {
 	t.Chdir(t.TempDir())
 	set(t, "rapid.nofailfile", "true")
-	set(t, "rapid.shrinktime", "2s")
+	set(t, "rapid.shrinktime", "100ms")
 	check := func(test func(quiesce.T, func(*quiesce.World))) *recorder {
 		r := &recorder{T: t, name: "TestDrawn"}
 		ended := make(chan struct{})

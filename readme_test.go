@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/dustin/go-humanize"
 	"github.com/redis/go-redis/v9"
 
 	"quiesce/explore"
@@ -32,13 +33,15 @@ var update = flag.Bool("update", false, "rewrite the outputs and the verdicts in
 // TestDocuments runs what the documents show and compares.
 //
 // A block that starts with ```console holds commands, each after "$ ", with
-// their whole output. A block that starts with ```go stands in this file. Rows
+// their whole output. A block that starts with ```go stands in this file, or in another one
+// that checkCode names. Rows
 // between <!-- gallery --> and <!-- /gallery --> show every counterexample, what is
 // between <!-- explore args --> and <!-- /explore --> is printed by that command, rows
 // between <!-- verdicts --> and <!-- /verdicts --> are those of verdictTable (<!-- first
 // verdicts --> of some groups only), those
-// between <!-- races --> and <!-- /races --> of raceTable,
-// and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
+// between <!-- races --> and <!-- /races --> of raceTable, those between <!-- sessions -->
+// and <!-- /sessions --> of sessionTable, those between <!-- histories --> and
+// <!-- /histories --> of historyTable, and those between <!-- costs --> and <!-- /costs --> say how large graphs are.
 //
 // A command of a block is run as it stands. All others are run without the audit, of
 // which nothing is shown; with -update what <!-- explore args --> prints is audited.
@@ -67,6 +70,8 @@ func TestDocuments(t *testing.T) {
 			})
 			is = replace(is, "<!-- strategies -->\n", "<!-- /strategies -->", func(string) string { return strategySections(t, binary) })
 			is = replace(is, "<!-- gallery -->\n", "<!-- /gallery -->", func(string) string { return gallery(t, binary) })
+			is = replace(is, "<!-- sessions -->\n", "<!-- /sessions -->", func(string) string { return sessionTable(t, binary) })
+			is = replace(is, "<!-- histories -->\n", "<!-- /histories -->", func(string) string { return historyTable(t, binary) })
 			is = embedded.ReplaceAllStringFunc(is, func(block string) string { return embed(t, binary, block) })
 			replace(is, "```go\n", "```\n", func(block string) string { checkCode(t, block); return block })
 			replace(is, "<!-- costs -->\n", "<!-- /costs -->", func(block string) string { checkCosts(t, binary, block); return block })
@@ -265,6 +270,7 @@ func (b *binary) run(t *testing.T, args ...string) (text string, status int) {
 	if !ok {
 		once = sync.OnceValue(func() (o output) {
 			cmd := exec.Command(b.path, args...)
+			cmd.Env = append(os.Environ(), "GOGC=400") // collecting garbage took a third of the time
 			out, err := cmd.CombinedOutput()
 			if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 				return output{err: err}
@@ -338,6 +344,60 @@ func verdictTable(t *testing.T, binary *binary, link string, groups []model.Grou
 			found := summarize(t, binary, "-strategy", s.Name)
 			fmt.Fprintf(&b, "| [%s](%s%s) | %s | %s |\n", s.Name, link, s.Name, s.Claim, found.verdict(s))
 		}
+	}
+	return b.String()
+}
+
+// sessionTable asks every strategy with a cache about sessions and about a product that is
+// created.
+func sessionTable(t *testing.T, binary *binary) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| strategy | cart-price: 1 shopper, 1 writer | read-your-writes: 1 editor, 1 reader | coherent: 1 creator, 1 reader, 1 writer |\n| --- | --- | --- | --- |\n")
+	for _, s := range model.Caches() {
+		fmt.Fprintf(&b, "| [%s](#%s) |", s.Name, s.Name)
+		for _, args := range []string{
+			"-property cart-price -shoppers 1 -readers 0 -writers 1",
+			"-property read-your-writes -editors 1 -readers 1 -writers 0",
+			"-property coherent -creators 1 -readers 1 -writers 1",
+		} {
+			if s.Uncreated != "" && strings.Contains(args, "creators") {
+				fmt.Fprintf(&b, " none: %s |", s.Uncreated)
+				continue
+			}
+			found := summarize(t, binary, append(strings.Fields(args), "-strategy", s.Name)...)
+			fmt.Fprintf(&b, " %s", found.Verdict)
+			if n := len(found.Counterexample.Trace); n > 0 {
+				fmt.Fprintf(&b, ": %d steps", n)
+			}
+			b.WriteString(" |")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// historyTable says how large graphs are with and without a property of histories. A
+// monitor tells processes apart, so the symmetry is lost as well.
+func historyTable(t *testing.T, binary *binary) string {
+	t.Helper()
+	columns := [][]string{
+		{"-property=coherent"}, {"-property=coherent", "-symmetry=false"}, {"-property=no-stale-read"}, {"-property=read-your-writes"},
+		{"-property=monotonic-reads"}, {"-property=cart-price"}, {"-property=linearizable"},
+	}
+	var b strings.Builder
+	b.WriteString("| workload | coherent | without symmetry | no-stale-read | read-your-writes | monotonic-reads | cart-price | linearizable |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n")
+	for _, load := range []model.Workload{
+		{Readers: 1, Writers: 1}, {Readers: 2, Writers: 1}, {Readers: 3, Writers: 1}, {Readers: 2, Writers: 2}, {Readers: 3, Writers: 2},
+		{Writers: 1, Shoppers: 1}, {Editors: 2}, {Readers: 1, Editors: 1, Shoppers: 1}, {Writers: 1, Editors: 1, Shoppers: 1},
+	} {
+		load.Keys = 1
+		fmt.Fprintf(&b, "| %s |", load.Tasks())
+		for _, column := range columns {
+			found := summarize(t, binary, slices.Concat([]string{"-strategy", "cache-aside"}, column, load.Args())...)
+			fmt.Fprintf(&b, " %s |", humanize.Comma(int64(found.States)))
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
@@ -429,16 +489,20 @@ func checkCosts(t *testing.T, binary *binary, rows string) {
 	}
 }
 
-// checkCode looks for the lines of a block in this file, where they compile.
+// checkCode looks for the lines of a block in files in which they compile.
 func checkCode(t *testing.T, block string) {
 	t.Helper()
-	source, err := os.ReadFile("readme_test.go")
-	if err != nil {
-		t.Fatal(err)
+	files := []string{"readme_test.go", "front_test.go", "testdata/price/price.go", "testdata/price/price_test.go", "testdata/price/tombstone_test.go"}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(unindent(string(source)), unindent(block)) {
+			return
+		}
 	}
-	if !strings.Contains(unindent(string(source)), unindent(block)) {
-		t.Errorf("these lines do not stand in readme_test.go:\n%s", block)
-	}
+	t.Errorf("these lines stand in none of %s:\n%s", strings.Join(files, ", "), block)
 }
 
 func unindent(s string) string {

@@ -34,13 +34,16 @@ func (w *World) view(l workload, sys *sim.System) func(sim.View) View {
 	for _, in := range l.instances() {
 		byName[in.name] = in.task
 	}
-	for _, t := range sys.Tasks() {
-		v.tasks = append(v.tasks, instance{byName[t.Name], t.Name})
-	}
 	for _, p := range sys.Programs {
 		v.shown = append(v.shown, p.Name)
 	}
 	return func(state sim.View) View {
+		if len(v.tasks) != len(state.Results) { // there are more with every goroutine that is found to ask
+			v.tasks = nil
+			for _, t := range sys.Tasks() {
+				v.tasks = append(v.tasks, instance{byName[t.Name], t.Name})
+			}
+		}
 		v := v
 		v.state = state
 		return v
@@ -243,11 +246,11 @@ func (v View) Tasks(name string) (names []string) {
 
 // result returns the result of a task as the simulation keeps it.
 func (v View) result(name string) string {
-	i := slices.IndexFunc(v.tasks, func(in instance) bool { return in.name == name })
+	i := slices.IndexFunc(v.tasks, func(in instance) bool { return in.name == name && in.task != nil })
 	if i < 0 {
 		panic(mistakenly("there is no task called %q; %s", name, there(v.taskNames())))
 	}
-	if t := v.tasks[i].task; t != nil && t.name != name {
+	if v.tasks[i].task.name != name {
 		v.world.labelled.Store(true)
 	}
 	return v.state.Results[i]
@@ -275,7 +278,9 @@ func (v View) outcome(text string) error {
 
 func (v View) taskNames() (names []string) {
 	for _, in := range v.tasks {
-		names = append(names, in.name)
+		if in.task != nil { // else it is a goroutine of one
+			names = append(names, in.name)
+		}
 	}
 	return names
 }

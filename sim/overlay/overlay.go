@@ -1,5 +1,5 @@
-// Package overlay makes ordinary goroutines in a bubble of testing/synctest the same in
-// every run, by a file for the flag -overlay of the go command. The file is written once for a version of Go:
+// Package overlay makes ordinary goroutines in a bubble of testing/synctest do the same in
+// every run, by a file for the flag -overlay of the go command. It is written once for a version of Go:
 //
 //	go run quiesce/cmd/explore overlay /tmp/quiesce
 //	go test -overlay /tmp/quiesce/overlay.json ./...
@@ -11,27 +11,34 @@
 //
 // In a bubble, then:
 //
-//   - a wait for a [sync.Mutex] or [sync.RWMutex], and so for a [sync.Once], is durable while the lock is held by goroutines of the same bubble.
-//     While anybody else has it, the bubble is not blocked, as without the overlay. So a lock of a library that
-//     tests in parallel share is no false rest, and one that is held across a request is no hang.
+//   - goroutines take turns. One runs until it waits, ends or calls [runtime.Gosched]; next is the one that has been
+//     runnable longest. So who of several is first does not depend on the scheduler, on the number of
+//     processors or on the garbage collector.
+//   - a wait for a [sync.Mutex] or [sync.RWMutex], and so for a [sync.Once], is durable while the lock is held by
+//     goroutines of the same bubble. While anybody else has it, the bubble is not blocked, as without the overlay,
+//     and whoever waits for it keeps its turn. So a lock that is held across a request is no hang, and one of a
+//     library that tests in parallel share is no false rest.
 //   - a lock is handed to whoever has waited for it longest.
-//   - select, the order of timers of the same moment, the functions of math/rand and math/rand/v2 and all of crypto/rand
-//     draw from streams that start equally in every bubble. Each goroutine has its own, which
-//     follow from its place in the tree of goroutines that the bubble has started. So what it
-//     draws depends neither on which goroutine ran first nor on other bubbles.
+//   - select, timers of the same moment, the functions of math/rand and math/rand/v2 and all of crypto/rand
+//     draw from streams that start equally in every bubble. Each goroutine has its own, which follow from its place
+//     in the tree of goroutines that the bubble has started. So what it draws does not depend on other bubbles, and
+//     no two goroutines draw the same.
 //   - where the iteration of a map starts follows from the place of the goroutine and the number of entries.
 //
 // In the whole program the seeds of maps are fixed, so that the order of entries follows from what was done
-// to the map, also in another process. Outside of bubbles, nothing else changes: an
+// to the map, also in another process. Outside of bubbles nothing else changes: an
 // iteration starts anywhere, and crypto/rand is that of the operating system.
 //
-// What stays as it is: goroutines of a bubble run in parallel, so two of them that are in a
-// race for a channel, a lock or a variable are in one with the overlay too. The order of entries
-// whose keys contain pointers follows from addresses, where a map has more than eight. sync.Pool
-// forgets when it wants. A generator that the code seeds itself is in its own hands, and so is a
-// generator that lives longer than a bubble, such as a package variable. With GODEBUG=fips140=on, with
+// What stays as it is: a goroutine that waits for another by reading a variable again and again, in a system call or
+// in C keeps its turn, so the other never comes. What comes over the network or a channel from outside comes when it comes. The
+// order of entries whose keys contain pointers follows from addresses, where a map has more than eight.
+// sync.Pool forgets when it wants. A generator that the code seeds itself is in its own hands, and so is what lives
+// longer than a bubble, such as a package variable. With GODEBUG=fips140=on, with
 // GOEXPERIMENT=boringcrypto and after testing/cryptotest.SetGlobalRandom, crypto/rand has
 // one stream for the whole process, and [Active] says so.
+//
+// A turn is one of many orders in which goroutines could run between two waits; the others are not tried. The race
+// detector finds what depends on them just as well.
 //
 // A program that is built with the overlay is for tests: its random numbers can be foreseen in a bubble.
 package overlay
@@ -51,8 +58,9 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// known are the versions of Go whose files the patches are made for.
-var known = regexp.MustCompile(`^go1\.26(\.\d+)?$`)
+// known are the versions of Go that the patches are made for. The files that they change are the
+// same in all of them, and TestReplays was run with the last.
+var known = regexp.MustCompile(`^go1\.26\.[0-8]$`)
 
 // root is the directory below which everything added or copied is. The go command takes no directory
 // for packages whose name begins with an underscore.
@@ -118,7 +126,7 @@ func environment() (goroot, version string, err error) {
 // generate returns the files of the overlay, by their names below src.
 func generate(src fs.FS, version string) (map[string][]byte, error) {
 	if !known.MatchString(version) {
-		return nil, fmt.Errorf("there is no overlay for %s, only for go1.26 and its minor revisions; use one of them, such as GOTOOLCHAIN=go1.26.0, or do without: go test", version)
+		return nil, fmt.Errorf("there is no overlay for %s, only for go1.26.0 to go1.26.8; use one of them with GOTOOLCHAIN=go1.26.8, or go test without it", version)
 	}
 	files := map[string][]byte{}
 	for _, p := range patches {
@@ -131,7 +139,7 @@ func generate(src fs.FS, version string) (map[string][]byte, error) {
 		}
 		changed, err := p.apply(string(text))
 		if err != nil {
-			return nil, fmt.Errorf("this GOROOT is not that of %s as it was released: %w; do without the overlay: go test", version, err)
+			return nil, fmt.Errorf("this GOROOT is not that of %s as it was released: %w; use go test without the overlay", version, err)
 		}
 		files[p.file] = []byte(changed)
 	}

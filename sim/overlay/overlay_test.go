@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 )
 
 var compile = flag.Bool("compile", false, "compile a program with the overlay, and with it the standard library, which takes a minute")
@@ -111,12 +112,12 @@ func contents(t *testing.T, dir string) map[string]string {
 
 // TestUnknownVersions are refused in a line, whatever is in their files.
 func TestUnknownVersions(t *testing.T) {
-	for _, version := range []string{"go1.25.9", "go1.27rc1", "go1.26rc1", "go1.260", "devel go1.27-0a1b2c", "go1.26.8 X:boringcrypto", ""} {
+	for _, version := range []string{"go1.25.9", "go1.27rc1", "go1.26rc1", "go1.26", "go1.26.9", "go1.26.80", "devel go1.27-0a1b2c", "go1.26.8 X:boringcrypto", ""} {
 		if _, err := generate(goroot(t), version); err == nil || !strings.HasPrefix(err.Error(), "there is no overlay for "+version) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v", version, err)
 		}
 	}
-	for _, version := range []string{"go1.26", "go1.26.0", "go1.26.12"} {
+	for _, version := range []string{"go1.26.0", "go1.26.8"} {
 		if _, err := generate(goroot(t), version); err != nil {
 			t.Error(err)
 		}
@@ -194,6 +195,21 @@ func TestInactive(t *testing.T) {
 	if after := runtime.NumGoroutine(); after != before {
 		t.Errorf("%d goroutines, %d before", after, before)
 	}
+}
+
+// TestActiveInBubble: what is asked in a bubble for the first time cannot be measured there.
+func TestActiveInBubble(t *testing.T) {
+	before := measured.Load()
+	defer measured.Store(before)
+	measured.Store(false)
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if r := recover(); r != "overlay.Active is asked in a bubble for the first time; ask before the bubble starts" {
+				t.Errorf("panics with %v", r)
+			}
+		}()
+		Active()
+	})
 }
 
 // TestReplays compiles testdata/replay with the overlay, where a thousand replays are equal, and runs it in

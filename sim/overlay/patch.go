@@ -41,13 +41,12 @@ var patches = []patch{
 	}
 `},
 	{"runtime/synctest.go", "	if bubble.running > 0 || bubble.active > 0 {\n", "	if bubble.running > 0 || bubble.active > 0 || bubble.waitsElsewhere() {\n"},
-	{"runtime/synctest.go", "	if gp.bubble.running == 0 && gp.bubble.active == 1 {\n", "	if gp.bubble.running == 0 && gp.bubble.active == 1 && !gp.bubble.waitsElsewhere() {\n"},
 
 	// A lock remembers in which bubble it is held: a mutex, and a lock for writing, the mark of the bubble,
 	// a lock for reading the sum of the marks of its readers.
 	{"internal/sync/mutex.go", "	state int32\n	sema  uint32\n", `	state  int32
 	sema   uint32
-	holder uint32 // the mark of whoever has locked it; 0 is nobody
+	holder uint32 // the mark of the bubble in which it is locked; 0 is none
 `},
 	{"internal/sync/mutex.go", "	if atomic.CompareAndSwapInt32(&m.state, 0, mutexLocked) {\n", `	if atomic.CompareAndSwapInt32(&m.state, 0, mutexLocked) {
 		atomic.StoreUint32(&m.holder, bubbleMark())
@@ -79,7 +78,7 @@ var patches = []patch{
 	new := atomic.AddInt32(&m.state, -mutexLocked)
 `},
 	{"sync/rwmutex.go", "	readerWait  atomic.Int32 // number of departing readers\n", `	readerWait  atomic.Int32 // number of departing readers
-	readers     uint32       // the sum of the marks of those who have locked it for reading
+	readers     uint32       // the sum of the marks of the bubbles in which it is locked for reading
 `},
 	{"sync/rwmutex.go", `		runtime_SemacquireRWMutexR(&rw.readerSem, false, 0)
 	}
@@ -96,6 +95,8 @@ var patches = []patch{
 
 	// In a bubble a lock is handed to whoever has waited for it longest. Otherwise that goroutine and
 	// the one that unlocks are in a race for it, and after a millisecond of real time they are not.
+	// One that was woken before, and competes for the lock, must not find the lock to be handed over.
+	{"internal/sync/mutex.go", "		if starving && old&mutexLocked != 0 {\n", "		if starving && old&mutexLocked != 0 && (awoke || old&mutexWoken == 0) {\n"},
 	{"internal/sync/mutex.go", "	starving := false\n", "	starving := bubbleLocks(unsafe.Pointer(m))\n"},
 
 	// The goroutines of a bubble take turns.
@@ -136,11 +137,6 @@ var patches = []patch{
 		gp.bubble.yield(gp)
 	}
 `},
-	{"runtime/proc.go", "func goyield_m(gp *g) {\n", `func goyield_m(gp *g) {
-	if gp.bubble != nil {
-		gp.bubble.yield(gp)
-	}
-`},
 	{"runtime/proc.go", "	gp.bubble = nil\n	gp.fipsOnlyBypass = false\n", `	if gp.bubble != nil {
 		gp.bubble.pass(gp)
 	}
@@ -162,9 +158,6 @@ var patches = []patch{
 	gp.bubble = bubble
 	defer func() {
 		bubble.pass(gp)
-`},
-	{"runtime/synctest.go", "	gp.bubble = bubble.(*synctestBubble)\n", `	gp.bubble = bubble.(*synctestBubble)
-	bubbleStart(gp, gp.bubble.root)
 `},
 	{"runtime/proc.go", "		newg.bubble = callergp.bubble\n", "		newg.bubble = callergp.bubble\n		bubbleStart(newg, callergp)\n"},
 	{"runtime/select.go", "		j := cheaprandn(uint32(norder + 1))\n", `		j := cheaprandn(uint32(norder + 1))

@@ -130,15 +130,12 @@ func sysrand_readInBubble(b []byte) bool {
 	return true
 }
 
-// markOutside is the mark of whoever is in no bubble. That of a bubble is odd.
-const markOutside = 2
-
-// bubbleMark returns what a lock remembers of whoever holds it.
+// bubbleMark returns what a lock remembers of the bubble in which it is held; 0 is none.
 func bubbleMark() uint32 {
 	if b := getg().bubble; b != nil {
 		return b.mark
 	}
-	return markOutside
+	return 0
 }
 
 //go:linkname sync_bubbleMark sync.bubbleMark

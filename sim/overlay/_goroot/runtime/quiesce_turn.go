@@ -101,8 +101,7 @@ func (bubble *synctestBubble) lockedElsewhere(gp *g) bool {
 		rw := bubbleRWMutexOfReader(sema)
 		return atomic.Load(&rw.w.holder) != bubble.mark && atomic.Loadint32(&rw.readerWait) == 0
 	case waitReasonSyncRWMutexLock:
-		rw := bubbleRWMutexOfWriter(sema)
-		return atomic.Load(&rw.readers) == uint32(atomic.Loadint32(&rw.readerWait))*markOutside
+		return atomic.Load(&bubbleRWMutexOfWriter(sema).readers) == 0
 	}
 	return false
 }

@@ -2,7 +2,7 @@ package sync
 
 import _ "unsafe"
 
-// bubbleMark returns what a lock remembers of whoever holds it, which is that of the bubble, if any.
+// bubbleMark returns what a lock remembers of the bubble in which it is held; 0 is none.
 //
 //go:linkname bubbleMark
 func bubbleMark() uint32

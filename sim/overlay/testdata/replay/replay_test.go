@@ -43,6 +43,7 @@ var cases = map[string]func() string{
 	"rwmutex":            rwmutex,
 	"once":               once,
 	"order":              order,
+	"polls":              polls,
 	"race":               race,
 	"race of coroutines": coroutines,
 	"select":             selects,
@@ -99,17 +100,31 @@ func TestDigest(t *testing.T) {
 	t.Logf("all draws: %x", h.Sum64())
 }
 
+// A log is what goroutines write, one after the other.
+type log struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *log) write(v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, fmt.Sprint(v...))
+}
+
+func (l *log) String() string { return strings.Join(l.lines, " ") }
+
 // mutex holds a mutex across a wait of an hour, while two goroutines wait for it.
 func mutex() string {
 	var mu sync.Mutex
-	var log []string
+	var log log
 	start := time.Now()
 	hold := func(name string) func() {
 		return func() {
 			mu.Lock()
 			defer mu.Unlock()
 			time.Sleep(time.Hour)
-			log = append(log, fmt.Sprint(name, time.Since(start)))
+			log.write(name, time.Since(start))
 		}
 	}
 	var all sync.WaitGroup
@@ -118,13 +133,13 @@ func mutex() string {
 		synctest.Wait()
 	}
 	all.Wait()
-	return fmt.Sprint(log)
+	return log.String()
 }
 
 // rwmutex holds it for reading and for writing across waits.
 func rwmutex() string {
 	var rw sync.RWMutex
-	var log []string
+	var log log
 	start := time.Now()
 	var all sync.WaitGroup
 	for i, l := range []sync.Locker{rw.RLocker(), rw.RLocker(), &rw, rw.RLocker(), &rw} {
@@ -133,12 +148,12 @@ func rwmutex() string {
 			defer l.Unlock()
 			time.Sleep(time.Duration(i+1) * time.Hour)
 			synctest.Wait()
-			log = append(log, fmt.Sprint(i, time.Since(start)))
+			log.write(i, time.Since(start))
 		})
 		synctest.Wait()
 	}
 	all.Wait()
-	return fmt.Sprint(log)
+	return log.String()
 }
 
 // once waits for an hour in what is done once, for which others wait.
@@ -150,59 +165,94 @@ func once() string {
 	return tree(func() string { return value().String() })
 }
 
-// order lets a goroutine unlock and lock again while another waits, which is then next.
+// order lets a goroutine unlock and lock again while another waits, which is then next, for however
+// much of real time.
 func order() string {
 	var mu sync.Mutex
-	var log []string
+	var log log
 	done := make(chan struct{})
 	mu.Lock()
 	go func() {
+		defer close(done)
 		mu.Lock()
-		log = append(log, "waiting")
-		mu.Unlock()
-		close(done)
+		defer mu.Unlock()
+		log.write("waiting")
 	}()
 	synctest.Wait()
+	work()
 	mu.Unlock()
 	mu.Lock()
-	log = append(log, "again")
+	log.write("again")
+	time.Sleep(time.Second)
+	mu.Unlock()
+	mu.Lock()
+	log.write("once more")
 	mu.Unlock()
 	<-done
-	return fmt.Sprint(log)
+	return log.String()
+}
+
+// polls waits for others by asking again and again.
+func polls() string {
+	var log log
+	var all sync.WaitGroup
+	var left atomic.Int64
+	left.Store(4)
+	for i := range 4 {
+		all.Go(func() {
+			log.write("begins", i)
+			for left.Load() > int64(i) {
+				runtime.Gosched()
+			}
+			log.write("ends", i)
+			left.Add(-1)
+		})
+	}
+	left.Add(-1)
+	for left.Load() > 0 {
+		runtime.Gosched()
+	}
+	all.Wait()
+	return log.String()
+}
+
+var works atomic.Uint64
+
+// work takes up to a millisecond or two, another time whenever it is called.
+func work() {
+	x := works.Add(1)
+	for range x % 4 * 500_000 {
+		x = x*6364136223846793005 + 1
+	}
+	works.CompareAndSwap(x, 0) // so that x is used
 }
 
 // race lets goroutines that become runnable at once write to the same log: those that are started, whose channel is
 // closed, whose condition holds, whose timers fire, that compete for a value, and that yield.
 func race() string {
-	var mu sync.Mutex
-	var log []string
-	write := func(what string, i int) {
-		mu.Lock()
-		defer mu.Unlock()
-		log = append(log, fmt.Sprint(what, i))
-	}
+	var log log
 	closed, values := make(chan bool), make(chan int)
 	var locked sync.Mutex
 	cond := sync.NewCond(&locked)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
-			write("start", i)
+			log.write("start", i)
 			garbage := make([][]byte, 0)
 			for range 20 {
 				garbage = append(garbage, make([]byte, 1000+i))
 			}
 			<-closed
-			write(fmt.Sprint("closed", len(garbage)), i)
+			log.write("closed", len(garbage), i)
 			locked.Lock()
 			cond.Wait()
 			locked.Unlock()
-			write("cond", i)
+			log.write("cond", i)
 			runtime.Gosched()
-			write("yield", i)
+			log.write("yield", i)
 			time.Sleep(time.Second)
-			write("timer", i)
-			write(fmt.Sprint("value", <-values), i)
+			log.write("timer", i)
+			log.write("value", <-values, i)
 		})
 	}
 	synctest.Wait()
@@ -214,12 +264,68 @@ func race() string {
 		all.Go(func() { values <- i })
 	}
 	all.Wait()
-	return strings.Join(log, " ")
+	return log.String()
+}
+
+// shared are locks of a library, which all bubbles use, and goroutines outside too.
+var shared struct {
+	sync.Mutex
+	rw sync.RWMutex
+}
+
+// crowd lets many goroutines lock them, one after the other. Who has to wait for somebody outside does not lose its turn.
+func crowd() string {
+	var log log
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 5 {
+				shared.Lock()
+				log.write(i)
+				shared.Unlock()
+				shared.rw.RLock()
+				log.write("r", i)
+				shared.rw.RUnlock()
+			}
+			shared.rw.Lock()
+			log.write("w", i)
+			shared.rw.Unlock()
+		})
+	}
+	all.Wait()
+	return log.String()
+}
+
+// TestCrowd is TestReplays of crowd, while goroutines outside use the locks all the time.
+func TestCrowd(t *testing.T) {
+	want := bubble(crowd)
+	var stop atomic.Bool
+	var outside sync.WaitGroup
+	for range 4 {
+		outside.Go(func() {
+			for !stop.Load() {
+				shared.Lock()
+				runtime.Gosched()
+				shared.Unlock()
+				shared.rw.RLock()
+				runtime.Gosched()
+				shared.rw.RUnlock()
+			}
+		})
+	}
+	for range replays {
+		if got := bubble(crowd); got != want {
+			t.Errorf("%s\nis not what was done first:\n%s", got, want)
+			break
+		}
+	}
+	stop.Store(true)
+	outside.Wait()
 }
 
 // coroutines lets goroutines yield in the middle of what they iterate over.
 func coroutines() string {
-	var log []string
+	var log log
 	numbers := func(yield func(int) bool) {
 		for i := range 5 {
 			runtime.Gosched()
@@ -237,12 +343,12 @@ func coroutines() string {
 			for range 3 + i {
 				runtime.Gosched()
 				n, ok := next()
-				log = append(log, fmt.Sprint(i, n, ok))
+				log.write(i, n, ok)
 			}
 		})
 	}
 	all.Wait()
-	return strings.Join(log, " ")
+	return log.String()
 }
 
 func selects() string {
