@@ -24,6 +24,7 @@ var forbidden = map[string][]string{
 	"sim/redisclient": {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/sqlclient", "github.com/alicebob/miniredis"},
 	"sim/sqlclient":   {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "github.com/mattn/go-sqlite3"},
 	"sim/sqltext":     {"quiesce"},
+	"sim/overlay":     {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient", "quiesce/sim/sqltext"},
 	"sim/history":     {"quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient", "quiesce/sim/sqltext", "testing"},
 	"model":           {"quiesce/explore"},
 	"explore":         {"quiesce/model", "quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/redisclient", "quiesce/sim/sqlclient"}, // and so explore/report
@@ -51,12 +52,20 @@ var seeded = []string{"explore/audit.go"}
 
 // bubbled are the files whose time is that of a bubble of testing/synctest, in which it
 // passes only when nothing else can happen.
-var bubbled = []string{"explore/learn/bubble.go"}
+var bubbled = []string{"explore/learn/bubble.go", "sim/bubble.go", "sim/redisclient/stream.go"}
 
 // watching are the files that may look at real time and start goroutines, to end a run
 // in which code of the system under test does not come back. Nothing that they do
 // decides an order or a verdict.
 var watching = []string{"sim/watchdog.go"}
+
+// asking are the files that may start goroutines which ask for requests, in a process of
+// goroutines alone: that orders them as it does those of the code under test.
+var asking = []string{"sim/redisclient/stream.go", "sim/redisclient/state.go"}
+
+// measuring is the file that starts goroutines and draws random numbers to see whether they are those of
+// the overlay. Nothing but that depends on them.
+var measuring = []string{"sim/overlay/active.go"}
 
 // TestTidy keeps the direction of the imports, determinism where it lives, and
 // comments on what is exported.
@@ -80,7 +89,7 @@ func TestTidy(t *testing.T) {
 		}
 		complain := func(n ast.Node, why string) { t.Errorf("%s: %s", fset.Position(n.Pos()), why) }
 		checkImports(f, file, complain)
-		if slices.ContainsFunc(deterministic, func(d string) bool { return within(file, d) }) && !slices.Contains(watching, file) {
+		if slices.ContainsFunc(deterministic, func(d string) bool { return within(file, d) }) && !slices.Contains(slices.Concat(watching, measuring), file) {
 			checkDeterminism(f, file, complain)
 		}
 		if f.Name.Name != "main" {
@@ -121,9 +130,15 @@ func TestTour(t *testing.T) {
 // within reports whether a path is another one or below it.
 func within(name, dir string) bool { return name == dir || strings.HasPrefix(name, dir+"/") }
 
+// front are the packages of the module that the package of its root may import.
+var front = []string{"quiesce/explore", "quiesce/explore/report", "quiesce/sim", "quiesce/sim/redis", "quiesce/sim/sqlite", "quiesce/sim/history", "quiesce/sim/overlay"}
+
 func checkImports(f *ast.File, file string, complain func(ast.Node, string)) {
 	for _, imp := range f.Imports {
 		imported, _ := strconv.Unquote(imp.Path.Value)
+		if path.Dir(file) == "." && within(imported, "quiesce") && !slices.Contains(front, imported) {
+			complain(imp, "the root package does not import "+imported)
+		}
 		for dir, packages := range forbidden {
 			if within(file, dir) && slices.ContainsFunc(packages, func(p string) bool { return within(imported, p) }) {
 				complain(imp, dir+" does not import "+imported)
@@ -148,7 +163,7 @@ func checkDeterminism(f *ast.File, file string, complain func(ast.Node, string))
 	ast.Inspect(f, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.GoStmt:
-			if !slices.Contains(bubbled, file) { // where one is waited for that may end as a test does
+			if !slices.Contains(bubbled, file) && !slices.Contains(asking, file) { // where one is waited for that may end as a test does
 				complain(n, "a goroutine runs when Go wants; tasks are coroutines")
 			}
 		case *ast.SelectorExpr:

@@ -163,7 +163,7 @@ func (g *graph) auditEnd(e *sim.Execution, values []uint32, expected []sim.Step)
 		}
 		for k, w := range g.codes[s.code].Wants(nodes[i]) {
 			task := g.base(s.program) + k
-			if _, waits := e.Pending(task); waits != (w.Store != learn.Finished) || view.Results[task] != w.Result {
+			if _, waits := e.Pending(task); waits == w.Idle() || view.Results[task] != w.Result {
 				return g.differs("the end of "+g.tasks[task].Name+" is another one", expected, e)
 			}
 		}

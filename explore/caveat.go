@@ -31,9 +31,9 @@ func newAccount(sys *sim.System, tasks []sim.TaskRef) *account {
 // about all of them comes first.
 func (a *account) caveats() (all []string) {
 	var idle []string
-	for i, asks := range a.asks {
-		if !asks {
-			idle = append(idle, a.tasks[i].Name)
+	for i, t := range a.tasks {
+		if !t.Spawned() && !a.asksFor(i) {
+			idle = append(idle, t.Name)
 		}
 	}
 	switch len(idle) {
@@ -45,6 +45,9 @@ func (a *account) caveats() (all []string) {
 	}
 	if f := a.sys.Faults; a.expires && a.sys.Timing == nil && f[sim.Expire]+f[sim.AnyFault] == 0 {
 		all = append(all, "nothing expired; the workload has TTLs")
+	}
+	if aging := a.sys.Aging(); len(aging) > 0 && a.sys.Timing == nil {
+		all = append(all, "nothing expired in the memory of "+strings.Join(aging, ", ")+", which changes when time passes; set a timing")
 	}
 	switch {
 	case a.stuck && a.sys.Timing != nil:
@@ -68,6 +71,17 @@ func (a *account) caveats() (all []string) {
 		}
 	}
 	return all
+}
+
+// asksFor says whether a task, or a goroutine that it has started, makes a request.
+func (a *account) asksFor(task int) bool {
+	t := a.tasks[task]
+	for i, o := range a.tasks {
+		if a.asks[i] && o.Program == t.Program && o.Place.Task == t.Place.Task {
+			return true
+		}
+	}
+	return false
 }
 
 // see looks for TTLs in what a store holds.

@@ -14,12 +14,17 @@ import (
 	"quiesce/sim"
 )
 
-var toys = flag.Int("toys", 600, "how many random toy systems the differential test explores")
+var (
+	toys        = flag.Int("toys", 600, "how many random toy systems the differential test explores")
+	directLimit = flag.Int64("direct", 600, "how many interleavings a random toy system may have to be run one by one; 0 is any number")
+)
 
 // TestEnginesAgree explores random systems with every engine and compares each
-// with an enumerator that was written for this test only.
+// with an enumerator that was written for this test only. One in 15 systems is larger
+// than -direct, and took nine tenths of the time: what goes wrong is as a rule seen in a
+// small one, of which there are more for it.
 func TestEnginesAgree(t *testing.T) {
-	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck, merged := 0, 0, 0, 0, 0, 0, 0, 0, 0
+	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck, merged, large := 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 	for seed := range *toys {
 		c := checkToy(t, uint64(seed))
 		violated += c.violated
@@ -31,6 +36,7 @@ func TestEnginesAgree(t *testing.T) {
 		lapsed += c.lapsed
 		stuck += c.stuck
 		merged += c.merged
+		large += c.large
 	}
 	// The systems are worth something only if they are of every kind.
 	for name, n := range map[string]int{"violated": violated, "deadlocked": deadlocks, "with symmetry": symmetric, "with shared memory": shared, "violated by a fault": faulty, "violated in time": timed, "with something that lapses": lapsed, "with merged states": merged} {
@@ -40,6 +46,9 @@ func TestEnginesAgree(t *testing.T) {
 	}
 	if stuck < *toys/200 {
 		t.Errorf("only %d of %d systems have executions that cannot go on", stuck, *toys)
+	}
+	if large > *toys/10 {
+		t.Errorf("%d of %d systems are too large to be enumerated", large, *toys)
 	}
 }
 
@@ -105,8 +114,14 @@ func checkAgreement(t *testing.T, named string, toy *toy) (kinds toyKinds) {
 		if (r.Verdict == Violated) != (want.violating > 0) || r.Verdict == Incomplete {
 			t.Errorf("%s: %s: verdict %s with %d violating", named, name, r.Verdict, want.violating)
 		}
-		if want.violating > 0 && !slices.Equal(r.Counterexample.Schedule, want.minimal) {
-			t.Errorf("%s: %s: counterexample %v, want %v", named, name, r.Counterexample.Schedule, want.minimal)
+		if want.violating > 0 {
+			got := slices.Clone(r.Counterexample.Schedule)
+			for i := range got {
+				got[i] = toy.move(got[i])
+			}
+			if !slices.Equal(got, want.minimal) {
+				t.Errorf("%s: %s: counterexample %v, want %v", named, name, got, want.minimal)
+			}
 		}
 		if r.Premise.Cmp(big.NewInt(want.premise)) != 0 {
 			t.Errorf("%s: %s: the premise occurs in %s, want %d", named, name, r.Premise, want.premise)

@@ -55,7 +55,10 @@ func Direct(ctx context.Context, sys *sim.System, opts DirectOptions) (*Result, 
 }
 
 func searchDirectly(ctx context.Context, sys *sim.System, opts DirectOptions) (r *Result, err error) {
-	first := learn.FirstCourses(sys)
+	first, err := learn.FirstCourses(sys)
+	if err != nil {
+		return nil, err
+	}
 	d := newDirect(sys)
 	defer func() { err = d.blamed(err) }()
 	defer rescue(&err)

@@ -124,7 +124,9 @@ func ofTables(err error) bool {
 	var conn *connectionError
 	var nondeterminism *NondeterminismError
 	var loop *learn.LoopError
-	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick)
+	var place *sim.PlaceError
+	var hang *sim.HangError // after which nothing can be run
+	return errors.As(err, &conn) || errors.As(err, &nondeterminism) || errors.As(err, &loop) || errors.As(err, &tick) || errors.As(err, &place) || errors.As(err, &hang)
 }
 
 // rerun runs a schedule for real, and then a move, which has to end in the error that

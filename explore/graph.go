@@ -427,6 +427,12 @@ func (g *graph) view(values []uint32) sim.View {
 		v.Memories[s.program] = table.Memory(values[i])
 		for task, first := 0, g.base(s.program); task < s.tasks; task++ {
 			v.Results[first+task] = table.Wants(values[i])[task].Result
+			if table.Asks(values[i])[task].Store == learn.Parked {
+				if v.Parked == nil {
+					v.Parked = make([]bool, len(g.tasks))
+				}
+				v.Parked[first+task] = true
+			}
 			v.Pending[first+task] = table.Asked(values[i], task)
 		}
 	}

@@ -12,10 +12,21 @@ import (
 // them hangs: see [sim.System.Guard].
 func guarded[T any](ctx context.Context, sys *sim.System, search func() (T, error)) (result T, err error) {
 	err = sys.Guard(ctx, func() (err error) {
-		result, err = search()
+		result, err = untilKnown(search)
 		return err
 	})
 	return result, err
+}
+
+// untilKnown calls work, and again for as long as a process of goroutines comes to places
+// that were not known before: see [sim.PlaceError].
+func untilKnown[T any](work func() (T, error)) (result T, err error) {
+	for {
+		var unknown *sim.PlaceError
+		if result, err = work(); !errors.As(err, &unknown) {
+			return result, err
+		}
+	}
 }
 
 // guardedSearch is guarded for a search that a canceled context ends with a verdict,

@@ -12,7 +12,7 @@ import (
 // A row holds what has been learned about a task of a process in one state,
 // together with the store that its request goes to: one look-up a transition.
 type row struct {
-	store int    // of the request; local, or finished
+	store int    // of the request; or what stands for one: see learn.Want
 	next  []move // by state of the store
 }
 
@@ -37,7 +37,7 @@ func (g *graph) expandPlain(values []uint32, steps []edge) ([]edge, error) {
 		for task := range s.tasks {
 			r := g.row(s.code, node, task)
 			store := r.store
-			if store == learn.Finished {
+			if store == learn.Finished || store == learn.Parked {
 				continue
 			}
 			state := uint32(0)

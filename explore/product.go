@@ -153,7 +153,10 @@ func productOfEach(ctx context.Context, sys *sim.System, properties []sim.Proper
 // productOfAll explores the system for all properties, which share every step.
 func productOfAll(ctx context.Context, sys *sim.System, properties []sim.Property, opts ProductOptions) (r []*Result, err error) {
 	defer rescue(&err)
-	first := learn.FirstCourses(sys)
+	first, err := learn.FirstCourses(sys)
+	if err != nil {
+		return nil, err
+	}
 	apart := map[string]bool{}
 	for {
 		r, err = productOnce(ctx, sys, properties, first, apart, opts)
@@ -393,17 +396,20 @@ func (g *graph) indifferent(name string, v sim.View, of func(sim.View) string) e
 	for i, s := range g.slots {
 		for j := i + 1; j <= s.last; j++ {
 			other := v
-			other.Results, other.Memories, other.Pending = slices.Clone(v.Results), slices.Clone(v.Memories), slices.Clone(v.Pending)
+			other.Results, other.Memories, other.Pending, other.Parked = slices.Clone(v.Results), slices.Clone(v.Memories), slices.Clone(v.Pending), slices.Clone(v.Parked)
 			p, q := s.program, g.slots[j].program
 			other.Memories[p], other.Memories[q] = v.Memories[q], v.Memories[p]
 			for k, t := range g.tasks {
+				to := k
 				switch t.Program {
 				case p:
-					other.Results[k+g.base(q)-g.base(p)] = v.Results[k]
-					other.Pending[k+g.base(q)-g.base(p)] = v.Pending[k]
+					to += g.base(q) - g.base(p)
 				case q:
-					other.Results[k+g.base(p)-g.base(q)] = v.Results[k]
-					other.Pending[k+g.base(p)-g.base(q)] = v.Pending[k]
+					to += g.base(p) - g.base(q)
+				}
+				other.Results[to], other.Pending[to] = v.Results[k], v.Pending[k]
+				if v.Parked != nil {
+					other.Parked[to] = v.Parked[k]
 				}
 			}
 			if of(other) != value {

@@ -77,12 +77,33 @@ func (s Schedule) compare(t Schedule) int {
 	return cmp.Or(s.Faults()-t.Faults(), s.Switches()-t.Switches(), len(s)-len(t), slices.CompareFunc(s, t, sim.Move.Compare))
 }
 
+// of returns a schedule for these tasks as one for those that are known of the system by
+// now, which have the same names.
+func (s Schedule) of(tasks []sim.TaskRef, sys *sim.System) Schedule {
+	now := sys.Tasks()
+	if len(now) == len(tasks) {
+		return s
+	}
+	same := slices.Clone(s)
+	for i, m := range same {
+		if m.Task != sim.Environment {
+			same[i].Task = slices.IndexFunc(now, func(t sim.TaskRef) bool { return t.Name == tasks[m.Task].Name })
+		}
+	}
+	return same
+}
+
 // ParseSchedule reads a token written by [Schedule.Format]. The error names the
 // first part that does not fit the tasks of the system.
 func ParseSchedule(sys *sim.System, token string) (Schedule, error) {
 	var s Schedule
 	if token == "" {
 		return s, nil
+	}
+	for _, part := range strings.Split(token, ",") {
+		name, _, _ := strings.Cut(part, ":")
+		name, _, _ = strings.Cut(name, "!")
+		sys.KnowPlace(name)
 	}
 	tasks := sys.Tasks()
 	for _, part := range strings.Split(token, ",") {

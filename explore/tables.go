@@ -177,10 +177,18 @@ func (w *tables) Observe(step sim.Step) error {
 
 func (w *tables) State() (string, error) {
 	var b []byte
-	for _, v := range w.values {
+	for i, v := range w.values {
+		if i < len(w.g.slots) {
+			v = w.g.codes[w.g.slots[i].code].Clockless(v)
+		}
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	return string(b), nil
+}
+
+func (w *tables) Ages() (undo func()) {
+	before := slices.Clone(w.values)
+	return func() { copy(w.values, before) }
 }
 
 func (w *tables) Mark() (undo func() error) {

@@ -66,9 +66,10 @@ const (
 
 // A toyProcess is some tasks that share one number, its memory.
 type toyProcess struct {
-	class string
-	tasks []toyTask
-	shows bool // the memory, to the property
+	class      string
+	tasks      []toyTask
+	shows      bool // the memory, to the property
+	goroutines bool // the tasks are goroutines, and the process has a clock if time passes
 }
 
 // A toyTask is by its local state; the last is the end. When it starts it skips
@@ -96,9 +97,9 @@ const (
 	toyStores  = 2 // at most
 )
 
-// randomToy draws a system that is small enough to be enumerated.
+// randomToy draws a system that is small enough to be enumerated, as a rule.
 func randomToy(r *rand.Rand) *toy {
-	t := &toy{retries: -1, watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
+	t := &toy{most: *directLimit, retries: -1, watched: r.IntN(6) == 0, always: r.IntN(4) == 0, labelled: r.IntN(4) == 0, salt: strconv.Itoa(r.IntN(1 << 30))}
 	inputs := 1 + r.IntN(3)
 	for range 1 + r.IntN(2) {
 		states := 1 + r.IntN(4)
@@ -239,7 +240,7 @@ func richToy(r *rand.Rand) *toy {
 		t.faults = maps.Clone(t.faults)
 		t.faults[append(slices.Clone(sim.FaultKinds[:]), sim.AnyFault)[r.IntN(len(sim.FaultKinds)+1)]]++
 	}
-	t.retries, t.most = -1, 600
+	t.retries = -1
 	for _, p := range t.processes { // interchangeable ones share their tasks
 		for j := range p.tasks {
 			for k := range p.tasks[j].states {
@@ -482,14 +483,14 @@ func (task *toyTask) result(memory int) string {
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
 	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Premise: odd, Violation: func(v sim.View) string {
-		if t.violates(storeStates(v), v.Results, v.Memories, v.Monitor) {
+		if t.violates(storeStates(v), t.results(v), v.Memories, v.Monitor) {
 			return "a bad view"
 		}
 		return ""
 	}}}
 	if t.watched {
 		sys.Property.Monitor = &sim.Monitor{Start: "0", After: func(state string, e sim.Event) string {
-			return t.see(state, e.Move, e.Finished)
+			return t.see(state, t.move(e.Move), e.Finished)
 		}}
 	}
 	if t.stall > 0 {
@@ -518,7 +519,7 @@ func (t *toy) system() *sim.System {
 			specs = append(specs, sim.TaskSpec{Name: fmt.Sprintf("task-%d-%d", i, j), Background: task.background, Boot: task.boot})
 		}
 		sys.Programs = append(sys.Programs, sim.Program{
-			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs,
+			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs, Goroutines: process.goroutines,
 			New: func(p *sim.Process) (tasks []sim.Task) {
 				memory := 0 // of the process, plain and unprotected
 				switch {
@@ -563,6 +564,39 @@ func (t *toy) system() *sim.System {
 		})
 	}
 	return sys
+}
+
+// clock says whether a process has a clock of its own, which comes behind its tasks.
+func (t *toy) clock(p toyProcess) bool { return p.goroutines && t.stall > 0 }
+
+// move returns a move as the oracle calls it, which knows of no clocks.
+func (t *toy) move(m sim.Move) sim.Move {
+	if m.Task == sim.Environment {
+		return m
+	}
+	before, n := 0, 0
+	for _, p := range t.processes {
+		if n += len(p.tasks); m.Task < n+before {
+			break
+		}
+		if t.clock(p) {
+			before++
+		}
+	}
+	m.Task -= before
+	return m
+}
+
+// results returns those of the tasks in a view.
+func (t *toy) results(v sim.View) (all []string) {
+	at := 0
+	for _, p := range t.processes {
+		all = append(all, v.Results[at:at+len(p.tasks)]...)
+		if at += len(p.tasks); t.clock(p) {
+			at++
+		}
+	}
+	return all
 }
 
 func toyMemory(n int) sim.Content { return sim.Content{{Name: "memory", Value: strconv.Itoa(n)}} }

@@ -68,7 +68,13 @@ func (e *ScheduleError) Error() string { return fmt.Sprintf("schedule: step %d %
 // the second time in a bubble with another clock, and two traces that differ are a
 // [*NondeterminismError].
 func Replay(sys *sim.System, schedule Schedule) (*Trace, error) {
-	return guarded(context.Background(), sys, func() (*Trace, error) { return replay(sys, schedule) })
+	return guarded(context.Background(), sys, func() (*Trace, error) {
+		tasks := sys.Tasks()
+		return untilKnown(func() (*Trace, error) {
+			schedule, tasks = schedule.of(tasks, sys), sys.Tasks()
+			return replay(sys, schedule)
+		})
+	})
 }
 
 func replay(sys *sim.System, schedule Schedule) (*Trace, error) {
@@ -235,6 +241,10 @@ func misfit(sys *sim.System, e *sim.Execution, m sim.Move) error {
 		req, ok := e.Pending(m.Task)
 		text, _ := sys.Describe(req, sim.Reply{})
 		switch {
+		case !ok && sys.Tasks()[m.Task].Spawned():
+			what = name + " asks for nothing"
+		case !ok && e.Parked(m.Task) != "":
+			what = name + " waits " + e.Parked(m.Task)
 		case !ok:
 			what = name + " has finished"
 		case m.Fault.Kind != "":
@@ -275,6 +285,9 @@ func contents(v sim.View) []sim.Content {
 func unfinished(sys *sim.System, e *sim.Execution) (waiting []string, err error) {
 	for i, task := range sys.Tasks() {
 		req, ok := e.Pending(i)
+		if at := e.Parked(i); at != "" && !task.Background {
+			waiting = append(waiting, task.Name+" waits "+at)
+		}
 		if !ok {
 			continue
 		}

@@ -77,7 +77,11 @@ func TestMaxWait(t *testing.T) {
 		most := 0
 		p := sys.Property
 		sys.Property.Violation = func(v sim.View) string { most = max(most, len(v.Monitor)); return p.Violation(v) }
-		for name, r := range bothEngines(t, sys) {
+		results := map[string]*Result{"product": explore(t, sys, ProductOptions{})}
+		if sys.Timing.MaxWait < 5*time.Second { // a bound that nothing reaches leaves out nothing, of thousands
+			results = bothEngines(t, sys)
+		}
+		for name, r := range results {
 			leaves := slices.Contains(r.Caveats, "executions in which a request would wait longer than MaxWait are left out")
 			if short := sys.Timing.MaxWait == time.Second; r.Verdict != Holds || leaves != short {
 				t.Errorf("%s: %s, caveats %q", name, r.Verdict, r.Caveats)

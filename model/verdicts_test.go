@@ -16,7 +16,7 @@ import (
 	"quiesce/sim/redis"
 )
 
-var directLimit = flag.Int64("direct", 800, "how many interleavings a workload may have to be run by the direct engine as well")
+var directLimit = flag.Int64("direct", 600, "how many interleavings a workload may have to be run by the direct engine as well")
 
 // open returns the stores of a strategy with that many products.
 func open(t testing.TB, strategy string, keys int) *model.World {
@@ -463,11 +463,14 @@ func TestEnginesAgreeOnStrategies(t *testing.T) {
 			}
 			for _, load := range slices.Concat(model.Workload{Keys: keys}.Smallest(tasks), model.Workload{Keys: keys, Warm: true}.Smallest(tasks),
 				model.Workload{Keys: keys, Servers: 1}.Smallest(2), model.Workload{Keys: keys, Servers: 1, Warm: true}.Smallest(2)) {
+				if keys > 1 && !busy(s) && load.Readers == 1 && load.Writers == 1 {
+					continue // who would use the second one?
+				}
 				t.Run(fmt.Sprintf("%s/%dR%dW%dK%dS-%s", s.Name, load.Readers, load.Writers, keys, load.Servers, load.Cache()), func(t *testing.T) {
 					sys := coherent(t, w, load)
 					final := map[string]bool{}
 					limit := *directLimit / 2
-					enough := 10 * int(limit) // states, which interleavings share
+					enough := int(limit) // states, which interleavings share: there are fewer of them
 					p := product(t, sys, explore.ProductOptions{Quiescent: collect(final), LimitStates: enough})
 					if p.Interleavings.Cmp(big.NewInt(limit)) > 0 || p.Statistics.States > enough {
 						t.Skipf("there are more than %d interleavings", limit)

@@ -24,7 +24,7 @@ func one(t *testing.T, tasks ...func(p *Process, ctx context.Context) error) *co
 	for i := range tasks {
 		prog.Tasks = append(prog.Tasks, TaskSpec{Name: string(rune('a' + i))})
 	}
-	p, err := new(System).start(prog, nil)
+	p, err := (&System{Programs: []Program{prog}}).start(0, nil)
 	for i := range tasks {
 		if _, ok := p.Pending().At(Place{Task: i}); err == nil && ok && len(tasks) > 1 {
 			err = p.Deliver(Place{Task: i}, Reply{})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/petermattis/goid"
 )
@@ -51,11 +52,14 @@ type coroutine struct {
 // start builds the process of prog. If it has one task, that runs up to its first
 // request. After a crash only the background tasks start; results are those of the
 // other ones, which have ended.
-func (s *System) start(prog Program, results []string) (Machine, error) {
+func (s *System) start(program int, results []string) (Machine, error) {
 	if err := s.Usable(); err != nil {
 		return nil, err
 	}
-	o := s.origin()
+	o, prog := s.origin(), s.Programs[program]
+	if prog.Goroutines {
+		return s.startGoroutines(program, results)
+	}
 	p := &coroutines{Process: &Process{name: prog.Name, stray: &o.stray, watch: s.watch(), isolation: o.isolation, restarted: results != nil}}
 	p.ctx.process = p.Process
 	if err := p.construct(prog); err != nil {
@@ -116,7 +120,7 @@ func (c *coroutine) start(p *Process) {
 		if p.over.Load() {
 			return
 		}
-		if o := c.outcome(err); o != nil {
+		if o := outcomeOf(c.known, err); o != nil {
 			result, err = cmp.Or(result, o.Error()), nil
 		}
 		c.result = result
@@ -133,9 +137,9 @@ func (c *coroutine) start(p *Process) {
 	})
 }
 
-// outcome returns which of the outcomes of its program an error is; nil if none.
-func (c *coroutine) outcome(err error) error {
-	for _, o := range c.known {
+// outcomeOf returns which of the outcomes of a program an error is; nil if none.
+func outcomeOf(outcomes []error, err error) error {
+	for _, o := range outcomes {
 		if err != nil && errors.Is(err, o) {
 			return o
 		}
@@ -180,7 +184,7 @@ func (p *coroutines) Pending() Pending {
 	p.pending = p.pending[:0]
 	for i, c := range p.tasks {
 		if c.waiting {
-			p.pending = append(p.pending, Waiting{Place{Task: i}, c.pending})
+			p.pending = append(p.pending, Waiting{Place: Place{Task: i}, Request: c.pending})
 		}
 	}
 	return p.pending
@@ -192,18 +196,18 @@ func (p *coroutines) Result(task int) (string, bool) {
 	return c.result, !c.waiting
 }
 
+// Parked returns "": a coroutine waits for nothing but replies.
+func (p *coroutines) Parked(int) string { return "" }
+
+// Pass does nothing: a coroutine has no clock.
+func (p *coroutines) Pass(time.Duration) {}
+
 // Memory returns what [Process.Show] shows.
 func (p *coroutines) Memory() Content {
-	if p.memory.shown == nil {
-		return nil
-	}
 	p.watch.enter(p.name, nil, false)
-	c := p.memory.shown()
-	p.watch.leave()
-	if c == nil {
-		return Content{}
-	}
-	return c
+	defer p.watch.leave()
+	shown, _ := p.memory.look()
+	return shown
 }
 
 // mostFailures is how many requests of a task may fail in a row. While a store is
@@ -325,10 +329,13 @@ func (c *coroutine) askInVain() {
 	}
 }
 
-// failHeld ends the run, and suspends the task up to when it is abandoned.
-func (c *coroutine) failHeld() {
+// failHeld ends the run with the error for which the task is held.
+func (c *coroutine) failHeld() { c.fail(c.held) }
+
+// fail ends the run with an error of the task, and suspends it up to when it is abandoned.
+func (c *coroutine) fail(err error) {
 	if c.err == nil {
-		c.err = &TaskError{Task: c.name, Err: c.held}
+		c.err = &TaskError{Task: c.name, Err: err}
 	}
 	c.yield(Request{})
 }

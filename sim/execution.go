@@ -108,6 +108,16 @@ func (e *MoveError) Unwrap() error { return e.Err }
 // for, or [Start] or [Arrive]. It is false if the task has finished.
 func (e *Execution) Pending(task int) (Request, bool) { return e.machines.Pending(task) }
 
+// Parked returns where the code of a task is that waits for another task of its process;
+// "" if it does not.
+func (e *Execution) Parked(task int) string {
+	t := e.machines.tasks[task]
+	if _, ok := e.Pending(task); ok || t.Spawned() {
+		return ""
+	}
+	return e.machines.procs[t.Program].Parked(t.Index)
+}
+
 // Moves returns what may happen next: see [Relation.Moves].
 func (e *Execution) Moves() (moves []Move, n int, err error) { return e.relation.Moves(e.machines) }
 
@@ -171,9 +181,19 @@ func (e *Execution) View() (View, error) {
 	v.Pending = make([]Request, len(e.machines.tasks))
 	for i, t := range e.machines.tasks {
 		p := e.machines.procs[t.Program]
-		v.Results[i], _ = p.Result(t.Index)
-		if req, ok := p.Pending().At(Place{Task: t.Index}); ok && req != Start {
+		req, waits := p.Pending().At(t.Place)
+		if _, timer := req.Timer(); waits && req != Start && !timer {
 			v.Pending[i] = req
+		}
+		finished := false
+		if !t.Spawned() {
+			v.Results[i], finished = p.Result(t.Index)
+		}
+		if !waits && !finished {
+			if v.Parked == nil {
+				v.Parked = make([]bool, len(e.machines.tasks))
+			}
+			v.Parked[i] = true
 		}
 	}
 	v.Monitor = e.machines.monitor

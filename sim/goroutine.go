@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -25,22 +26,71 @@ type frame struct {
 
 // lookAt returns the goroutine with an id. It stops all others for a moment.
 func lookAt(id int64) goroutine {
+	head := fmt.Appendf(nil, "goroutine %d [", id)
+	for _, text := range stacks() {
+		if rest, ok := bytes.CutPrefix(text, head); ok {
+			return parseGoroutine(string(rest))
+		}
+	}
+	return goroutine{}
+}
+
+// lookInto returns the goroutines of a bubble, by its name: see bubbleName.
+func lookInto(bubble string) (all []goroutine) {
+	for _, text := range stacks() {
+		head, _, _ := bytes.Cut(text, []byte("\n"))
+		if !bytes.Contains(head, []byte("synctest "+bubble+"]")) {
+			continue
+		}
+		if _, rest, ok := bytes.Cut(text, []byte(" [")); ok {
+			all = append(all, parseGoroutine(string(rest)))
+		}
+	}
+	return all
+}
+
+// stacks returns what the runtime shows of each goroutine.
+func stacks() [][]byte {
 	buf := make([]byte, 64<<10)
 	for {
 		n := runtime.Stack(buf, true)
+		if n < len(buf) {
+			return bytes.Split(buf[:n], []byte("\n\n"))
+		}
+		buf = make([]byte, 2*len(buf))
+	}
+}
+
+// ownStack returns what the runtime shows of the running goroutine: in which bubble it
+// is, as in "bubble 7", "" for none, and which goroutine has started it.
+func ownStack() (bubble string, parent int64) {
+	var room [8 << 10]byte
+	buf := room[:]
+	for {
+		n := runtime.Stack(buf, false)
 		if n < len(buf) {
 			buf = buf[:n]
 			break
 		}
 		buf = make([]byte, 2*len(buf))
 	}
-	head := fmt.Appendf(nil, "goroutine %d [", id)
-	for _, text := range bytes.Split(buf, []byte("\n\n")) {
-		if rest, ok := bytes.CutPrefix(text, head); ok {
-			return parseGoroutine(string(rest))
-		}
+	text := string(buf)
+	header, _, _ := strings.Cut(text, "\n")
+	if _, rest, ok := strings.Cut(header, "synctest "); ok {
+		bubble, _, _ = strings.Cut(rest, "]")
 	}
-	return goroutine{}
+	if _, rest, ok := cutLast(text, " in goroutine "); ok {
+		rest, _, _ = strings.Cut(rest, "\n")
+		parent, _ = strconv.ParseInt(rest, 10, 64)
+	}
+	return bubble, parent
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // parseGoroutine reads what follows "goroutine 7 [" in the format of runtime.Stack.
@@ -79,6 +129,11 @@ func (g goroutine) waits() bool {
 func (g goroutine) durable() bool { return strings.HasSuffix(g.state, durably) }
 
 const durably = " (durable)"
+
+// locks reports whether the goroutine waits for a lock, in a way that is not durable.
+func (g goroutine) locks() bool {
+	return strings.HasPrefix(g.state, "sync.") && !g.durable() && strings.HasSuffix(g.state, "Lock")
+}
 
 // place returns where the code of the user is, and in which call if that is one of a
 // library: in sync.(*Mutex).Lock at service.go:158.

@@ -9,7 +9,7 @@ import (
 )
 
 // A Host is the process in which the client of a store runs, as that client sees it. A
-// [Process] is one. All but Abandoned and Outside are for the goroutine of a task, or for
+// [Process] is one. All but Abandoned, Goroutines and Outside are for the goroutine of a task, or for
 // the constructor of the program.
 type Host interface {
 	// Name returns the name of the process, by which a client names its connections.
@@ -25,6 +25,16 @@ type Host interface {
 	// on the first as what a failed connection gives, in a form for which no library
 	// tries again.
 	Call(Request) (Reply, error)
+
+	// CallUntil is Call until ctx is done: then it returns the error of ctx, and the
+	// request was withdrawn: the store does not execute it any more, or has, and the reply
+	// is lost. A task that is a coroutine has no timers, so there the run fails if ctx can
+	// ever be done.
+	CallUntil(ctx context.Context, r Request) (Reply, error)
+
+	// Goroutines says whether the process is one of goroutines: whether any goroutine
+	// that its tasks or its constructor start may call. See [Program.Goroutines].
+	Goroutines() bool
 
 	// Outside returns [ErrOutside], and the run fails, if the caller is no task of the
 	// process. A client asks before it does anything that a call from elsewhere must not:
@@ -84,6 +94,9 @@ var ErrAbandoned = errors.New("quiesce: the process was abandoned")
 
 // Call asks for a request: see [Host].
 func (p *Process) Call(r Request) (Reply, error) {
+	if p.bubble != nil {
+		return p.bubble.call(nil, r)
+	}
 	c := p.running()
 	switch {
 	case c == nil:
@@ -102,9 +115,34 @@ func (p *Process) Call(r Request) (Reply, error) {
 	return c.reply, nil
 }
 
+// CallUntil asks for a request until ctx is done: see [Host].
+func (p *Process) CallUntil(ctx context.Context, r Request) (Reply, error) {
+	switch {
+	case p.bubble != nil:
+		return p.bubble.call(ctx, r)
+	case ctx.Done() == nil:
+		return p.Call(r)
+	}
+	c := p.running()
+	switch {
+	case c == nil:
+		return Reply{}, p.Outside()
+	case p.over.Load():
+		c.askInVain()
+	default:
+		c.fail(errNoTimers)
+	}
+	return Reply{}, ErrAbandoned
+}
+
+var errNoTimers = errors.New("quiesce: the task waits for a limited time, and a coroutine has no timers: let it wait without a limit, by a timeout of 0, or set Goroutines in its Program")
+
+// Goroutines says whether any goroutine may call: see [Host].
+func (p *Process) Goroutines() bool { return p.bubble != nil }
+
 // Outside returns an error if the caller is no task of the process: see [Host].
 func (p *Process) Outside() error {
-	if p.running() != nil {
+	if p.bubble != nil && p.bubble.inside() || p.running() != nil {
 		return nil
 	}
 	p.stray.CompareAndSwap(nil, &TaskError{Task: p.name, Err: ErrOutside, Stack: string(debug.Stack())})
@@ -113,6 +151,9 @@ func (p *Process) Outside() error {
 
 // Running returns the name of the task that calls it, and "" if none does.
 func (p *Process) Running() string {
+	if p.bubble != nil {
+		return p.bubble.running()
+	}
 	if c := p.running(); c != nil {
 		return c.name
 	}
@@ -136,6 +177,9 @@ func (p *Process) Abandoned() bool { return p.over.Load() }
 // Hold makes the run fail with err if the task goes on before release is called: see
 // [Host].
 func (p *Process) Hold(err error) (release func()) {
+	if p.bubble != nil {
+		return func() {} // another goroutine may be the one that reads
+	}
 	c := p.running()
 	if c == nil || p.over.Load() {
 		return func() {}
@@ -155,6 +199,9 @@ func (p *Process) Hold(err error) (release func()) {
 // Persists says whether the running task asks a store again that has refused it: see
 // [Host].
 func (p *Process) Persists(store string) bool {
+	if p.bubble != nil {
+		return p.bubble.persists(store)
+	}
 	c := p.running()
 	return c != nil && c.retrying && c.refused == store
 }

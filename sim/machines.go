@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // machines are the real ones: the [World] of an [Execution].
@@ -66,7 +67,7 @@ func (w *machines) stop() {
 
 func (w *machines) process(task int) (Machine, Place) {
 	t := &w.tasks[task]
-	return w.procs[t.Program], Place{Task: t.Index}
+	return w.procs[t.Program], t.Place
 }
 
 func (w *machines) Pending(task int) (Request, bool) {
@@ -135,7 +136,7 @@ func (w *machines) Answer(task int, r Reply) error {
 	p, at := w.process(task)
 	if w.tasks[task].Folded {
 		w.ages[task] = Age{}
-		return p.Deliver(at, r)
+		return w.deliver(task, r)
 	}
 	req, _ := p.Pending().At(at)
 	w.arrives[task] = arrival{r, true}
@@ -148,8 +149,37 @@ func (w *machines) Answer(task int, r Reply) error {
 func (w *machines) Resume(task int) error {
 	reply := w.arrives[task].reply
 	w.arrives[task], w.ages[task], w.fresh[task] = arrival{}, Age{}, false
+	return w.deliver(task, reply)
+}
+
+// deliver hands a reply to a task. In a process of goroutines it may be that others do
+// not wait any more for what is on its way to them.
+func (w *machines) deliver(task int, r Reply) error {
 	p, at := w.process(task)
-	return p.Deliver(at, reply)
+	if clock := w.clock(w.tasks[task].Program); clock >= 0 {
+		p.Pass(time.Duration(w.ages[clock].Asked) * w.sys.Timing.Tick)
+		w.ages[clock] = Age{}
+	}
+	err := p.Deliver(at, r)
+	if err != nil || !w.sys.Programs[w.tasks[task].Program].Goroutines {
+		return err
+	}
+	pending := p.Pending()
+	for i, t := range w.tasks {
+		if t.Program == w.tasks[task].Program && i != task && t.Place != clockPlace && pending.Fresh(t.Place) {
+			w.arrives[i], w.ages[i] = arrival{}, Age{}
+		}
+	}
+	return nil
+}
+
+// clock returns the clock of a process, whose age is how much time has passed since it
+// was told something; -1 if it has none that is kept.
+func (w *machines) clock(program int) int {
+	if w.sys.Timing == nil {
+		return -1
+	}
+	return slices.IndexFunc(w.tasks, func(t TaskRef) bool { return t.Program == program && t.Place == clockPlace })
 }
 
 func (w *machines) Crash(program int) error {
@@ -158,12 +188,15 @@ func (w *machines) Crash(program int) error {
 		if t.Program != program {
 			continue
 		}
-		result, _ := w.procs[program].Result(t.Index)
-		if _, ok := w.Pending(task); ok {
+		w.arrives[task], w.ages[task], w.fresh[task] = arrival{}, Age{}, t.Alone
+		if t.Spawned() {
+			continue
+		}
+		result, finished := w.procs[program].Result(t.Index)
+		if !finished {
 			result = Crashed
 		}
 		results = append(results, result)
-		w.arrives[task], w.ages[task], w.fresh[task] = arrival{}, Age{}, t.Alone
 	}
 	w.procs[program].Stop()
 	p, err := w.sys.Restart(program, results)
@@ -184,6 +217,8 @@ func (w *machines) Age(program int, blocked uint64) error {
 				return err
 			}
 			w.ages[task], _ = span.Passes(w.ages[task], blocked>>t.Index&1 == 1)
+		} else if t.Place == clockPlace {
+			w.ages[task].Asked++
 		}
 	}
 	return nil
@@ -252,7 +287,12 @@ func (w *machines) Observe(step Step) error {
 
 func (w *machines) State() (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v %q", w.ages, w.monitor)
+	fmt.Fprintf(&b, "%q", w.monitor)
+	for task := range w.tasks {
+		if _, ok := w.Pending(task); ok { // else it is a clock that goes on for nobody
+			fmt.Fprintf(&b, " %d:%v", task, w.ages[task])
+		}
+	}
 	for i := range w.sys.Stores {
 		c, err := w.Content(i)
 		if err != nil {
@@ -261,6 +301,11 @@ func (w *machines) State() (string, error) {
 		fmt.Fprintf(&b, " %q", c.Key())
 	}
 	return b.String(), nil
+}
+
+func (w *machines) Ages() (undo func()) {
+	before := slices.Clone(w.ages)
+	return func() { copy(w.ages, before) }
 }
 
 // Mark undoes by running the execution once more up to where it was.

@@ -55,12 +55,9 @@ func (p *Process) Keep(f func() string) { p.memory.kept = append(p.memory.kept, 
 
 // Shared returns the memory that the tasks of the process share, as far as it is known.
 func (p *coroutines) Shared() SharedMemory {
-	m := SharedMemory{Key: p.Memory().Key(), All: p.memory.all, Derivable: p.memory.all && p.memory.derivable}
 	p.watch.enter(p.name, nil, false)
 	defer p.watch.leave()
-	for _, f := range p.memory.kept {
-		m.Key += "\n" + strconv.Quote(f())
-	}
+	_, m := p.memory.look()
 	return m
 }
 
@@ -70,4 +67,18 @@ type memory struct {
 	kept      []func() string
 	all       bool
 	derivable bool
+}
+
+// look returns what is shown, which is nil if nothing is, and all that is known.
+func (m *memory) look() (shown Content, all SharedMemory) {
+	if m.shown != nil {
+		if shown = m.shown(); shown == nil {
+			shown = Content{}
+		}
+	}
+	all = SharedMemory{Key: shown.Key(), All: m.all, Derivable: m.all && m.derivable}
+	for _, f := range m.kept {
+		all.Key += "\n" + strconv.Quote(f())
+	}
+	return shown, all
 }

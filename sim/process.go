@@ -25,6 +25,7 @@ type Process struct {
 	watch     *watchdog
 
 	isolation *Isolation
+	bubble    *bubble // in which the tasks are goroutines; nil if they are coroutines
 }
 
 // Name returns the name of the program.
@@ -73,6 +74,9 @@ func (p *Process) Yield() {
 // works in vain for ever; of an outage see [Host]. It returns the error of
 // work when the process was abandoned.
 func (p *Process) Supervise(work func() error) error {
+	if p.bubble != nil {
+		return p.bubble.supervise(work)
+	}
 	c := p.running()
 	if c == nil {
 		return work() // whose requests are reported

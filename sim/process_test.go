@@ -499,7 +499,7 @@ func TestSupervise(t *testing.T) {
 		{"lost ok wrong", "aab", "relay: wrong"}, // a fault excuses nothing that comes later
 	} {
 		asked := ""
-		p, err := new(System).start(Program{Name: "relay", New: func(p *Process) []Task {
+		p, err := (&System{Programs: []Program{{Name: "relay", New: func(p *Process) []Task {
 			return []Task{func(context.Context) (string, error) {
 				return "", p.Supervise(func() error {
 					for _, what := range []string{"a", "b"} {
@@ -515,7 +515,7 @@ func TestSupervise(t *testing.T) {
 					return nil
 				})
 			}}
-		}}, nil)
+		}}}}).start(0, nil)
 		for _, r := range strings.Fields(tt.replies) {
 			if err == nil {
 				err = p.Deliver(Place{}, replies[r])
@@ -556,7 +556,7 @@ func TestPlaces(t *testing.T) {
 		}
 		return []Task{ask, func(context.Context) (string, error) { return "at once", nil }}
 	}}
-	m, err := new(System).start(prog, nil)
+	m, err := (&System{Programs: []Program{prog}}).start(0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -566,8 +566,8 @@ func TestPlaces(t *testing.T) {
 		to   Place // what is pending there gets an empty reply
 		want Pending
 	}{
-		{b, Pending{{a, Start}}},
-		{a, Pending{{a, Request{Store: "s", Body: "x"}}}},
+		{b, Pending{{Place: a, Request: Start}}},
+		{a, Pending{{Place: a, Request: Request{Store: "s", Body: "x"}}}},
 		{a, nil},
 	} {
 		if _, ok := m.Pending().At(tt.to); !ok {

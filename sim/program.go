@@ -48,6 +48,13 @@ type Program struct {
 	// is "" the text of the error in this list. The zero value stands for none.
 	Outcomes []error
 
+	// Goroutines says that the tasks are ordinary goroutines, in a bubble of package
+	// testing/synctest: they may start others, wait for each other, sleep and look at the
+	// clock. Whatever in there asks for something takes part, and timers are moves of
+	// their own. The zero value makes them coroutines, which do nothing but call their
+	// clients and are several times as fast.
+	Goroutines bool
+
 	// New builds the service, that is its clients and its local memory, and
 	// returns the tasks that run in it. It makes no request.
 	New func(*Process) []Task

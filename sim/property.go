@@ -50,7 +50,7 @@ type Monitor struct {
 type Event struct {
 	Step
 	Name     string // of the task; "" for the environment
-	Finished bool   // its task has finished by it
+	Finished bool   // its task has finished by it, as other tasks of a process of goroutines may have
 	View     View   // after it, without the state of the monitor
 }
 
@@ -60,10 +60,14 @@ type View struct {
 	Results  []string  // of each task that has finished, in the order of System.Tasks
 	Memories []Content // of each process, as it shows it, in the order of System.Programs
 	Pending  []Request // of each task: what it has asked for and has not got yet; or the zero value
+	Parked   []bool    // of each task: it waits for another task of its process; nil is none
 	Monitor  string    // its state, if the property has one
 
 	lookups *Lookups // nil if it was made by hand
 }
+
+// parked says whether a task waits for another task of its process.
+func (v View) parked(task int) bool { return v.Parked != nil && v.Parked[task] }
 
 // A PropertyError says that a function which looks at a view panicked: a part of a
 // property, or an expression that is counted. Whether anything holds is unknown then.

@@ -38,8 +38,24 @@ var (
 	Yield  = Request{Body: "yield"}
 )
 
-// Local says whether the request is [Start], [Arrive] or [Yield], which no store
-// executes.
+// Timer returns what stands for the next timer of a process of goroutines, which fires
+// after d: at any later moment, or in a timed system exactly then.
+func Timer(d time.Duration) Request { return Request{Body: timer + d.String()} }
+
+const timer = "timer "
+
+// Timer returns after how much time a timer fires; false for any other request.
+func (r Request) Timer() (time.Duration, bool) {
+	text, ok := strings.CutPrefix(r.Body, timer)
+	if !ok || !r.Local() {
+		return 0, false
+	}
+	d, err := time.ParseDuration(text)
+	return d, err == nil
+}
+
+// Local says whether the request is [Start], [Arrive], [Yield] or a [Timer], which no
+// store executes.
 func (r Request) Local() bool { return r.Store == "" }
 
 // A Reply is what a task gets for a request: what the store answers or, if a fault

@@ -30,9 +30,12 @@ type System struct {
 
 	of        *System // that this one is with another property; nil if it is none
 	stray     atomic.Pointer[TaskError]
-	obstacles map[obstacle]bool // whether the request was blocked there
-	isolation *Isolation        // that goes on; nil if there is none
-	watchdog  *watchdog         // nil until it is needed
+	obstacles map[obstacle]bool  // whether the request was blocked there
+	places    map[string][]Place // of goroutines, by the kind of their programs
+	aging     []string           // processes of goroutines: see Aging
+	told      told               // to processes of goroutines
+	isolation *Isolation         // that goes on; nil if there is none
+	watchdog  *watchdog          // nil until it is needed
 }
 
 // An obstacle is a request in a content of its store, by its key.
@@ -52,24 +55,35 @@ func (s *System) origin() *System {
 // A TaskRef says where a task is.
 type TaskRef struct {
 	TaskSpec
-	Program int  // index in System.Programs
-	Index   int  // in the tasks of that program
-	Alone   bool // the process has no other task
+	Program int   // index in System.Programs
+	Index   int   // in the tasks of that program, and what they have started
+	Place   Place // in its process
+	Alone   bool  // the process has no other task
 
 	// Folded says that the reply to a request arrives in the step that executes it:
 	// nobody can tell when it arrives, since the task is alone and no time passes.
 	Folded bool
 }
 
-// Tasks returns the tasks of all programs. Everywhere else a task is named by
+// Spawned says that it is none of the tasks of its program, but the clock of a process of
+// goroutines, or a goroutine that the code there has started. It is in the background.
+func (t *TaskRef) Spawned() bool { return t.Place.Path != "" }
+
+// Tasks returns the tasks of all programs, those of each followed by what is known to ask
+// for something beside them: see [Program.Goroutines]. Everywhere else a task is named by
 // its index in this list.
 func (s *System) Tasks() []TaskRef {
 	var tasks []TaskRef
 	for i := range s.Programs {
-		specs := s.Programs[i].specs()
+		p := &s.Programs[i]
+		specs, places := p.specs(), s.placesOf(i)
+		alone := len(specs)+len(places) == 1
 		for j, spec := range specs {
-			alone := len(specs) == 1
-			tasks = append(tasks, TaskRef{spec, i, j, alone, alone && s.Timing == nil})
+			tasks = append(tasks, TaskRef{spec, i, j, Place{Task: j}, alone, alone && s.Timing == nil})
+		}
+		for j, at := range places {
+			spec := TaskSpec{Name: p.nameOf(at), Background: true}
+			tasks = append(tasks, TaskRef{spec, i, len(specs) + j, at, false, false})
 		}
 	}
 	return tasks
@@ -89,13 +103,13 @@ func (s *System) Describe(req Request, reply Reply) (request, answer string) {
 }
 
 // Process starts the i-th process of the system by itself, outside any execution.
-func (s *System) Process(i int) (Machine, error) { return s.start(s.Programs[i], nil) }
+func (s *System) Process(i int) (Machine, error) { return s.start(i, nil) }
 
 // Restart starts the i-th process again after a crash: with fresh memory and the
 // background tasks alone. results are those of all its tasks; of the background
 // tasks they do not matter.
 func (s *System) Restart(i int, results []string) (Machine, error) {
-	return s.start(s.Programs[i], results)
+	return s.start(i, results)
 }
 
 // Environment returns the state of the environment in which every execution starts.
@@ -205,7 +219,9 @@ func (i *Isolation) AtEnd(f func()) { i.atEnd = append(i.atEnd, f) }
 
 // End ends the isolation, of which all processes have ended.
 func (i *Isolation) End() {
-	i.sys.isolation = nil
+	if i.sys.isolation == i {
+		i.sys.isolation = nil
+	}
 	for _, f := range i.atEnd {
 		f()
 	}
@@ -231,7 +247,7 @@ func (s *System) After(m *Monitor, state string, step Step, v View) (next string
 	e := Event{Step: step, View: v}
 	if step.Task != Environment {
 		e.Name = s.Tasks()[step.Task].Name
-		e.Finished = v.Pending[step.Task] == (Request{})
+		e.Finished = v.Pending[step.Task] == (Request{}) && !v.parked(step.Task)
 	}
 	return m.After(state, e), nil
 }

@@ -202,7 +202,11 @@ func (s *System) Span(t TaskRef, req Request, fresh bool) (sp Span, err error) {
 	if s.Timing == nil || req == Start {
 		return sp, nil
 	}
-	if d, ok := req.Sleeps(); ok {
+	d, ok := req.Sleeps()
+	if !ok {
+		d, ok = req.Timer()
+	}
+	if ok {
 		n, err := s.Timing.ticks(d)
 		return Span{Least: n, Most: n, Bounded: true}, err
 	}

@@ -2,10 +2,13 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +38,10 @@ type HangError struct {
 	// Abandoned says that the run of the task was over, and its clients have failed.
 	Abandoned bool
 
+	// Locked says that it waits for a sync.Mutex, or a sync.RWMutex, in a process of
+	// goroutines, which the runtime of Go does not take for waiting.
+	Locked bool
+
 	// Interrupted is the error of the context that ended the wait for it; nil if it
 	// took too long.
 	Interrupted error
@@ -49,6 +56,8 @@ func (e *HangError) Error() string {
 		text = fmt.Sprintf("%s waits for ever; it is %s; ", e.Task, e.Place)
 	}
 	switch {
+	case e.Locked:
+		return text + "a lock that is held across a request needs the overlay: write it with `go run quiesce/cmd/explore overlay DIR`, and test with -overlay DIR/overlay.json"
 	case e.Abandoned:
 		return text + "its run is over: return when a client fails, or when the context is done"
 	case strings.HasPrefix(e.Place, "in time.Sleep "):
@@ -73,12 +82,14 @@ type watchdog struct {
 	n         uint64
 	name      string
 	task      *coroutine // nil for code that is part of no task
+	bubble    *bubble    // in which it runs; nil if in none
 	goid      int64      // of that code
 	abandoned bool
 
 	guards bool                      // somebody looks at it
 	hang   atomic.Pointer[HangError] // nil unless it has hung
 	left   atomic.Int64              // abandoned tasks that have not ended
+	leaky  atomic.Int64              // bubbles in which goroutines were left
 	last   atomic.Pointer[string]    // the name of the last of them
 }
 
@@ -88,7 +99,7 @@ const hung = 1<<64 - 1
 // it does, or which resumes c.
 func (w *watchdog) enter(name string, c *coroutine, abandoned bool) {
 	w.n += 2
-	w.name, w.task, w.abandoned = name, c, abandoned
+	w.name, w.task, w.bubble, w.abandoned = name, c, nil, abandoned
 	if c == nil {
 		w.goid = goid.Get()
 	}
@@ -118,6 +129,12 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 	if err := s.Usable(); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.Programs, func(p Program) bool { return p.Goroutines }) {
+		if in, _ := ownStack(); in != "" {
+			return errInBubble
+		}
+		defer oneAtATime()()
+	}
 	w.guards = true
 	defer func() { w.guards = false }()
 	ended := make(chan ending, 1)
@@ -138,6 +155,32 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 		return fmt.Errorf("%w\n%w", stray, err) // it waits for what came of that, perhaps
 	}
 	return err
+}
+
+var errInBubble = errors.New("processes of goroutines run in bubbles of testing/synctest, and this is one already: explore outside of it")
+
+// single counts the explorations of processes of goroutines.
+var single struct {
+	sync.Mutex
+	n, before int
+}
+
+// oneAtATime has Go run one goroutine at a time until restore is called. So those of a
+// process that can go on at once do so in the same order in every run, and their numbers
+// ascend in the order in which they were started.
+func oneAtATime() (restore func()) {
+	single.Lock()
+	defer single.Unlock()
+	if single.n++; single.n == 1 {
+		single.before = runtime.GOMAXPROCS(1)
+	}
+	return func() {
+		single.Lock()
+		defer single.Unlock()
+		if single.n--; single.n == 0 {
+			runtime.GOMAXPROCS(single.before)
+		}
+	}
 }
 
 // An ending is how the work of a Guard has ended.
@@ -202,6 +245,10 @@ func (w *watchdog) error() *HangError {
 		id = w.task.goid.Load()
 	}
 	g := lookAt(id)
+	if w.bubble != nil {
+		g = w.bubble.culprit()
+		e.Locked = g.locks()
+	}
 	e.Place, e.Waits = g.place(), g.waits()
 	w.hang.Store(e)
 	return e
@@ -240,6 +287,9 @@ func (s *System) Usable() error {
 	if e := w.hang.Load(); e != nil {
 		return fmt.Errorf("a system in which a task hangs cannot be used again: %w", e)
 	}
+	if w.leaky.Load() > mostLeaky {
+		return fmt.Errorf("%d runs of processes have left goroutines behind, such as of %s: end what a service starts when its process ends, as by Process.AtEnd, or when the context is done", mostLeaky, *w.last.Load())
+	}
 	if w.left.Load() > mostLeft {
 		return fmt.Errorf("%s and others, more than %d in all, go on for ever after their run is over and their clients fail: return on an error, or when the context is done", *w.last.Load(), mostLeft)
 	}
@@ -252,6 +302,10 @@ func (s *System) Left() int { return int(s.watch().left.Load()) }
 // mostLeft is how many abandoned tasks may be left alone. Each keeps its stack and its
 // clients, together some 100 KB. Tests lower it.
 var mostLeft int64 = 1000
+
+// mostLeaky is how many processes of goroutines may leave some behind, which cost some
+// 10 to 100 KB each.
+const mostLeaky = 10_000
 
 // mostAsked is how often an abandoned task may ask for something in vain.
 const mostAsked = 100

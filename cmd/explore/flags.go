@@ -282,6 +282,9 @@ func flagError(f *flag.FlagSet, err error) error {
 }
 
 func argumentError(arg string) error {
+	if strings.EqualFold(arg, "overlay") {
+		return fmt.Errorf("unexpected argument %q; the command is explore overlay dir", arg)
+	}
 	if arg == "true" || arg == "false" {
 		return fmt.Errorf("unexpected argument %q; a flag that is true or false is given as -symmetry=%s", arg, arg)
 	}
@@ -290,7 +293,7 @@ func argumentError(arg string) error {
 
 func usage(f *flag.FlagSet) string {
 	var b strings.Builder
-	b.WriteString("usage: explore -strategy name [flags]\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete or vacuous\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete or vacuous and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete or vacuous\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
+	b.WriteString("usage: explore -strategy name [flags]\n       explore overlay dir    writes the file for go test -overlay, see explore overlay -help\n\nexit status: 0 holds, 1 violated, 2 usage or environment error, 3 incomplete or vacuous\nof a comparison: 0 every cell holds, 1 any is violated, 2 usage or environment error, 3 any is incomplete or vacuous and none violated\nof -threshold: 0 found, 1 violated with every delay, 2 usage or environment error, 3 incomplete or vacuous\nof -replay:  0 no longer violates, 1 reproduced, 2 usage or environment error, 3 no longer possible\nof -claim:   0 possible, 1 impossible, 2 usage or environment error\n\n")
 	f.VisitAll(func(fl *flag.Flag) { fl.Value = fl.Value.(*once).Value })
 	f.SetOutput(&b)
 	f.PrintDefaults()

@@ -38,6 +38,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // execute does what args ask for and returns the exit status.
 func execute(ctx context.Context, args []string, stdout io.Writer, on screen, stderr io.Writer) (int, error) {
+	if len(args) > 0 && args[0] == "overlay" {
+		return exitHolds, writeOverlay(args[1:], stdout)
+	}
 	o, err := parse(args)
 	if err != nil {
 		return 0, err

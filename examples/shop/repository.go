@@ -3,80 +3,69 @@ package shop
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 )
 
-// A Repository is the database.
-type Repository struct{ DB *sql.DB }
+// Migrations are the schema of the database.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
 
-// ErrSoldOut is the answer to somebody who comes too late.
-var ErrSoldOut = errors.New("sold out")
+// Errors by which the shop answers.
+var (
+	ErrUnknown = errors.New("no such product")
+	ErrSoldOut = errors.New("sold out")
+)
 
-// Get returns a product.
-func (r Repository) Get(ctx context.Context, id int64) (p Product, err error) {
-	err = r.DB.QueryRowContext(ctx, "SELECT id, price, stock FROM products WHERE id = ?", id).Scan(&p.ID, &p.Price, &p.Stock)
+// A Product is a row of the table products.
+type Product struct {
+	ID    int64  `json:"id"`
+	Name  string `json:"name"`
+	Price int64  `json:"price"` // in cents
+	Stock int64  `json:"stock"`
+}
+
+// A querier is the database, or a transaction of it.
+type querier interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+	ExecContext(context.Context, string, ...any) (sql.Result, error)
+}
+
+// A Repository is the database, or what a transaction sees of it.
+type Repository struct{ db querier }
+
+// Product returns a product.
+func (r Repository) Product(ctx context.Context, id int64) (p Product, err error) {
+	row := r.db.QueryRowContext(ctx, "SELECT id, name, price, stock FROM products WHERE id = ?", id)
+	if err = row.Scan(&p.ID, &p.Name, &p.Price, &p.Stock); errors.Is(err, sql.ErrNoRows) {
+		return p, ErrUnknown
+	}
 	return p, err
 }
 
-// SetPrice changes a price.
+// SetPrice changes the price of a product.
 func (r Repository) SetPrice(ctx context.Context, id, price int64) error {
-	_, err := r.DB.ExecContext(ctx, "UPDATE products SET price = ? WHERE id = ?", price, id)
+	return r.change(ctx, ErrUnknown, "UPDATE products SET price = ? WHERE id = ?", price, id)
+}
+
+// Sell takes a piece out of the stock, and keeps the order.
+func (r Repository) Sell(ctx context.Context, id, price int64) error {
+	if err := r.change(ctx, ErrSoldOut, "UPDATE products SET stock = stock - 1 WHERE id = ? AND stock > 0", id); err != nil {
+		return err
+	}
+	_, err := r.db.ExecContext(ctx, "INSERT INTO orders (product_id, price) VALUES (?, ?)", id, price)
 	return err
 }
 
-// atomically runs f in a transaction.
-func (r Repository) atomically(ctx context.Context, opts *sql.TxOptions, f func(*sql.Tx) error) error {
-	tx, err := r.DB.BeginTx(ctx, opts)
+// change executes an update, and returns the error if there is no row to update.
+func (r Repository) change(ctx context.Context, none error, query string, args ...any) error {
+	result, err := r.db.ExecContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
 		return err
 	}
-	return tx.Commit()
-}
-
-// Checkout sells one product, and returns what is to be paid.
-func (r Repository) Checkout(ctx context.Context, id int64) (price int64, err error) {
-	err = r.atomically(ctx, nil, func(tx *sql.Tx) error {
-		var stock int64
-		if err := tx.QueryRowContext(ctx, "SELECT price, stock FROM products WHERE id = ?", id).Scan(&price, &stock); err != nil {
-			return err
-		}
-		if stock < 1 {
-			return ErrSoldOut
-		}
-		if _, err := tx.ExecContext(ctx, "UPDATE products SET stock = ? WHERE id = ?", stock-1, id); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO orders (product_id, price) VALUES (?, ?)", id, price)
-		return err
-	})
-	return price, err
-}
-
-// Redeem orders a product unless somebody has, in one statement.
-func (r Repository) Redeem(ctx context.Context, id int64) error {
-	res, err := r.DB.ExecContext(ctx, "INSERT INTO orders (product_id, price) SELECT ?, 0 WHERE (SELECT count(*) FROM orders WHERE product_id = ?) < 1", id, id)
-	if err != nil {
-		return err
-	}
-	if n, err := res.RowsAffected(); err != nil || n > 0 {
-		return err
-	}
-	return ErrSoldOut
-}
-
-// Quote reads a price twice in one transaction.
-func (r Repository) Quote(ctx context.Context, id int64) (listed, total int64, err error) {
-	err = r.atomically(ctx, nil, func(tx *sql.Tx) error {
-		for _, price := range []*int64{&listed, &total} {
-			if err := tx.QueryRowContext(ctx, "SELECT price FROM products WHERE id = ?", id).Scan(price); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return listed, total, err
+	return none
 }

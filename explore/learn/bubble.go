@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,7 +50,12 @@ func (e *LeftoverError) Error() string {
 // process is the name of the process that f runs; "" stands for several.
 //
 // The clock of a Bubble begins in the year 2000.
+//
+// Processes of goroutines have bubbles of their own, so for them it just calls f.
 func Bubble(sys *sim.System, process string, f func() error) (err error) {
+	if hasGoroutines(sys, process) {
+		return cmp.Or(f(), sys.Stray())
+	}
 	name := ""
 	var broken any
 	begun, over := false, false
@@ -102,9 +108,16 @@ func Bubble(sys *sim.System, process string, f func() error) (err error) {
 // measures by time.Now what TTLs and sleeps are measured by in ticks does something else
 // than outside of a bubble, where no time passes.
 func Elapse(sys *sim.System, m sim.Move) {
-	if m.Fault.Kind == sim.Tick {
+	if m.Fault.Kind == sim.Tick && !hasGoroutines(sys, "") {
 		time.Sleep(sys.Timing.Tick)
 	}
+}
+
+// hasGoroutines says whether a process is one of goroutines; "" stands for any.
+func hasGoroutines(sys *sim.System, process string) bool {
+	return slices.ContainsFunc(sys.Programs, func(p sim.Program) bool {
+		return p.Goroutines && (process == "" || p.Name == process)
+	})
 }
 
 // bubbleName returns how the runtime calls the bubble of the running goroutine.

@@ -2,10 +2,13 @@ package learn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // How often what processes do is run again before a verdict. What a fair coin decides
@@ -38,23 +41,33 @@ type Course struct {
 type word struct {
 	task  int
 	reply sim.Reply
+	pass  time.Duration // time passes first
 }
 
 // A moment is what can be seen of a process between two words.
 type moment struct {
-	pending []sim.Request // by task; the zero value if it has finished
-	results []string      // by task
+	pending []sim.Request // by task; the zero value if it has finished, or is parked
+	results []string      // by task; isParked if it is
 	memory  string        // that it shows
 	failed  string        // what went wrong
 }
 
-func momentOf(p sim.Machine, tasks int) moment {
-	m := moment{pending: make([]sim.Request, tasks), results: make([]string, tasks), memory: p.Memory().Key()}
-	for i := range tasks {
-		if req, ok := p.Pending().At(sim.Place{Task: i}); ok {
-			m.pending[i] = req
-		} else {
-			m.results[i], _ = p.Result(i)
+// isParked is what stands for the result of a task that waits for another one.
+const isParked = "waits for nothing but other tasks"
+
+func momentOf(p sim.Machine, tasks []sim.TaskRef) moment {
+	m := moment{pending: make([]sim.Request, len(tasks)), results: make([]string, len(tasks)), memory: p.Memory().Key()}
+	for i, t := range tasks {
+		finished := false
+		req, ok := p.Pending().At(t.Place)
+		if m.pending[i] = req; ok {
+			continue
+		}
+		if !t.Spawned() {
+			m.results[i], finished = p.Result(i)
+		}
+		if !finished {
+			m.results[i] = isParked
 		}
 	}
 	return m
@@ -73,7 +86,7 @@ func tasksOf(sys *sim.System, program int) []sim.TaskRef {
 // the moments up to the first that differs. It returns an error if a client was called
 // from outside its task.
 func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
-	tasks := len(c.moments[0].pending)
+	tasks := tasksOf(sys, program)
 	var p sim.Machine
 	err := sys.Usable()
 	if err != nil {
@@ -92,14 +105,20 @@ func (c *Course) again(sys *sim.System, program int) ([]moment, error) {
 		if stray := sys.Stray(); stray != nil {
 			return nil, stray
 		}
-		if err != nil {
+		switch {
+		case errors.As(err, new(*sim.PlaceError)), errors.As(err, new(*sim.HangError)):
+			return nil, err
+		case err != nil:
 			return append(seen, moment{failed: sim.WithoutStack(err)}), nil
 		}
 		seen = append(seen, momentOf(p, tasks))
 		if i == len(c.told) || !seen[i].equal(c.moments[i]) {
 			return seen, nil
 		}
-		err = p.Deliver(sim.Place{Task: c.told[i].task}, c.told[i].reply)
+		if w := c.told[i]; w.pass > 0 {
+			p.Pass(w.pass)
+		}
+		err = p.Deliver(tasks[c.told[i].task].Place, c.told[i].reply)
 	}
 }
 
@@ -257,7 +276,7 @@ func (c *Course) cause(sys *sim.System, program int) string {
 	var inside []moment
 	const runs = 100 // Go takes two keys of a map in the rarer order once in eight times
 	chance := false
-	err := Bubble(sys, "", func() (err error) {
+	err := Bubble(sys, sys.Programs[program].Name, func() (err error) {
 		for range runs {
 			before := inside
 			if inside, err = c.again(sys, program); err != nil {
@@ -278,6 +297,8 @@ func (c *Course) cause(sys *sim.System, program int) string {
 	switch {
 	case err != nil:
 		return ""
+	case chance && hasGoroutines(sys, sys.Programs[program].Name) && !overlaid():
+		return CauseOverlay
 	case chance:
 		return CauseChance
 	case !slices.EqualFunc(inside, outside, moment.equal):
@@ -288,6 +309,12 @@ func (c *Course) cause(sys *sim.System, program int) string {
 		return CauseHidden
 	}
 	return CauseMemory
+}
+
+// overlaid says whether the overlay makes goroutines the same in every run.
+func overlaid() bool {
+	active, _ := overlay.Active()
+	return active
 }
 
 // Leaves returns the courses through all histories of the table after which nothing is
@@ -335,11 +362,20 @@ func (t *Process) along(root uint32, way []delivery) Course {
 	}
 	for _, d := range way {
 		h := t.delivered[d]
-		c.told = append(c.told, word{d.task, t.reply(d)})
+		c.told = append(c.told, t.word(d))
 		c.moments = append(c.moments, t.moment(h))
 		c.unseen = c.unseen || t.histories[h].last != d || t.histories[h].recall.derived
 	}
 	return c
+}
+
+// word returns what a delivery tells.
+func (t *Process) word(d delivery) word {
+	w := word{task: d.task, reply: t.reply(d)}
+	if d.ticks > 0 {
+		w.pass = time.Duration(d.ticks) * t.sys.Timing.Tick
+	}
+	return w
 }
 
 // moment returns what can be seen of the process after a history.
@@ -350,10 +386,10 @@ func (t *Process) moment(h uint32) moment {
 		switch {
 		case w.Store == Finished:
 			m.results[task] = w.Result
-		case w == Yields:
-			m.pending[task] = sim.Yield
+		case w.Store == Parked:
+			m.results[task] = isParked
 		case w.Store == Local:
-			m.pending[task] = sim.Start
+			m.pending[task] = t.localRequest(w)
 		default:
 			m.pending[task] = t.stores[w.Store].Requests.All[w.Request]
 		}

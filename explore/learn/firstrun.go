@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"errors"
 	"slices"
 
 	"quiesce/sim"
@@ -24,18 +25,20 @@ type firstRun struct {
 	courses []Course      // by program
 	replies []*sim.Reply  // by task: to a request that has changed something, yet to be delivered
 	left    []int         // by task: how many words it may still be told
+	ended   error         // the run, which is not what a process went through
 }
 
 // FirstCourses runs a system for the first time, and returns what its processes went
-// through. Errors end only what they are an error of: the search will meet them.
-func FirstCourses(sys *sim.System) []Course {
+// through. Errors end only what they are an error of: the search will meet them. Only a
+// [*sim.PlaceError] and a [*sim.HangError], after which nothing can be run, are returned.
+func FirstCourses(sys *sim.System) ([]Course, error) {
 	r := &firstRun{sys: sys, tasks: sys.Tasks()}
 	n := len(sys.Programs)
 	r.procs, r.courses = make([]sim.Machine, n), make([]Course, n)
 	r.replies, r.left = make([]*sim.Reply, len(r.tasks)), make([]int, len(r.tasks))
 	for i := range sys.Stores {
 		if sys.Reset(i) != nil {
-			return nil
+			return nil, nil
 		}
 	}
 	for i := n - 1; i >= 0; i-- {
@@ -43,9 +46,10 @@ func FirstCourses(sys *sim.System) []Course {
 		if p != nil {
 			defer p.Stop()
 		}
+		r.note(err)
 		if err == nil {
 			r.procs[i] = p
-			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, len(tasksOf(sys, i)))}}
+			r.courses[i] = Course{program: i, Times: 1, moments: []moment{momentOf(p, tasksOf(sys, i))}}
 		}
 	}
 	for i := range r.left {
@@ -64,7 +68,14 @@ func FirstCourses(sys *sim.System) []Course {
 			}
 		}
 	}
-	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil })
+	return slices.DeleteFunc(r.courses, func(c Course) bool { return c.moments == nil }), r.ended
+}
+
+// note keeps an error that is returned.
+func (r *firstRun) note(err error) {
+	if r.ended == nil && (errors.As(err, new(*sim.PlaceError)) || errors.As(err, new(*sim.HangError))) {
+		r.ended = err
+	}
 }
 
 // step executes the request of a task, and delivers the reply if it has changed
@@ -75,7 +86,7 @@ func (r *firstRun) step(task int) bool {
 	if p == nil || r.left[task] == 0 {
 		return false
 	}
-	req, ok := p.Pending().At(sim.Place{Task: ref.Index})
+	req, ok := p.Pending().At(ref.Place)
 	if !ok {
 		return false
 	}
@@ -122,11 +133,17 @@ func (r *firstRun) arrive(task int) bool {
 	if p == nil {
 		return true
 	}
-	if err := p.Deliver(sim.Place{Task: ref.Index}, reply); err != nil {
+	if err := p.Deliver(ref.Place, reply); err != nil {
+		r.note(err)
 		r.procs[ref.Program] = nil
 		return true
 	}
-	c.told = append(c.told, word{ref.Index, reply})
-	c.moments = append(c.moments, momentOf(p, len(c.moments[0].pending)))
+	for i, t := range r.tasks { // of goroutines some may have given up what they waited for
+		if t.Program == ref.Program && i != task && r.sys.Programs[t.Program].Goroutines && p.Pending().Fresh(t.Place) {
+			r.replies[i] = nil
+		}
+	}
+	c.told = append(c.told, word{task: ref.Index, reply: reply})
+	c.moments = append(c.moments, momentOf(p, tasksOf(r.sys, ref.Program)))
 	return true
 }

@@ -24,6 +24,7 @@ type merged struct {
 	memories  *Numbers[string]
 	shown     []sim.Content // by memory
 	own       *Numbers[ownStep]
+	movers    *Numbers[string]
 	effects   map[occasion]*effect
 	byKey     map[string]uint32 // histories
 }
@@ -38,10 +39,13 @@ type recall struct {
 }
 
 // An ownStep is the last step of what a task was told itself: the steps before it, the
-// reply, the memory that it found, and what it wanted then.
+// reply, the memory that it found, and what it wanted then. In a process of goroutines a
+// task also goes on by what another one was told.
 type ownStep struct {
 	before uint32 // 1 + the step before it; 0 is none
+	by     uint32 // 1 + what has moved it; 0 is the reply
 	reply  uint32
+	ticks  int // that have passed before it
 	memory uint32
 	want   Want
 }
@@ -50,6 +54,7 @@ type ownStep struct {
 type occasion struct {
 	task               int
 	own, reply, memory uint32
+	ticks              int
 	faulted, restarted bool
 }
 
@@ -62,7 +67,7 @@ type effect struct {
 }
 
 func newMerged(derivable bool) *merged {
-	return &merged{derivable, NewNumbers[string](), nil, NewNumbers[ownStep](), map[occasion]*effect{}, map[string]uint32{}}
+	return &merged{derivable, NewNumbers[string](), nil, NewNumbers[ownStep](), NewNumbers[string](), map[occasion]*effect{}, map[string]uint32{}}
 }
 
 // number returns the number of the memory of a process.
@@ -85,8 +90,29 @@ func (t *Process) remember(h *history) {
 	in := t.occasion(h.last)
 	r.own, r.faulted, r.restarted = slices.Clone(before.own), in.faulted, in.restarted
 	r.own[in.task] = 0
-	if w := h.wants[in.task]; w.Store != Finished {
-		r.own[in.task] = 1 + t.merged.own.Of(ownStep{in.own, in.reply, in.memory, w})
+	step := 1 + t.merged.own.Of(ownStep{before: in.own, reply: in.reply, ticks: in.ticks, memory: in.memory, want: h.wants[in.task]})
+	if h.wants[in.task].Store != Finished {
+		r.own[in.task] = step
+	}
+	moved := t.moved[h.last]
+	if moved == 0 {
+		return
+	}
+	// What they do depends on whatever those know that go on together.
+	mover := strconv.AppendUint(nil, uint64(step), 10)
+	for task, own := range before.own {
+		if moved>>task&1 == 1 {
+			mover = strconv.AppendUint(append(mover, ' '), uint64(own), 10)
+		}
+	}
+	by := 1 + t.merged.movers.Of(string(mover))
+	for task, w := range h.wants {
+		if moved>>task&1 == 0 {
+			continue
+		}
+		if r.own[task] = 0; w.Store != Finished {
+			r.own[task] = 1 + t.merged.own.Of(ownStep{before: before.own[task], by: by, memory: in.memory, want: w})
+		}
 	}
 }
 
@@ -111,7 +137,7 @@ func (h *history) mergeKey() string {
 func (t *Process) occasion(d delivery) occasion {
 	r := &t.histories[d.before].recall
 	failed := t.reply(d).Fault != ""
-	return occasion{d.task, r.own[d.task], d.reply, r.memory, r.faulted || failed, r.restarted}
+	return occasion{d.task, r.own[d.task], d.reply, r.memory, d.ticks, r.faulted || failed, r.restarted}
 }
 
 // derive returns the history after a delivery if that need not be run: its effect is
@@ -147,7 +173,7 @@ func (t *Process) agrees(p sim.Machine, d delivery) error {
 	case e == nil:
 		t.merged.effects[in] = now
 	case e.want != now.want || e.memory != now.memory:
-		return t.hidden(e, now, momentOf(p, len(t.Tasks)))
+		return t.hidden(e, now, momentOf(p, t.Tasks))
 	}
 	return nil
 }
@@ -163,7 +189,7 @@ func (t *Process) hidden(first, then *effect, seen moment) error {
 		if f == first {
 			last = t.moment(t.delivered[f.by])
 		}
-		c.told, c.moments = append(c.told, word{f.by.task, t.reply(f.by)}), append(c.moments, last)
+		c.told, c.moments = append(c.told, t.word(f.by)), append(c.moments, last)
 		for range MostAgain {
 			again, err := c.again(t.sys, t.Program)
 			if err != nil {

@@ -18,6 +18,7 @@ const (
 	CauseClock    = "the wall clock, such as time.Now: what it shows differs from run to run"
 	CauseDeadline = "a deadline of real time, such as context.WithTimeout: whether it is met depends on how fast the search is; make it long"
 	CauseChance   = "chance: iteration over a map, select, random numbers, or a counter that outlives its run"
+	CauseOverlay  = CauseChance + "; with the overlay all but the last are the same in every run: write it with `go run quiesce/cmd/explore overlay DIR`, and test with -overlay DIR/overlay.json"
 	CauseMemory   = "memory that outlives a run or is shared by processes: a package-level variable, a sync.Once, a cache; what a process knows has to be made by New"
 	CauseHidden   = "memory that tasks share and that is not shown: show it by Process.Show or Process.Keep, or leave out Process.ShowsAll"
 	CauseClass    = "a wrong Class: that of %s and %s is equal, but they do not do the same"

@@ -24,10 +24,13 @@ type Process struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	most      []int   // by task: deliveries to it in any history
-	Runs      int     // processes really run
-	Suspect   bool    // in the last history a task has asked the same rather often
-	merged    *merged // nil if histories are not merged
+	most      []int               // by task: the most steps of any history
+	Runs      int                 // processes really run
+	Suspect   bool                // in the last history a task has asked the same rather often
+	merged    *merged             // nil if histories are not merged
+	moved     map[delivery]uint64 // of a process of goroutines: see movedBy
+	timers    *Numbers[sim.Request]
+	clock     int // which of Tasks is the clock of a process in a timed system; -1 if none is
 
 	nodes []processNode
 	byKey map[string]uint32
@@ -44,7 +47,7 @@ type history struct {
 	wants  []Want      // by task
 	memory sim.Content // that the process shows
 	key    string      // of the memory
-	steps  []int       // by task: deliveries to it, on the way in the tree
+	steps  []int       // by task: deliveries to it, and requests that it gave up, on the way in the tree
 	last   delivery
 	recall recall // if histories are merged
 }
@@ -52,18 +55,25 @@ type history struct {
 // A Want is what a task does next.
 type Want struct {
 	Store   int    // that executes its request; local or finished
-	Request uint32 // in the table of that store; 1 for a yield
+	Request uint32 // in the table of that store; see Yields and timers
 	Result  string // if it has finished
 }
 
 // What stands for a store in a [Want] that goes to none.
 const (
 	Finished = -1
-	Local    = -2 // a start, an arrival or a yield
+	Local    = -2 // a start, an arrival, a yield or a timer
+	Parked   = -3 // it waits for another task, or is a place where nobody waits
 )
 
 // Yields is what a task wants that lets others run.
 var Yields = Want{Store: Local, Request: 1}
+
+// firstTimer is the request of a task that waits for the first of the timers.
+const firstTimer = 2
+
+// Idle says that the task does nothing next.
+func (w Want) Idle() bool { return w.Store == Finished || w.Store == Parked }
 
 // crashed is the task of a delivery that is none but the end of all tasks. What
 // was before it does not matter any more, but for the results: its reply is one
@@ -76,16 +86,18 @@ type delivery struct {
 	before uint32 // the history before it
 	task   int
 	reply  uint32
+	ticks  int // that have passed since that history, if the process has a clock
 }
 
 func (d delivery) compare(o delivery) int {
-	return cmp.Or(cmp.Compare(d.before, o.before), cmp.Compare(d.task, o.task), cmp.Compare(d.reply, o.reply))
+	return cmp.Or(cmp.Compare(d.before, o.before), cmp.Compare(d.task, o.task), cmp.Compare(d.reply, o.reply), cmp.Compare(d.ticks, o.ticks))
 }
 
 // A processNode is a state of a process.
 type processNode struct {
 	wants   []Want
 	waits   bool // for a task that has not finished and is not a background task
+	lives   bool // something may still happen in it, or would have to
 	history uint32
 	arrives []uint32  // by task: 1 + the reply that is on its way; nil if there is none
 	ages    []sim.Age // by task, in a timed system: of what it waits for
@@ -114,7 +126,10 @@ func (t *Process) known(node uint32, task int, reply uint32) (to uint32, ok bool
 func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Store, merge bool) (*Process, error) {
 	t := &Process{
 		sys: sys, Program: program, Tasks: tasks, stores: stores, most: make([]int, len(tasks)), young: make([]sim.Age, len(tasks)),
-		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, ticks: map[tick]uint32{},
+		delivered: map[delivery]uint32{}, byKey: map[string]uint32{}, ticks: map[tick]uint32{}, moved: map[delivery]uint64{}, timers: NewNumbers[sim.Request](), clock: -1,
+	}
+	if sys.Timing != nil {
+		t.clock = slices.IndexFunc(tasks, func(t sim.TaskRef) bool { return t.Place.Clock() })
 	}
 	p, err := t.begin(delivery{})
 	if err != nil {
@@ -122,7 +137,7 @@ func NewProcess(sys *sim.System, program int, tasks []sim.TaskRef, stores []*Sto
 	}
 	defer p.Stop()
 	if m := p.Shared(); merge && m.All && !t.alone() {
-		t.merged = newMerged(m.Derivable)
+		t.merged = newMerged(m.Derivable && !t.goroutines())
 	}
 	t.record(p, delivery{})
 	t.node(0, nil, nil)
@@ -158,9 +173,15 @@ func (t *Process) add(h history) uint32 {
 	if h.begins(len(t.histories)) {
 		h.steps = make([]int, len(t.Tasks))
 	} else {
-		h.steps = slices.Clone(t.histories[h.last.before].steps)
-		h.steps[h.last.task]++
-		t.most[h.last.task] = max(t.most[h.last.task], h.steps[h.last.task])
+		before := &t.histories[h.last.before]
+		h.steps = slices.Clone(before.steps)
+		moved := t.moved[h.last]
+		for task, w := range before.wants {
+			if task == h.last.task || moved>>task&1 == 1 && w.Store >= 0 {
+				h.steps[task]++
+				t.most[task] = max(t.most[task], h.steps[task])
+			}
+		}
 	}
 	id := uint32(len(t.histories))
 	if t.merged != nil {
@@ -180,11 +201,18 @@ func (t *Process) add(h history) uint32 {
 func (h *history) begins(number int) bool { return number == 0 || h.last.task == crashed }
 
 func (t *Process) wants(p sim.Machine, task int) Want {
-	req, ok := p.Pending().At(sim.Place{Task: task})
+	req, ok := p.Pending().At(t.Tasks[task].Place)
+	if _, timer := req.Timer(); timer {
+		return Want{Store: Local, Request: firstTimer + t.timers.Of(req)}
+	}
 	switch {
+	case !ok && t.Tasks[task].Spawned():
+		return Want{Store: Parked}
 	case !ok:
-		result, _ := p.Result(task)
-		return Want{Store: Finished, Result: result}
+		if result, finished := p.Result(task); finished {
+			return Want{Store: Finished, Result: result}
+		}
+		return Want{Store: Parked}
 	case req == sim.Yield:
 		return Yields
 	case req.Local():
@@ -209,13 +237,12 @@ func (t *Process) node(h uint32, arrives []uint32, ages []sim.Age) uint32 {
 			}
 		}
 	}
-	lives := false
 	for task, w := range n.wants {
-		lives = lives || w.Store != Finished
+		n.lives = n.lives || w.Store != Finished && (w.Store != Parked || !t.Tasks[task].Spawned())
 		n.waits = n.waits || w.Store != Finished && !t.Tasks[task].Background
 	}
 	t.key = t.key[:0]
-	if lives {
+	if n.lives {
 		t.key = n.appendKey(t.key)
 	} else {
 		t.key = fmt.Appendf(t.key, "finished,%q", t.histories[h].key)
@@ -281,10 +308,16 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 			arrives = slices.Clone(arrives)
 			arrives[task] = 0
 		}
+		d := delivery{before: h, task: task, reply: reply}
+		if t.clock >= 0 {
+			d.ticks = n.ages[t.clock].Asked
+			ages[t.clock] = sim.Age{}
+		}
 		var err error
-		if h, err = t.deliver(delivery{h, task, reply}); err != nil {
+		if h, err = t.deliver(d); err != nil {
 			return 0, err
 		}
+		arrives = t.stillAwaited(d, arrives, ages)
 		rested = true
 	}
 	if rested && ages != nil {
@@ -294,6 +327,47 @@ func (t *Process) Step(node uint32, task int, reply uint32) (uint32, error) {
 	t.next[node] = append(t.next[node], in)
 	return in.to, nil
 }
+
+// movedBy returns the bits of the tasks, beside the one that it was made to, that p has
+// moved in a delivery, or may have: they want something new, or are parked, or were.
+// Only in a process of goroutines are there any.
+func (t *Process) movedBy(p sim.Machine, d delivery) (moved uint64) {
+	if !t.goroutines() {
+		return 0
+	}
+	pending := p.Pending()
+	for task, before := range t.histories[d.before].wants {
+		now := t.wants(p, task)
+		if task != d.task && (before != now || now.Store == Parked || !now.Idle() && pending.Fresh(t.Tasks[task].Place)) {
+			moved |= 1 << task
+		}
+	}
+	return moved
+}
+
+// stillAwaited returns the replies that are on their way after a delivery: others may have
+// given up what they were waiting for. It does so for the ages, too, unless they are nil.
+func (t *Process) stillAwaited(d delivery, arrives []uint32, ages []sim.Age) []uint32 {
+	moved := t.moved[d]
+	if moved == 0 {
+		return arrives
+	}
+	arrives = slices.Clone(arrives)
+	for i := range t.Tasks {
+		if moved>>i&1 == 0 || t.Tasks[i].Place.Clock() {
+			continue
+		}
+		if arrives != nil {
+			arrives[i] = 0
+		}
+		if ages != nil {
+			ages[i] = sim.Age{}
+		}
+	}
+	return arrives
+}
+
+func (t *Process) goroutines() bool { return t.sys.Programs[t.Program].Goroutines }
 
 // States returns how many states are known.
 func (t *Process) States() int { return len(t.nodes) }
@@ -324,10 +398,10 @@ func (t *Process) Asked(node uint32, task int) sim.Request {
 func (t *Process) Pending(node uint32, task int) (sim.Request, bool) {
 	n := &t.nodes[node]
 	switch w := n.wants[task]; {
-	case w.Store == Finished:
+	case w.Idle():
 		return sim.Request{}, false
 	case w.Store == Local:
-		return n.local(task), true
+		return t.local(n, task), true
 	default:
 		return t.Request(w), true
 	}
@@ -393,7 +467,7 @@ func (t *Process) Ranks() []int {
 	for node, n := range t.nodes {
 		for task, w := range n.wants {
 			steps := t.most[task]
-			if w.Store != Finished {
+			if w.Store != Finished && n.lives {
 				steps = t.histories[n.history].steps[task]
 			}
 			ranks[node] += steps * each
@@ -407,7 +481,7 @@ func (t *Process) Ranks() []int {
 
 // Lives says whether a task of a process in a state has not finished.
 func (t *Process) Lives(node uint32) bool {
-	return slices.ContainsFunc(t.nodes[node].wants, func(w Want) bool { return w.Store != Finished })
+	return t.nodes[node].lives
 }
 
 // Crash returns the state after the process has crashed in a state.
@@ -415,8 +489,12 @@ func (t *Process) Crash(node uint32) (uint32, error) {
 	if next, ok := t.known(node, crashed, 0); ok {
 		return next, nil
 	}
-	results := make([]string, len(t.Tasks))
+	var results []string
 	for i, w := range t.nodes[node].wants {
+		if t.Tasks[i].Spawned() {
+			continue
+		}
+		results = append(results, "")
 		switch {
 		case t.Tasks[i].Background: // starts again
 		case w.Store == Finished:
@@ -430,7 +508,7 @@ func (t *Process) Crash(node uint32) (uint32, error) {
 		end = len(t.ends)
 		t.ends = append(t.ends, results)
 	}
-	d := delivery{0, crashed, uint32(end)}
+	d := delivery{task: crashed, reply: uint32(end)}
 	h, ok := t.delivered[d]
 	if !ok {
 		p, err := t.begin(d)
@@ -454,12 +532,32 @@ func (t *Process) Waited(node uint32, task int) (age sim.Age, fresh bool) {
 	return n.ages[task], first && t.alone() && (n.arrives == nil || n.arrives[task] == 0)
 }
 
+// Clockless returns the state that differs from another one at most in how much time has
+// passed for the clock of the process, if nothing waits for that.
+func (t *Process) Clockless(node uint32) uint32 {
+	if t.clock < 0 || !t.nodes[node].wants[t.clock].Idle() || t.nodes[node].ages[t.clock] == (sim.Age{}) {
+		return node
+	}
+	n := t.nodes[node]
+	ages := slices.Clone(n.ages)
+	ages[t.clock] = sim.Age{}
+	return t.node(n.history, n.arrives, ages)
+}
+
 // local returns what a task does next that wants something of no store.
-func (n *processNode) local(task int) sim.Request {
-	switch {
-	case n.arrives != nil && n.arrives[task] > 0:
+func (t *Process) local(n *processNode, task int) sim.Request {
+	if n.arrives != nil && n.arrives[task] > 0 {
 		return sim.Arrive
-	case n.wants[task] == Yields:
+	}
+	return t.localRequest(n.wants[task])
+}
+
+// localRequest returns a request to no store, that is on the way to nobody.
+func (t *Process) localRequest(w Want) sim.Request {
+	switch {
+	case w.Request >= firstTimer:
+		return t.timers.All[w.Request-firstTimer]
+	case w == Yields:
 		return sim.Yield
 	}
 	return sim.Start
@@ -479,6 +577,9 @@ func (t *Process) Tick(node uint32, blocked uint64) (uint32, error) {
 	ages := slices.Clone(n.ages)
 	for task := range n.wants {
 		req, ok := t.Pending(node, task)
+		if !ok && task == t.clock && n.lives {
+			ages[task].Asked++
+		}
 		if !ok {
 			continue
 		}

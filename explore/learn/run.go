@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"quiesce/sim"
 )
@@ -53,13 +54,24 @@ func (t *Process) run(d delivery) (uint32, error) {
 		return 0, err
 	}
 	defer p.Stop()
-	if err := p.Deliver(sim.Place{Task: d.task}, t.reply(d)); err != nil {
+	if err := t.tell(p, d); err != nil {
 		return 0, err
 	}
 	if err := t.agrees(p, d); err != nil {
 		return 0, err
 	}
+	if moved := t.movedBy(p, d); moved != 0 {
+		t.moved[d] = moved
+	}
 	return t.record(p, d), nil
+}
+
+// tell makes a delivery to p.
+func (t *Process) tell(p sim.Machine, d delivery) error {
+	if d.ticks > 0 {
+		p.Pass(time.Duration(d.ticks) * t.sys.Timing.Tick)
+	}
+	return p.Deliver(t.Tasks[d.task].Place, t.reply(d))
 }
 
 // reply returns the reply of a delivery.
@@ -91,7 +103,7 @@ func (t *Process) replay(h uint32) (sim.Machine, error) {
 	err = t.same(p, root, nil)
 	for i, d := range path {
 		if err == nil {
-			err = p.Deliver(sim.Place{Task: d.task}, t.reply(d))
+			err = t.tell(p, d)
 		}
 		if err == nil {
 			err = t.same(p, t.delivered[d], path[:i+1])
@@ -134,11 +146,10 @@ func (t *Process) describe(task int, w Want, reply sim.Reply) string {
 	switch w.Store {
 	case Finished:
 		text = fmt.Sprintf("has finished with %q", w.Result)
+	case Parked:
+		text = "waits for nothing but other tasks"
 	case Local:
-		text = sim.Start.Body
-		if w == Yields {
-			text = sim.Yield.Body
-		}
+		text = t.localRequest(w).Body
 	default:
 		text = strings.TrimSuffix(t.stores[w.Store].Describe(w.Request, reply), " -> ")
 	}

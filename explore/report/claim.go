@@ -45,7 +45,7 @@ func (c *Claim) summary() []line {
 	if !c.Possible() {
 		verdict = "impossible: no interleaving of this workload is as claimed"
 	}
-	lines := []line{{"claim", verdict}, {"strategy", c.Strategy}, {"workload", c.workload.String()}}
+	lines := []line{{"claim", verdict}, c.named(), {"workload", c.workload.String()}}
 	for i, claimed := range c.Lines {
 		label := c.came(i)
 		if i > 0 && label == "possible" {

@@ -34,7 +34,7 @@ func (r *Replay) summary() []line {
 	if r.Trace.Violation == "" {
 		verdict = fmt.Sprintf("incomplete: this schedule keeps %s; nothing is proved about the others", r.Property)
 	}
-	lines := []line{{"verdict", verdict}, {"strategy", r.Strategy}, {"workload", r.workload.String()}, {"replayed", size(r.Trace)}}
+	lines := []line{{"verdict", verdict}, r.named(), {"workload", r.workload.String()}, {"replayed", size(r.Trace)}}
 	return append(lines, pauses(r.Trace)...)
 }
 

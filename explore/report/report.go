@@ -9,6 +9,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -52,6 +53,9 @@ type Subject struct {
 	Strategy string
 	Property string
 
+	// Kind is what Strategy is the name of, such as test. "" means that it is a strategy.
+	Kind string
+
 	// Meaning says in one line what the property is; "" if nobody needs to know.
 	Meaning string
 
@@ -81,6 +85,9 @@ func (about *Subject) Begin(w Workload, sys *sim.System, replayCommand func(toke
 
 func (about *Subject) subject() *Subject { return about }
 
+// named returns the line that says of what the answer is.
+func (about *Subject) named() line { return line{cmp.Or(about.Kind, "strategy"), about.Strategy} }
+
 // explanation is that of an answer which does not explain.
 func (about *Subject) explanation() []line { return nil }
 
@@ -102,6 +109,9 @@ func ofTrace(t *explore.Trace) explore.Verdict {
 	}
 	return explore.Incomplete
 }
+
+// Sentence returns the answer in one sentence.
+func (r Report) Sentence() string { return printable(r.sentence()) }
 
 // Dot writes the graph of the states of the last workload in the language of Graphviz. It
 // is an error if the answer has none, or if it has more than 2,000 states.

@@ -45,7 +45,7 @@ func (r *Reproduction) summary() []line {
 	if res.Outcome != explore.NoLongerPossible && res.Step > 0 {
 		lines = append(lines, line{"differs", fmt.Sprintf("step %d: %s", res.Step, r.brief(res.Reason))})
 	}
-	lines = append(lines, line{"strategy", r.Strategy}, line{"workload", r.workload.String()})
+	lines = append(lines, r.named(), line{"workload", r.workload.String()})
 	if res.Trace != nil {
 		lines = append(lines, line{"replayed", size(res.Trace)})
 	}

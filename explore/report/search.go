@@ -152,7 +152,7 @@ func (s *Search) summary() []line {
 	if len(s.Results) > 1 {
 		last = fmt.Sprintf(" (the last of %d)", len(s.Results))
 	}
-	lines := append(s.threshold(), line{"verdict", verdict}, line{"strategy", s.Strategy}, line{"workload", s.workload.String() + last})
+	lines := append(s.threshold(), line{"verdict", verdict}, s.named(), line{"workload", s.workload.String() + last})
 	lines = append(lines, counts(res)...)
 	if s.Expression != "" {
 		lines = append(lines, line{"values", fmt.Sprintf("of %s at quiescence", s.Expression)})

@@ -58,7 +58,7 @@ func wantTrace(t testing.TB, got []string, want ...string) {
 func connections(t testing.TB, s *Store) (items []string) {
 	t.Helper()
 	for _, it := range content(t, s) {
-		if it.Note == "watch" || it.Note == "subscription" || it.Note == "connection" {
+		if strings.Contains(it.Name, "#") {
 			items = append(items, it.Note+" "+it.Name+" "+it.Value)
 		}
 	}

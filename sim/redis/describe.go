@@ -16,11 +16,18 @@ import (
 // "-- name" that it starts with. The wait for a message is called receive, and the
 // end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
+	_, reply.Body = redisclient.CutNumber(reply.Body)
 	if req.Body == redisclient.Receive || req.Body == redisclient.Close || req.Body == redisclient.Busy {
 		return req.Body, describeMessages(reply.Body)
 	}
 	if text, ok := describeEnvironment(req); ok {
 		return text, ""
+	}
+	switch _, body := redisclient.Split(req.Body); body {
+	case redisclient.TimedOut:
+		return body, "(nil)"
+	case redisclient.Close:
+		return body, ""
 	}
 	cmds, err := redisclient.Commands(req.Body)
 	if err != nil {
@@ -44,15 +51,34 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 			return request, text
 		}
 	}
-	var text strings.Builder
-	for rest, ok := reply.Body, true; rest != ""; {
-		text.Reset()
+	return request, describeReply(reply.Body)
+}
+
+// describeReply returns the last reply of a block, or the one to a command, with the
+// messages that were sent before and after it.
+func describeReply(sent string) string {
+	var before, after []string
+	last := ""
+	for rest := sent; rest != ""; {
+		var text strings.Builder
+		isPush, ok := rest[0] == '>', true
 		if rest, ok = nextReply(&text, rest); !ok {
-			return request, strconv.Quote(reply.Body)
+			return strconv.Quote(sent)
+		}
+		switch {
+		case !isPush:
+			last = text.String()
+		case last == "":
+			before = append(before, trimList(text.String()))
+		default:
+			after = append(after, trimList(text.String()))
 		}
 	}
-	return request, text.String()
+	return strings.Join(append(append(before, last), after...), "; ")
 }
+
+// trimList returns the text of a list without its brackets.
+func trimList(text string) string { return strings.TrimSuffix(strings.TrimPrefix(text, "["), "]") }
 
 // describeMessages returns messages without the brackets of lists.
 func describeMessages(reply string) string {
@@ -63,7 +89,7 @@ func describeMessages(reply string) string {
 		if rest, ok = nextReply(&text, rest); !ok {
 			return strconv.Quote(reply)
 		}
-		texts = append(texts, strings.TrimSuffix(strings.TrimPrefix(text.String(), "["), "]"))
+		texts = append(texts, trimList(text.String()))
 	}
 	return strings.Join(texts, "; ")
 }

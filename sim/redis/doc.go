@@ -25,8 +25,32 @@
 // PUBLISH.
 //
 // A later SUBSCRIBE or UNSUBSCRIBE on a connection is refused: its place among the
-// messages would be open. A subscription that is still open when its process ends stays
+// messages would be open. It is not where requests and replies are on their way at once: see
+// below. A subscription that is still open when its process ends stays
 // until the store is reset, as if the server listened on.
+//
+// [Store.Dialer] is for a client that a service makes itself. In a process of goroutines it
+// may write while it waits, as rueidis does. Then the connection has a state from its first
+// request on, which counts its requests and whatever was sent, so that the first are
+// executed and the latter is read in its order; and all commands of RESP3 may follow
+// SUBSCRIBE.
+//
+// # Client-side caching
+//
+// After CLIENT TRACKING ON the server remembers which keys a connection has read, and tells
+// it once that one was changed: by a write of anyone, also of the same value, because the
+// key has expired or was evicted, or by FLUSHALL. To be told is the step "receive", as with
+// a message; and what was sent before a reply is read before it. OPTIN, OPTOUT, NOLOOP and
+// REDIRECT to a connection that is subscribed are simulated, as is CLIENT CACHING; BCAST is
+// refused. What is remembered for a connection, and what it is yet to be told, is part of
+// the content.
+//
+// On one connection a message never overtakes a reply. With REDIRECT it does, and fills of a
+// local cache with what was changed meanwhile are found.
+//
+// A request that reads a key which the client caches and changes the same key is refused,
+// and so is a script that reads one and does not name it among its keys. In RESP2 without
+// REDIRECT nobody can be told, as in production.
 //
 // # Streams
 //
@@ -38,12 +62,23 @@
 // The clock stands still, so the ids from "*" differ in their second part alone,
 // and XPENDING says that everything was delivered just now.
 //
-// A read with BLOCK 0, which go-redis sends unless Block is set, is blocked while
-// there is nothing to read, and is taken to reach the server when there is. Block
-// -1 does not wait. A longer Block would need time and is refused, and so are
-// XCLAIM and XAUTOCLAIM, which look for entries that have been pending for long.
+// A read with BLOCK, which go-redis sends unless Block is -1, is a command that waits.
+// XCLAIM and XAUTOCLAIM are refused, which look for entries that have been pending for
+// long.
 //
 // # Waiting
+//
+// A command that waits at the server (BLPOP, BRPOP, BLMOVE, BRPOPLPUSH, BLMPOP, BZPOPMIN,
+// BZPOPMAX, BZMPOP, XREAD and XREADGROUP with BLOCK) is blocked while there is nothing for
+// it, and is taken to reach the server when there is. A request travels for any time, so
+// of several that wait any may be served next. Redis serves first who has waited longest,
+// and no client can tell who that is; in a timed system, where it could, an order is
+// explored that Redis does not have. Of several keys that one script or block fills, the
+// first that the command names is taken, where Redis takes the first that was filled.
+//
+// A timeout is a timer of the client, which needs a process of goroutines: when it fires, the
+// step "timeout" tells the server, and the request is answered nil unless there was something
+// before. In a coroutine a timeout has to be 0, which is for ever.
 //
 // A lock that is tried for again and again makes executions without an end, and the
 // search ends as incomplete. [Await] makes it one command that is blocked until it works.
@@ -74,7 +109,7 @@
 //
 // A key that expires or is evicted is deleted. EXEC fails if it was watched: with
 // Redis from 6.0.9 on, and with miniredis. Any message that waits in a queue can be
-// lost, and no entry of a stream.
+// lost, but for what a client is told of its cache, and no entry of a stream.
 //
 // # Scripts
 //
@@ -90,8 +125,8 @@
 // A request that cannot be simulated faithfully ends the run with an error that
 // says why. It does not answer with an error of Redis, which a task could
 // ignore. Refused are, from Lua as well: commands whose reply is random or comes
-// in random order, in Redis or in miniredis; commands that block, but for reads
-// of streams; other commands that change or show the state of one connection
+// in random order, in Redis or in miniredis; commands that wait, inside of scripts and
+// blocks; other commands that change or show the state of one connection
 // (MULTI that is not written together with its EXEC, SELECT, subscriptions to
 // patterns) or of the server (INFO, SCRIPT, PUBSUB); and commands that leave
 // something behind in miniredis that [Store.Content] cannot see. The tables in

@@ -93,6 +93,32 @@ func TestEnginesAgree(t *testing.T) {
 		}
 		return "", nil
 	}
+	push := func(ctx context.Context, c *goredis.Client) (string, error) {
+		for i := range 2 {
+			if err := c.RPush(ctx, "queue", i+1).Err(); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	}
+	pop := func(ctx context.Context, c *goredis.Client) (string, error) {
+		return "", c.BLPop(ctx, 0, "queue").Err()
+	}
+	// move takes what is in the queue by way of a list of what is being done, for ever.
+	move := func(ctx context.Context, c *goredis.Client) (string, error) {
+		for {
+			v, err := c.BLMove(ctx, "queue", "doing", "LEFT", "RIGHT", 0).Result()
+			if err != nil {
+				return "", err
+			}
+			if err := c.Append(ctx, "heard", v).Err(); err != nil {
+				return "", err
+			}
+			if err := c.LRem(ctx, "doing", 1, v).Err(); err != nil {
+				return "", err
+			}
+		}
+	}
 	acknowledged := sim.Property{Name: "acknowledged", Violation: func(v sim.View) string {
 		if events, _ := v.Contents[0].Lookup("events"); !strings.HasSuffix(events, `"relay" 1767225600000-1[]`) {
 			return "events is " + events
@@ -140,6 +166,16 @@ func TestEnginesAgree(t *testing.T) {
 		"two consumers of a group": {acknowledged, func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "p", "", false, produce), program(s, "c1", "", false, consume("c1", 1, false)), program(s, "c2", "", false, consume("c2", 1, false))}
 		}, "14", false},
+		// P P are the pushes, W a worker that pops: P W P W and P P W W, with either worker
+		// first, also the one that has asked last.
+		"two workers of a queue": {heard(0), func(s *redis.Store) []sim.Program {
+			return []sim.Program{program(s, "p", "", false, push), program(s, "w1", "", false, pop), program(s, "w2", "", false, pop)}
+		}, "4", false},
+		// The worker moves, hears and removes. The second P comes before its first step or
+		// after any of these three, and its second round after that.
+		"a queue of what is being done": {heard(2), func(s *redis.Store) []sim.Program {
+			return []sim.Program{program(s, "p", "", false, push), program(s, "w", "", true, move)}
+		}, "4", false},
 		// What c2 takes is not heard.
 		"a consumer that is deaf": {heard(2), func(s *redis.Store) []sim.Program {
 			return []sim.Program{program(s, "p", "", false, produce), program(s, "c1", "", true, consume("c1", 9, true)), program(s, "c2", "", true, consume("c2", 1, false))}

@@ -21,12 +21,13 @@ const (
 var _ sim.Fallible = (*Store)(nil)
 
 // Fails says whether a fault can strike a request: it has to travel to the server,
-// which the wait for a message and the end of a connection do not. The server can
+// which the wait for a message, its end and that of a connection do not. The server can
 // be down.
 func (s *Store) Fails(kind sim.FaultKind, req sim.Request) bool {
 	switch kind {
 	case sim.LostRequest, sim.LostReply:
-		return req.Body != redisclient.Receive && req.Body != redisclient.Close && req.Body != redisclient.Busy
+		_, body := redisclient.Split(req.Body)
+		return body != redisclient.Receive && body != redisclient.Close && body != redisclient.Busy && body != redisclient.TimedOut
 	}
 	return kind == sim.Outage
 }
@@ -59,7 +60,8 @@ func (s *Store) Disconnect(process string) sim.Request {
 // reached its end, each of which lapses; all keys, each
 // of which can be evicted; or the messages that are yet to be received, each of
 // which can be lost. Of equal messages in a row the first stands for all. The
-// entries of a stream are not lost.
+// entries of a stream are not lost, and neither is it that a key was changed which a client
+// has in its cache: the server sends that as long as there is the connection.
 func (s *Store) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 	db := s.redis.DB(0)
 	switch kind {
@@ -73,7 +75,7 @@ func (s *Store) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 		for _, name := range slices.Sorted(maps.Keys(s.connections)) {
 			queue := s.connections[name].queue
 			for i, m := range queue {
-				if i == 0 || m != queue[i-1] {
+				if m.changed == noChange && (i == 0 || m != queue[i-1]) {
 					all = append(all, sim.Incident{
 						Target:  fmt.Sprintf("%d of %s", i+1, name),
 						Request: sim.Request{Store: s.name, Body: fmt.Sprintf("%s %d", kind, i+1), Conn: name},

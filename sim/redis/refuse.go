@@ -6,24 +6,26 @@ import (
 )
 
 const (
-	isRandom    = "it is random"
-	isUnordered = "miniredis answers in random order"
-	isBlocking  = "it blocks"
-	isConn      = "the state of a connection is not simulated"
-	isWatch     = "it is for one connection, outside of scripts and of MULTI ... EXEC"
-	isFlush     = "miniredis does not tell the connections that watch a key of it"
-	isPubSub    = "of messages only SUBSCRIBE, outside of MULTI ... EXEC, and PUBLISH are simulated"
-	isServer    = "it shows or changes the server rather than its data"
-	isHidden    = "it leaves something behind in miniredis that the content cannot show"
-	isEmpty     = "miniredis keeps an empty result, where Redis deletes the key"
-	isTimed     = "time does not pass; use BLOCK 0, outside of scripts and of MULTI ... EXEC, or no BLOCK"
-	isIdle      = "how long an entry has been pending needs time; read it again as the same consumer, with XREADGROUP and the id 0"
-	isGroup     = "miniredis answers a part of it; use XLEN, XRANGE and XPENDING"
-	isTrim      = "miniredis forgets the last id of a stream, and that an entry which is gone was pending"
-	isOneDB     = "there is one database, number 0"
-	isEqual     = "miniredis takes an equal TTL for a shorter one; compare with PTTL in a script"
-	isFormat    = "miniredis has a format of its own"
-	isCache     = "the script cache is not state; load scripts in the setup of the store"
+	isRandom      = "it is random"
+	isUnordered   = "miniredis answers in random order"
+	isBlocking    = "it waits for replicas or for the disk"
+	isClient      = "of it only TRACKING ON without BCAST, CACHING, ID, SETINFO and SETNAME are simulated, outside of scripts and of MULTI ... EXEC"
+	isConn        = "the state of a connection is not simulated"
+	isWatch       = "it is for one connection, outside of scripts and of MULTI ... EXEC"
+	isFlush       = "miniredis does not tell the connections that watch a key of it"
+	isNestedFlush = "with client-side caching it is for outside of scripts and of MULTI ... EXEC"
+	isPubSub      = "of messages only SUBSCRIBE, outside of MULTI ... EXEC, and PUBLISH are simulated"
+	isServer      = "it shows or changes the server rather than its data"
+	isHidden      = "it leaves something behind in miniredis that the content cannot show"
+	isEmpty       = "miniredis keeps an empty result, where Redis deletes the key"
+	isNested      = "it waits, which is for outside of scripts and of MULTI ... EXEC; inside use the command that does not"
+	isIdle        = "how long an entry has been pending needs time; read it again as the same consumer, with XREADGROUP and the id 0"
+	isGroup       = "miniredis answers a part of it; use XLEN, XRANGE and XPENDING"
+	isTrim        = "miniredis forgets the last id of a stream, and that an entry which is gone was pending"
+	isOneDB       = "there is one database, number 0"
+	isEqual       = "miniredis takes an equal TTL for a shorter one; compare with PTTL in a script"
+	isFormat      = "miniredis has a format of its own"
+	isCache       = "the script cache is not state; load scripts in the setup of the store"
 )
 
 // refused says why a command is not supported.
@@ -38,14 +40,14 @@ var refused = map[string]string{
 	"SINTER": isUnordered,
 	"SUNION": isUnordered,
 
-	"BLPOP":      isBlocking,
-	"BRPOP":      isBlocking,
-	"BLMOVE":     isBlocking,
-	"BLMPOP":     isBlocking,
-	"BRPOPLPUSH": isBlocking,
-	"BZMPOP":     isBlocking,
-	"BZPOPMIN":   isBlocking,
-	"BZPOPMAX":   isBlocking,
+	"BLPOP":      isNested,
+	"BRPOP":      isNested,
+	"BLMOVE":     isNested,
+	"BLMPOP":     isNested,
+	"BRPOPLPUSH": isNested,
+	"BZMPOP":     isNested,
+	"BZPOPMIN":   isNested,
+	"BZPOPMAX":   isNested,
 	"WAIT":       isBlocking,
 	"WAITAOF":    isBlocking,
 
@@ -53,7 +55,7 @@ var refused = map[string]string{
 	"UNWATCH":  isWatch,
 	"HELLO":    isConn,
 	"AUTH":     isConn,
-	"CLIENT":   isConn,
+	"CLIENT":   isClient,
 	"RESET":    isConn,
 	"QUIT":     isConn,
 	"READONLY": isConn,

@@ -17,6 +17,9 @@ func nextReply(text *strings.Builder, s string) (rest string, ok bool) {
 	case '+', ':':
 		write(text, line)
 		return rest, true
+	case '_':
+		write(text, "(nil)")
+		return rest, true
 	case '-':
 		write(text, "error: ")
 		write(text, line)
@@ -24,7 +27,7 @@ func nextReply(text *strings.Builder, s string) (rest string, ok bool) {
 	}
 	n, err := strconv.Atoi(line)
 	switch {
-	case err != nil || kind != '$' && kind != '*':
+	case err != nil || kind != '$' && kind != '*' && kind != '>':
 		return s, false
 	case n < 0:
 		write(text, "(nil)")

@@ -3,6 +3,7 @@ package redis
 import (
 	"fmt"
 	"math/rand"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,16 +18,16 @@ SETRANGE a 2 z|SETBIT a 3 1|INCR a|INCRBYFLOAT a 0.5|MSETNX a 1 b 2|GETRANGE a 0
 EXPIRE a 7|EXPIRE b -1|PEXPIREAT a 1|EXPIREAT b 1767225609|PERSIST a|TTL a|PTTL b|EXPIRETIME a
 DEL a|UNLINK b|RENAME a b|RENAMENX b a|TYPE a|EXISTS a b|TOUCH a|KEYS *|SCAN 0|DBSIZE|FLUSHALL
 HSET a f 1|HSET a g 2|HDEL a f|HDEL a g|HINCRBY a f 2|HINCRBYFLOAT a f 0.5|HSETNX a f 1|HGETALL a|HKEYS a|HVALS a|HSCAN a 0|HTTL a FIELDS 1 f
-LPUSH a x|RPUSH a y z|RPUSH b w|LPOP a|RPOP b|LMOVE a b LEFT RIGHT|RPOPLPUSH b a|LTRIM a 1 1|LTRIM a 2 1|LINSERT a BEFORE y q|LREM a 0 y|LSET a 0 r|LRANGE a 0 -1|LPOS a y|LMPOP 2 a b LEFT
+LPUSH a x|RPUSH a y z|RPUSH b w|LPOP a|RPOP b|LMOVE a b LEFT RIGHT|RPOPLPUSH b a|LTRIM a 1 1|LTRIM a 2 1|LINSERT a BEFORE y q|LREM a 0 y|LSET a 0 r|LRANGE a 0 -1|LPOS a y|LMPOP 2 a b LEFT|BLPOP a b 0|BRPOP b 1|BLMOVE a b LEFT RIGHT 0|BRPOPLPUSH b a 0|BLMPOP 0 2 a b LEFT
 SADD a x y|SADD b y z|SREM a x y|SMOVE a b x|SMEMBERS a|SSCAN a 0|SINTERCARD 2 a b
-ZADD a 1 x 1 y|ZADD a 2 x|ZINCRBY a 1 y|ZREM a x y|ZPOPMIN a|ZPOPMAX a|ZREMRANGEBYSCORE a 1 1|ZRANGE a 0 -1 WITHSCORES|ZUNION 2 a b|ZINTER 2 a b|ZSCAN a 0
+ZADD a 1 x 1 y|ZADD a 2 x|ZINCRBY a 1 y|ZREM a x y|ZPOPMIN a|ZPOPMAX a|ZREMRANGEBYSCORE a 1 1|ZRANGE a 0 -1 WITHSCORES|ZUNION 2 a b|ZINTER 2 a b|ZSCAN a 0|BZPOPMIN a b 0|BZPOPMAX b 0|BZMPOP 0 2 a b MAX
 GEOADD a 1 1 x 1 1 y 2 2 z|GEORADIUS a 1 1 9 km ASC|GEORADIUS a 1 1 9 km STORE b
 XADD a * f v|XADD b 5-1 f v|XADD a 5 f v|XLEN a|XRANGE a - +|XREVRANGE a + -|XREAD STREAMS a b 0 0
 `), "\n")
 
 // Commands over streams with consumer groups.
 var streams = strings.Split(strings.TrimSpace(`
-XADD a * f v|XADD a 5 f v|XADD b 5-1 f v|XADD b * f v|DEL a|RENAME a b|XLEN a|XRANGE a - +|XRANGE b (5-0 +|XREAD STREAMS a b 0 0|XREAD BLOCK 0 STREAMS a 5
+XADD a * f v|XADD a 5 f v|XADD b 5-1 f v|XADD b * f v|DEL a|RENAME a b|XLEN a|XRANGE a - +|XRANGE b (5-0 +|XREAD STREAMS a b 0 0|XREAD BLOCK 0 STREAMS a 5|XREAD BLOCK 9 STREAMS a 5
 XGROUP CREATE a g 0 MKSTREAM|XGROUP CREATE a g $|XGROUP CREATE b g $ MKSTREAM|XGROUP CREATE a h 5
 XREADGROUP GROUP g c COUNT 1 STREAMS a >|XREADGROUP GROUP g c STREAMS b >|XREADGROUP GROUP g d BLOCK 0 STREAMS a >|XREADGROUP GROUP h c NOACK STREAMS a >
 XREADGROUP GROUP g c STREAMS a 0|XREADGROUP GROUP g d STREAMS a 5|XREADGROUP GROUP h c STREAMS a 0
@@ -124,14 +125,26 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	for _, conn := range []string{"p#1", "q#1"} {
 		state = append(state, on(conn, "SUBSCRIBE c", "SUBSCRIBE d c", redisclient.Receive, redisclient.Receive, redisclient.Close)...)
 	}
+	for _, conn := range []string{"p#2", "q#2"} {
+		for _, h := range []redisclient.Header{caching, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true}, {Tracks: true, Caches: true, Target: "p#1"}} {
+			for _, req := range on(conn, "GET a", "MGET a b", "MULTI;PTTL a;GET b;EXEC", "SET a 2", "EVAL return(redis.call('GET',KEYS[1])) 1 b") {
+				req.Body = h.String() + req.Body
+				state = append(state, req)
+			}
+		}
+		state = append(state, on(conn, redisclient.Receive, redisclient.Receive, redisclient.Receive, redisclient.Close)...)
+	}
 	state = append(state, on("", "PUBLISH c 1", "PUBLISH d 2", "EVAL return(redis.call('PUBLISH','c',2)) 0")...)
+
+	numbered := on("", "GET a", "SET b 3", "MGET b a", "WATCH a", "MULTI;GET a;EXEC", "PUBLISH c 4", "SUBSCRIBE d c", "UNSUBSCRIBE d", "UNSUBSCRIBE", redisclient.Receive, redisclient.Receive, redisclient.Close)
+	numbered = append(numbered, sim.Request{Store: "cache", Body: redisclient.TimedOut})
 
 	s := newStore(t)
 	rng := rand.New(rand.NewSource(1))
 	known := map[string]string{}
-	changes := 0
+	changes, told := 0, 0
 	faults := 0
-	rounds := 3000
+	rounds := 4000
 	if testing.Short() {
 		rounds = 600
 	}
@@ -148,6 +161,20 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			req := state[rng.Intn(len(state))]
 			if rng.Intn(2) == 0 {
 				req = data[rng.Intn(len(data))]
+			}
+			// A connection whose requests are numbered: the next one, or the one after that.
+			if rng.Intn(4) == 0 {
+				name := []string{"p#3", "q#3"}[rng.Intn(2)]
+				h := []redisclient.Header{{}, caching, {RESP3: true}}[rng.Intn(3)]
+				h.Number = 1 + rng.Intn(2)
+				if c := s.connections[name]; c != nil {
+					h.Number += c.requests
+				}
+				req = numbered[rng.Intn(len(numbered))]
+				req.Conn = name
+				if req.Body != redisclient.Receive && req.Body != redisclient.Close {
+					req.Body = h.String() + req.Body
+				}
 			}
 			strikes := incidents(t, s)
 			if k, list := "incidents in "+before.Key(), fmt.Sprint(strikes); known[k] == "" {
@@ -173,14 +200,18 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			if err == nil {
 				got += after.Key()
 			}
+			if err == nil {
+				told += cached(t, path, req, before, after)
+			}
 			if err == nil && req.Conn == "" {
 				for _, it := range before {
 					for _, key := range []string{"a", "b"} {
-						if it.Note != "watch" || !strings.Contains(it.Value, `"`+key+`"`) || find(before, key) == find(after, key) {
+						watched, _, _ := strings.Cut(it.Value, "]") // they come first
+						if !strings.Contains(it.Note, "watch") || !strings.Contains(watched, strconv.Quote(key)) || find(before, key) == find(after, key) {
 							continue
 						}
 						changes++
-						if v, _ := after.Lookup(it.Name); v != "touched" {
+						if v, _ := after.Lookup(it.Name); !strings.HasPrefix(v, "touched") {
 							t.Errorf("%q changes %s but does not touch it", path, key)
 						}
 					}
@@ -196,7 +227,37 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	if changes < 100 {
 		t.Errorf("only %d changes of watched keys", changes)
 	}
-	t.Logf("%d transitions, %d changes of watched keys, %d faults", len(known), changes, faults)
+	if told < 100 {
+		t.Errorf("only %d changes of keys in a cache", told)
+	}
+	t.Logf("%d transitions, %d changes of watched keys, %d of keys in a cache, %d faults", len(known), changes, told, faults)
+}
+
+// cached counts the keys that a client has in its cache and which a request has changed,
+// and wants them to be remembered no more.
+func cached(t *testing.T, path []string, req sim.Request, before, after sim.Content) (n int) {
+	for _, it := range before {
+		now := find(after, it.Name)
+		for _, key := range []string{"a", "b"} {
+			if !remembers(it, key) || find(before, key) == find(after, key) {
+				continue
+			}
+			n++
+			if req.Conn != it.Name && remembers(now, key) {
+				t.Errorf("%q changes %s but does not tell %s", path, key, it.Name)
+			}
+		}
+	}
+	return n
+}
+
+// remembers says whether the item of a connection has a key as one that is in a cache.
+func remembers(it sim.Item, key string) bool {
+	if !strings.Contains(it.Note, "cache") || strings.Contains(it.Note, "watch") || strings.Contains(it.Note, "subscription") {
+		return false
+	}
+	keys, _, _ := strings.Cut(it.Value, "]")
+	return strings.Contains(keys, strconv.Quote(key))
 }
 
 // incidents returns the requests of all faults in the content.

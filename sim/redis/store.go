@@ -3,8 +3,10 @@ package redis
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"strings"
 	"time"
@@ -44,6 +46,7 @@ type Store struct {
 	probing bool         // what is being executed is no request
 
 	connections map[string]*connection // those with a state, by name
+	reading     reading                // of the request that is being executed
 
 	clients *redisclient.Clients
 
@@ -125,6 +128,17 @@ func (s *Store) Name() string { return s.name }
 // Client returns a client of the store for the tasks of a process: see [redisclient.Clients].
 func (s *Store) Client(p *sim.Process) *redis.Client { return s.clients.For(p) }
 
+// Dialer returns what a client of the store dials with that a service makes itself, of
+// whichever library: see [redisclient.Clients.Dialer].
+//
+//	rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"cache:6379"}, DialCtxFn:
+//		func(ctx context.Context, address string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+//			return dial(ctx, "tcp", address)
+//		}})
+func (s *Store) Dialer(h sim.Host) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.clients.Dialer(h)
+}
+
 // Close frees the clients that are kept for later processes and ends the
 // server. The store must not be used afterwards, except by clients.
 func (s *Store) Close() error {
@@ -148,7 +162,7 @@ func (s *Store) Reset() error {
 
 // Execute executes a command, or a block MULTI ... EXEC, whose reply is the
 // replies to all its commands. The wait for a message is blocked if there is none,
-// and so is a read of streams with BLOCK 0. The first request on a connection that
+// and so is a command that waits at the server, such as BLPOP. The first request on a connection that
 // has broken fails. It returns an error if a command is refused, even if it was
 // called by a script.
 func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
@@ -178,7 +192,14 @@ func (s *Store) Execute(req sim.Request) (sim.Reply, error) {
 
 // command executes a request of a task that is one or more commands.
 func (s *Store) command(req sim.Request) (sim.Reply, error) {
-	cmds, err := redisclient.Commands(req.Body)
+	h, body := redisclient.Split(req.Body)
+	switch body {
+	case redisclient.TimedOut:
+		return s.withHeader(req.Conn, h, nil)
+	case redisclient.Close:
+		return s.closeInTurn(req.Conn, h)
+	}
+	cmds, err := redisclient.Commands(body)
 	if err != nil {
 		return sim.Reply{}, err
 	}
@@ -188,23 +209,49 @@ func (s *Store) command(req sim.Request) (sim.Reply, error) {
 			return sim.Reply{}, fmt.Errorf("quiesce: %s is not supported: only a block MULTI ... EXEC that is written at once, as TxPipelined does, is a request", strings.ToUpper(args[0]))
 		}
 	}
-	blocks := false
-	if len(cmds) == 1 {
-		cmds[0], blocks = withoutBlock(cmds[0])
+	if h == (redisclient.Header{}) && len(s.connections) == 0 {
+		reply, err := s.replyTo(req.Conn, cmds)
+		return sim.Reply{Body: reply}, err
 	}
-	var reply string
-	if req.Conn != "" || redisclient.VerbOf(cmds[0][0]) == redisclient.Unwatch {
-		reply, err = s.runOn(req.Conn, cmds)
-	} else {
-		reply, err = s.run(s.peer, cmds)
+	s.reading = reading{on: h.Tracks || s.caching(), conn: req.Conn, flush: len(cmds) == 1 && isFlushing(cmds[0][0]), header: h}
+	defer func() { s.reading = reading{} }()
+	if h != (redisclient.Header{}) {
+		return s.withHeader(req.Conn, h, cmds)
 	}
-	if blocks && reply == null {
-		return sim.Reply{}, sim.ErrBlocked
-	}
-	if err == nil && len(s.connections) > 0 {
+	reply, err := s.replyTo(req.Conn, cmds)
+	if err == nil {
 		err = s.probe()
 	}
 	return sim.Reply{Body: reply}, err
+}
+
+// isFlushing says whether a command deletes all keys.
+func isFlushing(cmd string) bool {
+	return redisclient.Is(cmd, "FLUSHALL") || redisclient.Is(cmd, "FLUSHDB")
+}
+
+// replyTo returns the reply to a request on the connection with that name. A command that
+// waits is blocked while there is nothing for it.
+func (s *Store) replyTo(conn string, cmds [][]string) (reply string, err error) {
+	if len(cmds) == 0 { // it has waited for long enough
+		return null, nil
+	}
+	if len(cmds) == 1 {
+		if w, waits, failure := waitingFor(cmds[0]); failure != "" {
+			return "-" + failure + "\r\n", nil
+		} else if waits {
+			return s.wait(conn, w)
+		}
+	}
+	return s.execute(conn, cmds)
+}
+
+// execute executes commands on the connection with that name; "" is any.
+func (s *Store) execute(conn string, cmds [][]string) (reply string, err error) {
+	if conn != "" || redisclient.VerbOf(cmds[0][0]) == redisclient.Unwatch {
+		return s.runOn(conn, cmds)
+	}
+	return s.run(s.peer, cmds)
 }
 
 // run executes commands on a connection and returns their replies.
@@ -266,13 +313,16 @@ func (s *Store) refuse(p *server.Peer, cmd string, args ...string) bool {
 		name, reason = refusal("EVAL", args[1:])
 	case reason == "" && !s.server.IsRegisteredCommand(cmd):
 		name, reason = cmd, "miniredis does not know it"
-	case (cmd == "FLUSHALL" || cmd == "FLUSHDB") && s.watched():
+	case isFlushing(cmd) && s.watched():
 		name, reason = cmd, isFlush
+	case isFlushing(cmd) && !s.reading.flush && s.caching():
+		name, reason = cmd, isNestedFlush
 	}
 	if reason == "" && s.timed && clocked[cmd] {
 		name, reason = cmd, isClock
 	}
 	if reason == "" {
+		s.reading.look(cmd, args)
 		return false
 	}
 	err := fmt.Errorf("quiesce: %s is not supported: %s", name, reason)

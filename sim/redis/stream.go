@@ -31,8 +31,8 @@ var streamForms = map[string]struct {
 	"XADD":       {"key [NOMKSTREAM] *|id field value ...", form(`\S+ (NOMKSTREAM )?(\*|ID)( \S+)*`)},
 	"XRANGE":     {"key start end [COUNT n], n > 0", form(`\S+ \S+ \S+( COUNT [1-9]\d*)?`)},
 	"XREVRANGE":  {"key end start [COUNT n], n > 0", form(`\S+ \S+ \S+( COUNT [1-9]\d*)?`)},
-	"XREAD":      {"[COUNT n] [BLOCK 0] STREAMS key ... id ..., where no id is $ or +", form(`(COUNT \d+ )?STREAMS( [^$+\s]\S*)+`)},
-	"XREADGROUP": {"GROUP group consumer [COUNT n] [BLOCK 0] [NOACK] STREAMS key >, for one stream, or an id instead of > and no COUNT", form(`GROUP \S+ \S+ ((COUNT \d+ )?(NOACK )?STREAMS \S+ >|(NOACK )?STREAMS \S+ ID)`)},
+	"XREAD":      {"[COUNT n] [BLOCK ms] STREAMS key ... id ..., where no id is $ or +", form(`(COUNT \d+ )?STREAMS( [^$+\s]\S*)+`)},
+	"XREADGROUP": {"GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key >, for one stream, or an id instead of > and no COUNT", form(`GROUP \S+ \S+ ((COUNT \d+ )?(NOACK )?STREAMS \S+ >|(NOACK )?STREAMS \S+ ID)`)},
 	"XGROUP":     {"CREATE key group $|id [MKSTREAM]", form(`CREATE \S+ \S+ (\$|ID)( MKSTREAM)?`)},
 	"XACK":       {"key group id ..., with whole ids", form(`\S+ \S+( FULL)+`)},
 	"XPENDING":   {"key group [-|id +|id count [consumer]]", form(`\S+ \S+( (-|ID) (\+|ID) \d+( \S+)?)?`)},
@@ -62,40 +62,10 @@ func streamRefusal(cmd string, args []string) (name, reason string) {
 	switch {
 	case f.args.MatchString(strings.Join(words, " ")):
 		return "", ""
-	case blockAt(cmd, args) >= 0:
-		return cmd + " BLOCK", isTimed
+	case redisclient.BlockAt(append([]string{cmd}, args...)) >= 0:
+		return cmd + " BLOCK", isNested
 	}
 	return cmd + " in this form", "use " + cmd + " " + f.typed
-}
-
-// blockAt returns the index of the option BLOCK in the arguments of a command, and
-// -1 if there is none.
-func blockAt(cmd string, args []string) int {
-	i := map[string]int{"XREAD": 0, "XREADGROUP": 3}[cmd]
-	for cmd == "XREAD" || cmd == "XREADGROUP" {
-		switch {
-		case i+1 >= len(args):
-			return -1
-		case redisclient.Is(args[i], "BLOCK"):
-			return i
-		case redisclient.Is(args[i], "COUNT"):
-			i += 2
-		case redisclient.Is(args[i], "NOACK"):
-			i++
-		default:
-			return -1
-		}
-	}
-	return -1
-}
-
-// withoutBlock takes BLOCK 0 out of a command: miniredis would wait for real.
-func withoutBlock(cmd []string) (rest []string, blocks bool) {
-	i := blockAt(strings.ToUpper(cmd[0]), cmd[1:]) + 1
-	if i == 0 || cmd[i+1] != "0" {
-		return cmd, false
-	}
-	return slices.Delete(slices.Clone(cmd), i, i+2), true
 }
 
 // groups returns the consumer groups of a stream in the order of their names: of
@@ -148,9 +118,9 @@ func rows(reply string, width int) (rows [][]any, err error) {
 }
 
 // describeReadGroup returns XREADGROUP as key, group, consumer and id, in the order
-// of XACK, and the options but for BLOCK 0. It leaves alone what is refused.
+// of XACK, and the options but for BLOCK. It leaves alone what is refused.
 func describeReadGroup(cmd []string) []string {
-	args, _ := withoutBlock(cmd)
+	args := withoutBlock(cmd)
 	if _, reason := streamRefusal("XREADGROUP", args[1:]); reason != "" {
 		return cmd
 	}

@@ -30,18 +30,21 @@ func (s *Store) Tick(d time.Duration) sim.Request {
 	return sim.Request{Store: s.name, Body: tickBody + d.String()}
 }
 
-// Waits says whether the request waits for a message, for an entry of a stream, or by
-// [Await].
+// Waits says whether the request waits for a message, as BLPOP does, or by [Await]; or
+// for the request before it on its connection.
 func (s *Store) Waits(req sim.Request) sim.Wait {
 	if req.Body == redisclient.Receive || req.Awaits {
 		return sim.ForNews
 	}
-	cmds, err := redisclient.Commands(req.Body)
-	if err != nil || len(cmds) != 1 {
-		return sim.NoWait
+	h, body := redisclient.Split(req.Body)
+	cmds, err := redisclient.Commands(body)
+	if err == nil && len(cmds) == 1 {
+		if _, waits := redisclient.TimeoutOf(cmds[0]); waits {
+			return sim.ForNews
+		}
 	}
-	if _, blocks := withoutBlock(cmds[0]); blocks {
-		return sim.ForNews
+	if h.Number > 1 {
+		return sim.ForOthers
 	}
 	return sim.NoWait
 }

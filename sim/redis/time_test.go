@@ -354,6 +354,15 @@ func TestWaits(t *testing.T) {
 	}{
 		{sim.Request{Store: "cache", Body: redisclient.Receive, Conn: "task-1#0"}, sim.ForNews},
 		{request("XREAD", "BLOCK", "0", "STREAMS", "s", "0"), sim.ForNews},
+		{request("XREAD", "BLOCK", "9", "STREAMS", "s", "0"), sim.ForNews},
+		{request("BLPOP", "q", "0"), sim.ForNews},
+		{request("bzmpop", "2.5", "1", "q", "MIN"), sim.ForNews},
+		{request("BLPOP", "q", "-1"), sim.NoWait}, // an error
+		{request("LPOP", "q"), sim.NoWait},
+		{on("p#0", redisclient.Header{Number: 1}, "GET k"), sim.NoWait},
+		{on("p#0", redisclient.Header{Number: 2}, "GET k"), sim.ForOthers},
+		{on("p#0", redisclient.Header{Number: 2}, redisclient.Close), sim.ForOthers},
+		{on("p#0", redisclient.Header{Number: 2}, "BLPOP q 0"), sim.ForNews},
 		{request("XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"), sim.ForNews},
 		{sim.Request{Store: "cache", Body: request("XREAD", "BLOCK", "0", "STREAMS", "s", "0").Body, Persists: true}, sim.ForNews},
 		{sim.Request{Store: "cache", Body: request("GET", "k").Body, Awaits: true}, sim.ForNews},

@@ -12,8 +12,9 @@ import (
 	"github.com/alicebob/miniredis/v2/server"
 )
 
-// A connection is what the server keeps for one connection: it watches keys, or
-// it is subscribed to channels; or it was one of those and is broken.
+// A connection is what the server keeps for one connection: it watches keys, it is
+// subscribed to channels, its client caches what it reads, or its requests are numbered;
+// or it was one of those and is broken.
 type connection struct {
 	// For a connection that watches.
 	peer    *server.Peer
@@ -23,10 +24,21 @@ type connection struct {
 	// The server has gone down, and the client does not know it yet.
 	broken bool
 
-	// For a connection that is subscribed.
-	channels []string // sorted
+	channels []string // sorted; of a connection that is subscribed
 	queue    []message
+	cache    *cache // nil unless its client caches what it reads
+
+	// For a connection whose requests are numbered: how many were executed, and how many
+	// times something was sent. 0 for any other.
+	requests, sent int
+	resp3          bool // what is sent is told from a reply
 }
+
+// watches says whether the connection watches keys, or did when one was touched.
+func (c *connection) watches() bool { return c != nil && c.peer != nil }
+
+// subscribed says whether messages are sent on the connection.
+func (c *connection) subscribed() bool { return c != nil && len(c.channels) > 0 }
 
 // A probe tells whether a key is touched.
 type probe struct {
@@ -37,11 +49,33 @@ type probe struct {
 // watched reports whether any connection watches a key.
 func (s *Store) watched() bool {
 	for _, c := range s.connections {
-		if c.peer != nil {
+		if c.watches() {
 			return true
 		}
 	}
 	return false
+}
+
+// open returns what is kept for a connection, from now on if it was nothing.
+func (s *Store) open(name string) *connection {
+	c := s.connections[name]
+	if c == nil {
+		c = &connection{}
+		s.connections[name] = c
+	}
+	return c
+}
+
+// unwatch makes a connection watch nothing, and forgets it if there is nothing else to it.
+func (s *Store) unwatch(name string) {
+	c := s.connections[name]
+	if c == nil {
+		return
+	}
+	c.peer, c.probes, c.touched = nil, nil, false
+	if !c.subscribed() && c.cache == nil && c.requests == 0 {
+		delete(s.connections, name)
+	}
 }
 
 // runOn executes a command or a block MULTI ... EXEC on a connection that has a
@@ -53,10 +87,12 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 		verb = redisclient.Exec
 	}
 	switch {
-	case c != nil && c.peer == nil:
+	case redisclient.Is(cmds[0][0], "UNSUBSCRIBE") && s.reading.header.Number > 0:
+		return s.unsubscribe(name, cmds[0][1:]), nil
+	case c.subscribed() && !s.reading.header.RESP3 && (verb != redisclient.Subscribe || s.reading.header.Number == 0):
 		command := strings.ToUpper(cmds[0][0])
 		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed%s", command, insteadOf[command])
-	case verb == redisclient.Subscribe && c != nil:
+	case verb == redisclient.Subscribe && c.watches():
 		return "", errors.New("quiesce: SUBSCRIBE is not supported on a connection that watches keys")
 	case verb == redisclient.Subscribe:
 		return s.subscribe(name, cmds[0][1:]), nil
@@ -66,10 +102,10 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 		s.watcher = s.peer // the others are dropped as a whole
 		defer func() { s.watcher = nil }()
 		if reply, err = s.run(s.peer, cmds); err == nil && reply[0] != '-' {
-			delete(s.connections, name)
+			s.unwatch(name)
 		}
 		return reply, err
-	case verb == redisclient.Exec && c != nil:
+	case verb == redisclient.Exec && c.watches():
 		return s.execOn(name, c, cmds)
 	}
 	return s.run(s.peer, cmds)
@@ -86,7 +122,7 @@ var insteadOf = map[string]string{
 // already, which miniredis would forget to have been touched.
 func (s *Store) watch(name string, args []string) (reply string, err error) {
 	c := s.connections[name]
-	if c == nil {
+	if !c.watches() {
 		c = &connection{peer: s.newPeer(), probes: make(map[string]probe)}
 	}
 	keys := slices.DeleteFunc(slices.Clone(args[1:]), func(key string) bool {
@@ -106,14 +142,12 @@ func (s *Store) watch(name string, args []string) (reply string, err error) {
 		if _, ok := c.probes[key]; ok {
 			continue // named twice
 		}
-		p := probe{peer: s.newPeer()}
-		if p.item, err = s.item(key); err != nil {
+		if c.probes[key], err = s.newProbe(key); err != nil {
 			return "", err
 		}
-		s.ask(p.peer, "WATCH", key)
-		c.probes[key] = p
 	}
-	s.connections[name] = c
+	o := s.open(name)
+	o.peer, o.probes, o.touched = c.peer, c.probes, c.touched
 	return reply, nil
 }
 
@@ -131,7 +165,7 @@ func (s *Store) execOn(name string, c *connection, cmds [][]string) (string, err
 	if last[0] != '-' && (last == null) != c.touched {
 		return "", fmt.Errorf("quiesce: EXEC answers %q, but the probes of the watched keys say that touched is %v", last, c.touched)
 	}
-	delete(s.connections, name)
+	s.unwatch(name)
 	return reply, nil
 }
 
@@ -141,7 +175,8 @@ const null = "*-1\r\n"
 // probe finds out which watched keys have been touched. miniredis counts the
 // changes of each key, and the counts are neither visible nor part of the state:
 // all that can be told of them later is whether EXEC fails. So each watched key
-// is watched by one more connection, on which an empty block is tried.
+// is watched by one more connection, on which an empty block is tried. So it is with keys
+// that a client has in its cache.
 //
 // miniredis does not count every change: GETEX and HDEL, for example, leave EXEC
 // succeed, where Redis fails. So the keys are compared with what they were as
@@ -150,44 +185,64 @@ const null = "*-1\r\n"
 func (s *Store) probe() error {
 	for name, c := range s.connections {
 		for key, p := range c.probes {
-			s.ask(p.peer, "MULTI")
-			switch reply := s.ask(p.peer, "EXEC"); reply {
-			case null:
-				c.touched = true
-			case "*0\r\n":
-				s.ask(p.peer, "WATCH", key)
-			default:
-				return fmt.Errorf("quiesce: the probe of key %q for %s is answered %q", key, name, reply)
-			}
-			it, err := s.item(key)
+			touched, quiet, err := s.isTouched(key, p)
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", name, err)
 			}
-			if !c.touched && it != p.item {
-				c.touched = true
+			if !touched {
+				continue
+			}
+			c.touched = true
+			if quiet {
 				s.touch(c)
 			}
-			if c.touched {
-				clear(c.probes)
-				break
-			}
+			clear(c.probes)
+			break
 		}
 	}
-	return nil
+	return s.invalidate()
 }
 
-// age takes the shorter TTLs of the watched keys that are still there after a tick
+// newProbe returns a probe of a key from now on.
+func (s *Store) newProbe(key string) (p probe, err error) {
+	p.peer = s.newPeer()
+	if p.item, err = s.item(key); err == nil {
+		s.ask(p.peer, "WATCH", key)
+	}
+	return p, err
+}
+
+// isTouched says whether a key was touched since its probe was made, and whether that was
+// by a change that miniredis does not count.
+func (s *Store) isTouched(key string, p probe) (touched, quiet bool, err error) {
+	s.ask(p.peer, "MULTI")
+	switch reply := s.ask(p.peer, "EXEC"); reply {
+	case null:
+		return true, false, nil
+	case "*0\r\n":
+		s.ask(p.peer, "WATCH", key)
+	default:
+		return false, false, fmt.Errorf("quiesce: the probe of key %q is answered %q", key, reply)
+	}
+	it, err := s.item(key)
+	changed := err == nil && it != p.item
+	return changed, changed, err
+}
+
+// age takes the shorter TTLs of the keys with a probe that are still there after a tick
 // for what they were: that time passes touches no key.
 func (s *Store) age() error {
 	for _, c := range s.connections {
-		for key, p := range c.probes {
-			it, err := s.item(key)
-			if err != nil {
-				return err
-			}
-			if it != (sim.Item{}) {
-				p.item = it
-				c.probes[key] = p
+		for _, probes := range []map[string]probe{c.probes, c.cache.probes()} {
+			for key, p := range probes {
+				it, err := s.item(key)
+				if err != nil {
+					return err
+				}
+				if it != (sim.Item{}) {
+					p.item = it
+					probes[key] = p
+				}
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package redisclient
 import (
 	"context"
 
+	"github.com/petermattis/goid"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -38,8 +39,7 @@ func (h awaitHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !ok {
 			return next(ctx, cmd)
 		}
-		h.client.awaiting = true
-		defer func() { h.client.awaiting = false }()
+		defer h.client.await(used)()
 		err := next(ctx, cmd)
 		// Whoever runs a script that the server does not know sends it once more.
 		*used = !redis.HasErrorPrefix(err, "NOSCRIPT")
@@ -52,7 +52,30 @@ func (h awaitHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // of the command that needs one, and is none.
 func (h awaitHook) first(ctx context.Context) (used *bool, ok bool) {
 	used, ok = ctx.Value(awaitKey{}).(*bool)
-	return used, ok && !*used && !h.client.awaiting
+	return used, ok && !*used && !h.client.isAwaiting(used)
+}
+
+// await notes that the command which waits, by the context with that mark, is sent by the
+// running goroutine, until done is called.
+func (c *client) await(used *bool) (done func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.awaiting == nil {
+		c.awaiting = make(map[*bool]int64)
+	}
+	c.awaiting[used] = goid.Get()
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.awaiting, used)
+	}
+}
+
+func (c *client) isAwaiting(used *bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.awaiting[used]
+	return ok
 }
 
 func (h awaitHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
@@ -66,11 +89,21 @@ func (h awaitHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Pro
 
 // awaits says whether a command that is to be sent waits, as its context says.
 func (c *client) awaits(v Verb) bool {
-	if !c.awaiting {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.awaiting) == 0 {
 		return false
 	}
-	if c.awaiting = false; v != Plain {
-		panic(misusedAwait)
+	id := goid.Get()
+	for used, by := range c.awaiting {
+		if by != id {
+			continue
+		}
+		c.awaiting[used] = 0 // it is sent
+		if v != Plain {
+			panic(misusedAwait)
+		}
+		return true
 	}
-	return true
+	return false
 }

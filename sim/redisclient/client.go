@@ -68,14 +68,13 @@ type client struct {
 	base *redis.Client
 	proc atomic.Pointer[sim.Host] // whose task sends the requests; nil before there is one
 
-	awaiting bool // the next request is that of a context of Await
-
 	stateful atomic.Bool // a connection has, or had, a state
 	ended    atomic.Bool // the process has, and was one with such connections
 
-	mu    sync.Mutex
-	conns []*conn         // all that were dialled
-	lost  map[string]bool // channels of which a subscription has failed since it was last confirmed
+	mu       sync.Mutex
+	awaiting map[*bool]int64 // by the mark of a context of Await, the goroutine that is to send the command; 0 if it has
+	conns    []*conn         // all that were dialled
+	lost     map[string]bool // channels of which a subscription has failed since it was last confirmed
 }
 
 func (all *Clients) newClient() *client {
@@ -150,10 +149,7 @@ func (c *client) host() sim.Host { return *c.proc.Load() }
 
 // Release says whether the next process cannot tell the client from a new one.
 func (c *client) Release(clean bool) bool {
-	if c.stateful.Load() {
-		c.all.names.forget(c.host())
-		c.ended.Store(true)
-	}
+	c.leave()
 	if !clean || !c.unused() {
 		return false
 	}
@@ -175,7 +171,7 @@ func (c *client) unused() bool {
 		return false
 	}
 	for _, n := range c.conns {
-		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.stream != nil || n.setup != (setup{}) || n.multi != "" {
 			return false
 		}
 	}

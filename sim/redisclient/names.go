@@ -28,6 +28,13 @@ func (n *names) take(p sim.Host) int {
 	return i
 }
 
+// has says whether a number is taken.
+func (n *names) has(p sim.Host, i int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return i >= 0 && i < len(n.used[p]) && n.used[p][i]
+}
+
 func (n *names) giveBack(p sim.Host, i int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

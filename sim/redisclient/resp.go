@@ -1,7 +1,6 @@
 package redisclient
 
 import (
-	"bytes"
 	"errors"
 	"strconv"
 	"strings"
@@ -33,9 +32,10 @@ func VerbOf[T string | []byte](command T) Verb {
 
 // Bodies of requests that are no command, and carry the name of a connection.
 const (
-	Receive = "receive" // waits for the next message
-	Close   = "close"   // the client has closed the connection
-	Busy    = "busy"    // two tasks use the connection: the store answers with ErrBusy
+	TimedOut = "timeout" // behind the header of a request that waits: it is answered nil, unless it was before
+	Receive  = "receive" // waits for the next message
+	Close    = "close"   // the client has closed the connection
+	Busy     = "busy"    // two tasks use the connection: the store answers with ErrBusy
 )
 
 // ErrBusy is the error of a store for the request Busy.
@@ -98,10 +98,11 @@ func header[T string | []byte](b T, pos int, kind byte) (n, end int, err error) 
 	return 0, 0, nil
 }
 
-// Commands returns the commands of which the body of a request consists, each with its
-// arguments. It is an error if the request is none of a command: see the constants, or of
+// Commands returns the commands of which the body of a request consists behind its
+// header, each with its arguments. It is an error if the request is none of a command: see the constants, or of
 // the environment.
 func Commands(body string) ([][]string, error) {
+	_, body = Split(body)
 	cmds := make([][]string, 0, 1)
 	for len(cmds) == 0 || body != "" {
 		// Always a new slice: a server may keep arguments.
@@ -131,17 +132,19 @@ func AppendBulk(b []byte, s string) []byte {
 	return append(b, "\r\n"...)
 }
 
-// hello is the answer to the handshake, that of a server which speaks RESP2.
-var hello = func() []byte {
-	var b bytes.Buffer
-	b.WriteString("*14\r\n")
-	for _, s := range []string{"server", "redis", "version", "7.4.0", "proto", ":2", "id", ":1",
+// hello returns the answer to HELLO in a version of the protocol.
+func hello(proto int) string {
+	b := []byte("*14\r\n")
+	if proto == 3 {
+		b = []byte("%7\r\n")
+	}
+	for _, s := range []string{"server", "redis", "version", "7.4.0", "proto", ":" + strconv.Itoa(proto), "id", ":1",
 		"mode", "standalone", "role", "master", "modules", "*0"} {
 		if s[0] == ':' || s[0] == '*' {
-			b.WriteString(s + "\r\n")
+			b = append(append(b, s...), "\r\n"...)
 			continue
 		}
-		b.WriteString("$" + strconv.Itoa(len(s)) + "\r\n" + s + "\r\n")
+		b = AppendBulk(b, s)
 	}
-	return b.Bytes()
-}()
+	return string(b)
+}

@@ -1,6 +1,7 @@
 package redisclient
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"quiesce/sim"
 
@@ -25,6 +27,7 @@ type connState struct {
 	watching   bool
 	subscribed bool
 	receiving  bool // a task waits for a confirmation or a message
+	kept       bool // it has a state for as long as it is open
 	channels   string
 }
 
@@ -62,9 +65,31 @@ func (c *conn) open() *connState {
 	return st
 }
 
+// keep gives the connection a state for as long as it is open.
+func (c *conn) keep() *connState {
+	st := c.state.Load()
+	if st == nil {
+		st = c.open()
+	}
+	st.kept = true
+	return st
+}
+
+// listen is called when the server may send something at any time. If goroutines may call,
+// one of the connection waits for it from now on.
+func (c *conn) listen() {
+	if !c.client.host().Goroutines() {
+		return
+	}
+	if c.stream == nil {
+		c.stream = newStream(c)
+	}
+	c.stream.listen()
+}
+
 // settle takes the state away if the server keeps nothing any more.
 func (c *conn) settle(st *connState) {
-	if !st.watching && !st.subscribed {
+	if !st.watching && !st.subscribed && !st.kept {
 		c.drop(st)
 	}
 }
@@ -80,13 +105,14 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	req := sim.Request{Store: c.client.all.store, Body: body, Awaits: c.client.awaits(v)}
 	p := c.client.host()
 	req.Persists = p.Persists(c.client.all.store)
+	req.Body = c.setup.header().String() + body
 	st := c.state.Load()
 	switch {
 	case st != nil:
 	case v == Watch:
 		st = c.open()
 	default:
-		reply, err := p.Call(req)
+		reply, err := c.call(p, req, v)
 		c.checkFailed(reply)
 		return reply, broken(err)
 	}
@@ -94,7 +120,7 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	if st.receiving {
 		req = c.busy(st)
 	}
-	reply, err := p.Call(req)
+	reply, err := c.call(p, req, v)
 	if err != nil {
 		c.settle(st)
 		return reply, broken(err)
@@ -114,6 +140,27 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 	return reply, nil
 }
 
+// call has a request executed, whose command is in c.args unless it is a block. A coroutine
+// cannot wait for a time.
+func (c *conn) call(p sim.Host, req sim.Request, v Verb) (sim.Reply, error) {
+	if timeout, _ := c.timeout(v); timeout == 0 {
+		return p.Call(req)
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		return p.CallUntil(ctx, req)
+	}
+}
+
+// timeout returns how long the command in c.args waits at the server, if that is what v
+// says it is; 0 is for ever.
+func (c *conn) timeout(v Verb) (d time.Duration, waits bool) {
+	if v != Plain {
+		return 0, false
+	}
+	return TimeoutOf(c.args)
+}
+
 // busy returns the request that ends the run, since another task receives on the
 // connection.
 func (c *conn) busy(st *connState) sim.Request {
@@ -128,42 +175,54 @@ func (c *conn) checkFailed(reply sim.Reply) bool {
 		return false
 	}
 	st := c.state.Load()
-	switch {
-	case reply.Fault != sim.Outage:
-		c.failed = &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
-	case st != nil && (st.watching || st.subscribed):
-		c.failed = io.EOF
-	default:
-		c.failed = &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	}
+	c.failed = failure(reply.Fault, st)
 	if st != nil {
 		c.drop(st)
 	}
 	return true
 }
 
+// failure returns the error for a fault on a connection.
+func failure(fault sim.FaultKind, st *connState) error {
+	switch {
+	case fault != sim.Outage:
+		return &net.OpError{Op: "read", Net: "tcp", Addr: address, Err: os.ErrDeadlineExceeded}
+	case st != nil && (st.watching || st.subscribed || st.kept):
+		return io.EOF
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: address, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+}
+
 // subscribe keeps a SUBSCRIBE until the confirmation is read. If a subscription to
 // the same channels has failed, it is made again. go-redis does that by itself, and
 // names the channels in random order, so they are sorted then.
 func (c *conn) subscribe(body string, args [][]byte) {
-	channels := make([]string, len(args))
-	for i, arg := range args {
-		channels[i] = string(arg)
-	}
-	slices.Sort(channels)
-	channels = slices.Compact(channels)
-	u := &subscribing{body: body, channels: fmt.Sprintf("%q", channels)}
-	c.client.mu.Lock()
-	if c.client.lost[u.channels] {
-		b := []byte("*" + strconv.Itoa(1+len(channels)) + "\r\n")
-		for _, s := range append([]string{"subscribe"}, channels...) {
-			b = AppendBulk(b, s)
-		}
-		u.body, u.persists = string(b), true
-	}
-	c.client.mu.Unlock()
+	u := &subscribing{}
+	u.body, u.channels, u.persists = c.client.subscribes(body, args)
 	u.release = c.client.host().Hold(ErrUnread)
 	c.unread = u
+}
+
+// subscribes returns what is sent for SUBSCRIBE, its channels, and whether a subscription
+// to the same ones has failed.
+func (c *client) subscribes(body string, args [][]byte) (sent, channels string, again bool) {
+	names := make([]string, len(args))
+	for i, arg := range args {
+		names[i] = string(arg)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	channels = fmt.Sprintf("%q", names)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.lost[channels] {
+		return body, channels, false
+	}
+	b := []byte("*" + strconv.Itoa(1+len(names)) + "\r\n")
+	for _, s := range append([]string{"subscribe"}, names...) {
+		b = AppendBulk(b, s)
+	}
+	return string(b), channels, true
 }
 
 // subscription records whether a subscription to channels has failed.
@@ -206,16 +265,22 @@ func (c *conn) receive() error {
 		}
 		return broken(err)
 	}
+	subscribes := c.unread != nil
 	c.unread = nil
 	failed := c.checkFailed(reply)
-	c.client.subscription(st.channels, failed)
+	if st.channels != "" {
+		c.client.subscription(st.channels, failed)
+	}
 	if failed {
 		return nil
 	}
-	st.subscribed = st.subscribed || !strings.HasPrefix(reply.Body, "-")
-	c.put(reply.Body)
+	st.subscribed = st.subscribed || subscribes && !strings.HasPrefix(reply.Body, "-")
+	sent, err := c.inProtocol(Receive, reply.Body)
+	if err == nil {
+		c.put(sent)
+	}
 	c.settle(st)
-	return nil
+	return err
 }
 
 // hangUp tells the server that the connection is closed, unless that is what
@@ -229,6 +294,15 @@ func (c *conn) hangUp() error {
 	if st.receiving {
 		req = c.busy(st)
 	}
+	if c.client.host().Goroutines() {
+		go c.part(st, req)
+		return nil
+	}
+	return c.part(st, req)
+}
+
+// part tells the server. A client does not wait for that, and may hold a lock meanwhile.
+func (c *conn) part(st *connState, req sim.Request) error {
 	_, err := c.client.host().Call(req)
 	c.drop(st)
 	if errors.Is(err, sim.ErrAbandoned) {

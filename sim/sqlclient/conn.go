@@ -19,7 +19,7 @@ type conn struct {
 }
 
 // request makes a step of the process.
-func (c *conn) request(call Call, awaits bool) (*Reader, error) {
+func (c *conn) request(ctx context.Context, call Call, awaits bool) (*Reader, error) {
 	body, err := call.Encode()
 	if err != nil {
 		return nil, err
@@ -28,7 +28,11 @@ func (c *conn) request(call Call, awaits bool) (*Reader, error) {
 	if c.tx != nil {
 		req.Conn = c.tx.name
 	}
-	reply, err := c.d.host().Call(req)
+	h := c.d.host()
+	if !h.Goroutines() { // where a context is done only when the task is abandoned
+		ctx = context.Background()
+	}
+	reply, err := h.CallUntil(ctx, req)
 	if err == nil {
 		err = failure(reply)
 	}
@@ -40,11 +44,11 @@ func (c *conn) request(call Call, awaits bool) (*Reader, error) {
 
 // execute makes a step with a statement. The reader is behind the kind, which has
 // to be that of the request.
-func (c *conn) execute(kind byte, query string, args []driver.NamedValue, awaits bool) (*Reader, error) {
+func (c *conn) execute(ctx context.Context, kind byte, query string, args []driver.NamedValue, awaits bool) (*Reader, error) {
 	if n := sqltext.ShapeOf(query).Params; len(args) != n {
 		return nil, fmt.Errorf("sql: expected %d arguments, got %d", n, len(args))
 	}
-	r, err := c.request(Call{kind, query, args}, awaits)
+	r, err := c.request(ctx, Call{kind, query, args}, awaits)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +79,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if awaits(ctx) {
 		panic(misusedAwait)
 	}
-	r, err := c.execute(Exec, query, args, false)
+	r, err := c.execute(ctx, Exec, query, args, false)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +91,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if awaits && (c.tx != nil || sqltext.ShapeOf(query).Verb != "SELECT") {
 		panic(misusedAwait)
 	}
-	r, err := c.execute(Query, query, args, awaits)
+	r, err := c.execute(ctx, Query, query, args, awaits)
 	if err != nil {
 		return nil, err
 	}
@@ -102,13 +106,13 @@ func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(
 
 // BeginTx asks for a step even if the store refuses it: that ends the run although
 // the task might ignore the error.
-func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, error) {
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	if err := c.d.host().Outside(); err != nil {
 		return nil, err // before it touches what belongs to the task
 	}
 	c.tx = c.d.session.begin(c)
 	b := Beginning{sql.IsolationLevel(opts.Isolation), opts.ReadOnly, c.d.immediate}
-	if err := c.bound(b.Call()); err != nil {
+	if err := c.bound(ctx, b.Call()); err != nil {
 		c.forgetTx()
 		return nil, err
 	}
@@ -116,8 +120,8 @@ func (c *conn) BeginTx(_ context.Context, opts driver.TxOptions) (driver.Tx, err
 }
 
 // bound makes a step that begins or ends a transaction.
-func (c *conn) bound(call Call) error {
-	r, err := c.request(call, false)
+func (c *conn) bound(ctx context.Context, call Call) error {
+	r, err := c.request(ctx, call, false)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sqlclient
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -112,7 +113,7 @@ func (t *tx) end(kind byte) error {
 	if h := t.c.d.host(); h.Abandoned() && h.Running() != t.task {
 		return sim.ErrAbandoned // database/sql rolls back by itself when the context is done
 	}
-	err := t.c.bound(Call{Kind: kind})
+	err := t.c.bound(context.Background(), Call{Kind: kind})
 	t.c.forgetTx()
 	return err
 }

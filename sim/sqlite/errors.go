@@ -15,6 +15,11 @@ var (
 	ErrNoAnswer = sqlclient.ErrNoAnswer
 )
 
+// ErrSnapshot is what a transaction gets, as by errors.Is, that writes after a commit which
+// its snapshot does not show: SQLITE_BUSY_SNAPSHOT. It stands for the error 40001 of
+// PostgreSQL at REPEATABLE READ.
+var ErrSnapshot error = sqlite3.Error{Code: sqlite3.ErrBusy, ExtendedCode: sqlite3.ErrBusySnapshot}
+
 // appendError appends a reply that is an error of SQLite. Its code is both of those that
 // SQLite has, as in "19 2067".
 func appendError(b []byte, err error) []byte {

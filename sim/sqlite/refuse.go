@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-sqlite3"
@@ -117,7 +118,7 @@ func (s *Store) authorize(action int, a, b, database string) int {
 	if s.guard == private {
 		return sqlite3.SQLITE_OK
 	}
-	s.touched = s.touched || database == "main"
+	s.touched = s.touched || database == "main" || action == sqlite3.SQLITE_READ && b == "" && s.isTable(a)
 	why, refused := refusedActions[action]
 	if why == noTransactions && s.mode != InMemory {
 		why = noBegin
@@ -145,6 +146,13 @@ func (s *Store) authorize(action int, a, b, database string) int {
 	}
 	s.refuse(why)
 	return sqlite3.SQLITE_DENY
+}
+
+// isTable says whether a name is that of a table. A statement that takes no column of one,
+// such as SELECT count(*), is not said to read it from any database.
+func (s *Store) isTable(name string) bool {
+	master := strings.EqualFold(name, "sqlite_master") || strings.EqualFold(name, "sqlite_schema")
+	return master || slices.ContainsFunc(s.schema.tables, func(t *table) bool { return strings.EqualFold(t.name, name) })
 }
 
 // refuse records why the statement that is being executed is refused. It

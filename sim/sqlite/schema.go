@@ -24,6 +24,7 @@ type object struct {
 
 // A table is how to read one table.
 type table struct {
+	name    string
 	prefix  string   // of the names of its items
 	columns []string // as the start of their members of a JSON object
 	keys    []int    // the columns of the primary key; none means the rowid
@@ -106,7 +107,7 @@ func (s *Store) foreignKeys() (on bool, err error) {
 }
 
 func (s *Store) readTable(name string, withoutRowid bool) (*table, error) {
-	t := &table{prefix: string(appendKey(nil, name)) + "/", rowid: !withoutRowid}
+	t := &table{name: name, prefix: ItemName(name), rowid: !withoutRowid}
 	var columns, keys []string
 	err := s.each(`SELECT name, pk FROM pragma_table_xinfo(`+quote(name)+`) ORDER BY cid`, func(row []driver.Value) error {
 		column := row[0].(string)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -75,6 +76,7 @@ type Store struct {
 	committed sim.Content // rows and schema; nil if they have to be read
 	start     struct {    // the state that Reset goes back to
 		drawn     uint64
+		tables    []string
 		schema    map[string]object
 		committed sim.Content
 	}
@@ -126,6 +128,9 @@ func (s *Store) init(setup []string) (err error) {
 		return err
 	}
 	s.start.schema = s.schema.objects
+	for _, t := range s.schema.tables {
+		s.start.tables = append(s.start.tables, t.name)
+	}
 	s.start.committed, err = s.rows()
 	return err
 }
@@ -175,6 +180,10 @@ func (s *Store) Open(p *sim.Process) *sql.DB { return s.databases.Open(p, false)
 // opened with _txlock=immediate. It stands for a transaction whose first statement
 // is SELECT ... FOR UPDATE, but locks the whole database and not one row.
 func (s *Store) OpenImmediate(p *sim.Process) *sql.DB { return s.databases.Open(p, true) }
+
+// Connector returns what a service opens a [sql.DB] of the database with itself: see
+// [sqlclient.Databases.Connector].
+func (s *Store) Connector(h sim.Host) driver.Connector { return s.databases.Connector(h, false) }
 
 // Name returns the name that requests carry.
 func (s *Store) Name() string { return s.name }

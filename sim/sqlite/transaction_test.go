@@ -469,7 +469,7 @@ func TestForeignKeysOnEveryConnection(t *testing.T) {
 // statements are those of random transactions: they insert, delete and undo, fail,
 // change nothing, count up sequences, and draw random numbers.
 var statements = []string{
-	`SELECT n FROM t WHERE id = 1`, `SELECT * FROM t`, `SELECT 1 AS one`, `SELECT * FROM log`,
+	`SELECT n FROM t WHERE id = 1`, `SELECT * FROM t`, `SELECT 1 AS one`, `SELECT * FROM log`, `SELECT count(*) FROM LOG`,
 	`UPDATE t SET n = n + 1 WHERE id = 1`, `UPDATE t SET n = 0 WHERE id = 1`, `UPDATE t SET n = 1 WHERE id = 9`, `UPDATE t SET n = 0`,
 	`INSERT INTO t VALUES (1, 1)`, `INSERT OR IGNORE INTO t VALUES (1, 1)`, `INSERT OR REPLACE INTO t VALUES (2, 5)`, `DELETE FROM t WHERE id = 2`,
 	`INSERT INTO log (token) VALUES (1)`, `DELETE FROM log`, `INSERT OR IGNORE INTO log (id) VALUES (1)`, `INSERT INTO log DEFAULT VALUES`,

@@ -1,0 +1,347 @@
+package explore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"quiesce/sim"
+)
+
+// A service is what the tasks of a process of goroutines share in these tests.
+type service struct {
+	p   *sim.Process
+	ch  chan string
+	wg  sync.WaitGroup
+	mu  sync.Mutex
+	hit map[string]string
+}
+
+func (s *service) do(body string) string {
+	reply, err := s.p.Call(sim.Request{Store: "register", Body: body})
+	if err != nil {
+		return err.Error()
+	}
+	return reply.Body
+}
+
+func (s *service) until(ctx context.Context, body string) (string, error) {
+	reply, err := s.p.CallUntil(ctx, sim.Request{Store: "register", Body: body})
+	return reply.Body, err
+}
+
+type work func(ctx context.Context, s *service) (string, error)
+
+// served returns a system of one register, a process of goroutines with these tasks, in
+// the order of their names, and for each of others a process with one task that makes one
+// request.
+func served(property sim.Property, tasks map[string]work, others ...string) *sim.System {
+	return showing(nil, property, tasks, others...)
+}
+
+// showing is served, with what the process shows of its memory, unless that is nil.
+func showing(show func(*service) sim.Content, property sim.Property, tasks map[string]work, others ...string) *sim.System {
+	sys := &sim.System{Stores: []sim.Store{&register{}}, Property: property}
+	server := sim.Program{Name: "server", Goroutines: true}
+	for _, name := range sortedKeys(tasks) {
+		server.Tasks = append(server.Tasks, sim.TaskSpec{Name: name})
+	}
+	server.New = func(p *sim.Process) (all []sim.Task) {
+		s := &service{p: p, ch: make(chan string), hit: map[string]string{}}
+		if show != nil {
+			p.Show(func() sim.Content { return show(s) })
+		}
+		for _, name := range sortedKeys(tasks) {
+			all = append(all, func(ctx context.Context) (string, error) { return tasks[name](ctx, s) })
+		}
+		return all
+	}
+	sys.Programs = append(sys.Programs, server)
+	for i, body := range others {
+		sys.Programs = append(sys.Programs, sim.Program{Name: fmt.Sprintf("other-%d", i), New: func(p *sim.Process) []sim.Task {
+			return []sim.Task{func(context.Context) (string, error) {
+				_, err := p.Call(sim.Request{Store: "register", Body: body})
+				return "", err
+			}}
+		}})
+	}
+	return sys
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return sortedStrings(keys)
+}
+
+func sortedStrings(s []string) []string {
+	for i := range s {
+		for j := i; j > 0 && s[j] < s[j-1]; j-- {
+			s[j], s[j-1] = s[j-1], s[j]
+		}
+	}
+	return s
+}
+
+func neverIs(is string) sim.Property {
+	return sim.Property{Name: "never " + is, Violation: func(v sim.View) string {
+		if got, _ := v.Contents[0].Lookup("value"); got == is {
+			return "the register is " + is
+		}
+		return ""
+	}}
+}
+
+// fan has two goroutines put something, and waits for them.
+func fan(ctx context.Context, s *service) (string, error) {
+	for _, x := range []string{"a", "b"} {
+		s.wg.Go(func() { s.do("put " + x) })
+	}
+	s.wg.Wait()
+	return s.do("get"), nil
+}
+
+// TestGoroutines explores what the tasks of services do with goroutines, by both engines.
+// The numbers of interleavings were counted by hand.
+func TestGoroutines(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		sys           func() *sim.System
+		interleavings int64
+		violating     int64
+		violation     string // that of the counterexample
+	}{
+		// The two requests and their arrivals in all orders, 4!/(2!2!); b is executed last
+		// in half of them.
+		{"fan", func() *sim.System { return served(neverIs("b"), map[string]work{"fan": fan}) }, 6, 3, "the register is b"},
+		// And the other one somewhere among 7 steps; it violates if it comes before the
+		// second put and that is b, or is last of the puts, and so is never wrong.
+		{"fan and another", func() *sim.System { return served(neverIs("?"), map[string]work{"fan": fan}, "put c") }, 48, 0, ""},
+		// One gets over the channel what the other one has read. The receiver starts before
+		// or after the sender does anything: 3 steps and 1.
+		{"channel", func() *sim.System {
+			return served(neverIs("?"), map[string]work{
+				"send":    func(_ context.Context, s *service) (string, error) { s.ch <- s.do("get"); return "", nil },
+				"receive": func(_ context.Context, s *service) (string, error) { return <-s.ch, nil },
+			})
+		}, 4, 0, ""},
+		// Nobody sends.
+		{"deadlock", func() *sim.System {
+			return served(neverIs("?"), map[string]work{
+				"a": func(_ context.Context, s *service) (string, error) { return <-s.ch, nil },
+				"b": func(_ context.Context, s *service) (string, error) { return s.do("get"), nil },
+			})
+		}, 4, 4, "deadlock"},
+		// A reply or the timer: the timer may fire before the put is executed, before its
+		// reply arrives, or not at all, and the second put follows.
+		{"timeout", func() *sim.System {
+			return served(neverIs("late"), map[string]work{"w": func(ctx context.Context, s *service) (string, error) {
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
+				defer cancel()
+				if _, err := s.until(ctx, "put early"); err != nil {
+					s.do("put late")
+				}
+				return "", nil
+			}})
+		}, 3, 2, "the register is late"},
+		// It fires after the task has ended, or, since time is not bounded, before it
+		// starts nothing: put, return, timer, put.
+		{"after func", func() *sim.System {
+			return served(neverIs("again"), map[string]work{"w": func(ctx context.Context, s *service) (string, error) {
+				s.do("put once")
+				time.AfterFunc(time.Second, func() { s.do("put again") })
+				return "", nil
+			}})
+		}, 1, 1, "the register is again"},
+		// Another one's put comes before the first, between, or last, where it hides it.
+		{"sleep", func() *sim.System {
+			return served(neverIs("b"), map[string]work{"w": func(ctx context.Context, s *service) (string, error) {
+				s.do("put a")
+				time.Sleep(time.Second)
+				s.do("put b")
+				return time.Now().Format("05"), nil
+			}}, "put c")
+		}, 7, 5, "the register is b"},
+		// Whoever is first asks, and the other one waits for it, as of package singleflight.
+		{"flight", func() *sim.System {
+			read := func(ctx context.Context, s *service) (string, error) {
+				if s.hit["x"] == "" {
+					s.hit["x"] = "?"
+					s.hit["x"] = "got " + s.do("get")
+					close(s.ch)
+				}
+				<-s.ch
+				return "", nil
+			}
+			return served(neverIs("?"), map[string]work{"r1": read, "r2": read})
+		}, 6, 0, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sys := tt.sys()
+			p, err := Product(t.Context(), sys, ProductOptions{Audit: 30})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := Direct(t.Context(), tt.sys(), DirectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range []*Result{p, d} {
+				if r.Interleavings.Int64() != tt.interleavings || r.Violating.Int64() != tt.violating {
+					t.Errorf("%s: %s interleavings, %s violating; want %d, %d", r.Engine, r.Interleavings, r.Violating, tt.interleavings, tt.violating)
+				}
+				if c := r.Counterexample; (c != nil) != (tt.violation != "") || c != nil && !strings.Contains(c.Violation, tt.violation) {
+					t.Errorf("%s: %v, want %q", r.Engine, c, tt.violation)
+				}
+			}
+			if c := p.Counterexample; c != nil {
+				t.Log(c.Token, c.Violation)
+				again := tt.sys() // which does not know the places
+				s, err := ParseSchedule(again, c.Token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r, err := Replay(again, s); err != nil || r.Violation != c.Violation || r.Token != c.Token {
+					t.Errorf("a replay of %s is %v, %v", c.Token, r, err)
+				}
+			}
+		})
+	}
+}
+
+// TestGoroutinesThatCannotBeExplored has services that end the run with an error.
+func TestGoroutinesThatCannotBeExplored(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		task work
+		want string
+	}{
+		{"select", func(_ context.Context, s *service) (string, error) {
+			a, b := make(chan int, 1), make(chan int, 1)
+			a <- 1
+			b <- 1
+			select {
+			case <-a:
+				return s.do("put a"), nil
+			case <-b:
+				return s.do("put b"), nil
+			}
+		}, "chance"},
+		{"map", func(_ context.Context, s *service) (string, error) {
+			for k := range map[string]bool{"a": true, "b": true, "c": true} {
+				s.do("put " + k)
+			}
+			return "", nil
+		}, "chance"},
+		{"error", func(_ context.Context, s *service) (string, error) { return s.do("get"), errors.New("sold out") }, "sold out"},
+		{"panic", func(_ context.Context, s *service) (string, error) { s.do("get"); panic("oh") }, "panic: oh"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := Product(t.Context(), served(neverIs("?"), map[string]work{"w": tt.task}), ProductOptions{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, %v; want an error about %q", r, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestLockAcrossRequest has a lock held across a request: an error at once that says
+// what to do.
+func TestLockAcrossRequest(t *testing.T) {
+	locked := func(_ context.Context, s *service) (string, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.do("get"), nil
+	}
+	_, err := Product(t.Context(), served(neverIs("?"), map[string]work{"a": locked, "b": locked}), ProductOptions{})
+	var hang *sim.HangError
+	if !errors.As(err, &hang) || !hang.Locked || !strings.Contains(err.Error(), "goroutines_test.go") || !strings.Contains(err.Error(), "overlay") {
+		t.Errorf("%v, want a hang that says where the lock is and names the overlay", err)
+	}
+}
+
+// TestTimedGoroutines has a process whose timers go by the ticks. A request is executed at
+// most a second after it was asked for, so c is last only if b is asked for within that
+// second, at its end included.
+func TestTimedGoroutines(t *testing.T) {
+	for _, tt := range []struct {
+		sleep time.Duration
+		want  Verdict
+	}{{time.Second, Violated}, {2 * time.Second, Holds}} {
+		sys := func() *sim.System {
+			sys := served(neverIs("c"), map[string]work{"w": func(ctx context.Context, s *service) (string, error) {
+				begin := time.Now()
+				s.wg.Go(func() { s.do("put c") })
+				time.Sleep(tt.sleep)
+				s.do("put b")
+				s.wg.Wait()
+				if d := time.Since(begin); d < tt.sleep || d > tt.sleep+2*time.Second {
+					return "", fmt.Errorf("it has taken %s", d)
+				}
+				return "", nil
+			}})
+			sys.Timing = &sim.Timing{Tick: time.Second, MaxStall: time.Second}
+			return sys
+		}
+		p, err := Product(t.Context(), sys(), ProductOptions{Audit: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := Direct(t.Context(), sys(), DirectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Verdict != tt.want || p.Interleavings.Cmp(d.Interleavings) != 0 || p.Violating.Cmp(d.Violating) != 0 {
+			t.Errorf("sleep %s: %s, want %s; %s interleavings, %s violating, of the direct engine %s, %s", tt.sleep, p.Verdict, tt.want, p.Interleavings, p.Violating, d.Interleavings, d.Violating)
+		}
+	}
+}
+
+// TestAging has a local cache of which an entry goes away after a minute. Untimed that
+// never happens, and the result says so.
+func TestAging(t *testing.T) {
+	for _, timing := range []*sim.Timing{nil, {Tick: time.Minute, MaxStall: time.Minute}} {
+		entries := func(s *service) sim.Content { return sim.Content{{Name: "entries", Value: fmt.Sprint(len(s.hit))}} }
+		sys := showing(entries, neverIs("?"), map[string]work{"w": func(_ context.Context, s *service) (string, error) {
+			s.do("get")
+			s.hit["x"] = "here"
+			time.AfterFunc(time.Minute, func() { delete(s.hit, "x") })
+			s.do("get")
+			return "", nil
+		}})
+		sys.Timing = timing
+		gone := false
+		r, err := Product(t.Context(), sys, ProductOptions{Quiescent: func(v sim.View) {
+			n, _ := v.Memories[0].Lookup("entries")
+			gone = gone || n == "0"
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		caveat := strings.Contains(strings.Join(r.Caveats, "\n"), "nothing expired in the memory of server")
+		if caveat != (timing == nil) || gone != (timing != nil) {
+			t.Errorf("timing %v: caveats %q, it is gone: %t", timing, r.Caveats, gone)
+		}
+	}
+}
+
+// TestGoroutinesAreEnded counts what a thousand explorations leave behind.
+func TestGoroutinesAreEnded(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 1000 {
+		sys := served(neverIs("?"), map[string]work{"fan": fan})
+		if _, err := Product(t.Context(), sys, ProductOptions{Audit: NoAudit}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := runtime.NumGoroutine() - before; left > 0 {
+		t.Errorf("%d goroutines are left", left)
+	}
+}
