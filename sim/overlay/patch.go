@@ -186,10 +186,12 @@ var patches = []patch{
 	n, err = read(p, fs, readVal, readPos)
 `},
 	{"math/rand/v2/rand.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
-	{"crypto/internal/sysrand/rand.go", "func Read(b []byte) {\n", `func Read(b []byte) {
-	if readInBubble(b) {
+	{"crypto/internal/fips140/drbg/rand.go", "	if !fips140.Enabled {\n		sysrand.Read(b)\n", `	if sysrand.ReadInBubble(b) {
 		return
 	}
+
+	if !fips140.Enabled {
+		sysrand.Read(b)
 `},
 
 	// The order of the entries of a map follows from what was done to it, in every process: the keys of

@@ -114,7 +114,7 @@ func maps_offsets(used uint64) (entry, dir uint64) {
 
 // sysrand_readInBubble fills b in a bubble, and returns false outside.
 //
-//go:linkname sysrand_readInBubble crypto/internal/sysrand.readInBubble
+//go:linkname sysrand_readInBubble crypto/internal/sysrand.ReadInBubble
 func sysrand_readInBubble(b []byte) bool {
 	if getg().bubble == nil {
 		return false
