@@ -300,7 +300,7 @@ func (b *bubble) christen() {
 	b.fresh = b.fresh[:0]
 }
 
-// call asks for a request on any goroutine of the bubble: see [Host]. ctx may be nil.
+// call asks for a request on any goroutine of the bubble: see [Host].
 func (b *bubble) call(ctx context.Context, r Request) (Reply, error) {
 	s := b.strand()
 	switch {
@@ -318,17 +318,13 @@ func (b *bubble) call(ctx context.Context, r Request) (Reply, error) {
 	}
 	b.mu.Unlock()
 	b.poke()
-	var withdrawn <-chan struct{}
-	if ctx != nil {
-		withdrawn = ctx.Done()
-	}
 	select {
 	case reply, ok := <-replies:
 		if !ok {
 			return Reply{}, ErrAbandoned
 		}
 		return reply, nil
-	case <-withdrawn:
+	case <-ctx.Done():
 		b.mu.Lock()
 		s.replies = nil
 		b.mu.Unlock()
