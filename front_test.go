@@ -948,7 +948,10 @@ func TestBackground(t *testing.T) {
 			s := newShop(w)
 			w.Server("reader", func(p *quiesce.Process) {
 				c := s.catalogue(p)
-				local := map[string]any{"product:1": item{1, 9900}}
+				local := map[string]any{}
+				if !fill {
+					local["product:1"] = item{1, 9900}
+				}
 				p.Show(func() map[string]any { return local })
 				p.Boot("subscriber", func(ctx context.Context) error {
 					messages := c.cache.Subscribe(ctx, "changed")
@@ -990,5 +993,8 @@ func TestBackground(t *testing.T) {
 		}
 	}
 	wants(t, once(t, build(false)).passes(), "the memory is new holds in every interleaving of 1 view, 1 reprice: ")
-	wants(t, once(t, build(true)).failed, "violate the memory is new, such as this one: it holds 9900", "subscriber", "reader")
+	// The message comes in four steps, one after the other, beside the three of view. Only where
+	// view has read before all of them, and is told so after them, the memory is old: 7 over 3.
+	wants(t, once(t, build(true)).failed, "1 of 35 interleavings of 1 view, 1 reprice violates the memory is new, such as this one: it holds 9900",
+		"│ subscriber/1 │", "receive", "schedule      view:2,reprice:2,subscriber/1:2,view:1")
 }

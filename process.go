@@ -217,6 +217,10 @@ func (s *server) find(sys *sim.System) error {
 		return []sim.Task{func(context.Context) (string, error) { return "", nil }}
 	})}
 	m, err := sys.Process(0)
+	for errors.As(err, new(*sim.PlaceError)) { // goroutines of the service wait, which are known now
+		m.Stop()
+		m, err = sys.Process(0)
+	}
 	if err != nil {
 		return s.failed(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"quiesce/explore"
 	"quiesce/explore/report"
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // A T is a test: a *testing.T, a *testing.B, or a *rapid.T for worlds that are drawn.
@@ -30,6 +31,9 @@ type T interface {
 func Test(t T, build func(*World)) {
 	t.Helper()
 	once(t)
+	if _, err := overlay.Active(); err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld(t, build)
 	defer w.close()
 	if *schedule != "" {
@@ -79,6 +83,11 @@ func once(t T) {
 func newWorld(t T, build func(*World)) *World {
 	t.Helper()
 	w := &World{t: t}
+	is, err := overlay.Active()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.labelled.Store(is) // servers with the same code do not draw the same at random then
 	build(w)
 	w.built = true
 	if err := w.begin(); err != nil {

@@ -1,9 +1,11 @@
 package quiesce
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -115,6 +117,15 @@ func (r *Redis) Do(args ...any) {
 // Client returns a client for the tasks of a process: the real go-redis, whose commands,
 // pipelines, scripts and subscriptions are steps. It need not be closed.
 func (r *Redis) Client(p *Process) *goredis.Client { return r.store.Client(p.Process) }
+
+// Dialer returns what a client dials with that the service makes itself, of whichever
+// library: the Dialer of a go-redis client, the DialCtxFn of rueidis. The network and the
+// address do not matter. What its connections carry are steps, as with [Redis.Client].
+//
+//	goredis.NewUniversalClient(&goredis.UniversalOptions{Dialer: cache.Dialer(p)})
+func (r *Redis) Dialer(p *Process) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return r.store.Dialer(p.Process)
+}
 
 // A Database is a simulated SQL database: see package sim/sqlite.
 type Database struct {

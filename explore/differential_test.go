@@ -114,8 +114,14 @@ func checkAgreement(t *testing.T, named string, toy *toy) (kinds toyKinds) {
 		if (r.Verdict == Violated) != (want.violating > 0) || r.Verdict == Incomplete {
 			t.Errorf("%s: %s: verdict %s with %d violating", named, name, r.Verdict, want.violating)
 		}
-		if want.violating > 0 && !slices.Equal(r.Counterexample.Schedule, want.minimal) {
-			t.Errorf("%s: %s: counterexample %v, want %v", named, name, r.Counterexample.Schedule, want.minimal)
+		if want.violating > 0 {
+			got := slices.Clone(r.Counterexample.Schedule)
+			for i := range got {
+				got[i] = toy.move(got[i])
+			}
+			if !slices.Equal(got, want.minimal) {
+				t.Errorf("%s: %s: counterexample %v, want %v", named, name, got, want.minimal)
+			}
 		}
 		if r.Premise.Cmp(big.NewInt(want.premise)) != 0 {
 			t.Errorf("%s: %s: the premise occurs in %s, want %d", named, name, r.Premise, want.premise)

@@ -180,7 +180,7 @@ func (t *toy) enumerate() *answer {
 	}
 	for i, p := range t.processes {
 		for j := range p.tasks {
-			alone := len(p.tasks) == 1
+			alone := len(p.tasks) == 1 && !t.clock(p)
 			w.tasks = append(w.tasks, toyPlace{process: i, task: &p.tasks[j], alone: alone, folded: alone && t.stall == 0, started: alone, arrives: -1})
 		}
 	}
@@ -641,5 +641,5 @@ func (t *toy) walk(a *answer, w toyWorld, path Schedule, isBad bool, tally toyTa
 
 // view is an expression that names the view.
 func (t *toy) view(v sim.View) string {
-	return t.viewName(storeStates(v), v.Results, v.Memories, false)
+	return t.viewName(storeStates(v), t.results(v), v.Memories, false)
 }

@@ -186,6 +186,11 @@ func (w *tables) State() (string, error) {
 	return string(b), nil
 }
 
+func (w *tables) Ages() (undo func()) {
+	before := slices.Clone(w.values)
+	return func() { copy(w.values, before) }
+}
+
 func (w *tables) Mark() (undo func() error) {
 	before := slices.Clone(w.values)
 	return func() error {

@@ -66,9 +66,10 @@ const (
 
 // A toyProcess is some tasks that share one number, its memory.
 type toyProcess struct {
-	class string
-	tasks []toyTask
-	shows bool // the memory, to the property
+	class      string
+	tasks      []toyTask
+	shows      bool // the memory, to the property
+	goroutines bool // the tasks are goroutines, and the process has a clock if time passes
 }
 
 // A toyTask is by its local state; the last is the end. When it starts it skips
@@ -482,14 +483,14 @@ func (task *toyTask) result(memory int) string {
 // system returns the toy as the engines take it.
 func (t *toy) system() *sim.System {
 	sys := &sim.System{Faults: t.faults, Property: sim.Property{Name: "toy", Always: t.always, Labelled: t.labelled, Premise: odd, Violation: func(v sim.View) string {
-		if t.violates(storeStates(v), v.Results, v.Memories, v.Monitor) {
+		if t.violates(storeStates(v), t.results(v), v.Memories, v.Monitor) {
 			return "a bad view"
 		}
 		return ""
 	}}}
 	if t.watched {
 		sys.Property.Monitor = &sim.Monitor{Start: "0", After: func(state string, e sim.Event) string {
-			return t.see(state, e.Move, e.Finished)
+			return t.see(state, t.move(e.Move), e.Finished)
 		}}
 	}
 	if t.stall > 0 {
@@ -518,7 +519,7 @@ func (t *toy) system() *sim.System {
 			specs = append(specs, sim.TaskSpec{Name: fmt.Sprintf("task-%d-%d", i, j), Background: task.background, Boot: task.boot})
 		}
 		sys.Programs = append(sys.Programs, sim.Program{
-			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs,
+			Name: "process-" + strconv.Itoa(i), Class: process.class, Tasks: specs, Goroutines: process.goroutines,
 			New: func(p *sim.Process) (tasks []sim.Task) {
 				memory := 0 // of the process, plain and unprotected
 				switch {
@@ -563,6 +564,39 @@ func (t *toy) system() *sim.System {
 		})
 	}
 	return sys
+}
+
+// clock says whether a process has a clock of its own, which comes behind its tasks.
+func (t *toy) clock(p toyProcess) bool { return p.goroutines && t.stall > 0 }
+
+// move returns a move as the oracle calls it, which knows of no clocks.
+func (t *toy) move(m sim.Move) sim.Move {
+	if m.Task == sim.Environment {
+		return m
+	}
+	before, n := 0, 0
+	for _, p := range t.processes {
+		if n += len(p.tasks); m.Task < n+before {
+			break
+		}
+		if t.clock(p) {
+			before++
+		}
+	}
+	m.Task -= before
+	return m
+}
+
+// results returns those of the tasks in a view.
+func (t *toy) results(v sim.View) (all []string) {
+	at := 0
+	for _, p := range t.processes {
+		all = append(all, v.Results[at:at+len(p.tasks)]...)
+		if at += len(p.tasks); t.clock(p) {
+			at++
+		}
+	}
+	return all
 }
 
 func toyMemory(n int) sim.Content { return sim.Content{{Name: "memory", Value: strconv.Itoa(n)}} }

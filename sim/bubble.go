@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ type bubble struct {
 	prog    *Program
 	tasks   []*bubbled
 	name    string // of the bubble, as the runtime calls it
+	number  int    // of the process and of its life: no two draw the same at random
 
 	commands chan func()
 	done     chan struct{} // a command is
@@ -35,6 +37,7 @@ type bubble struct {
 	main     int64         // the goroutine that executes commands
 	timed    bool          // a timer of the process has fired
 	hangs    bool          // it takes no more commands
+	exits    atomic.Bool   // a task has ended its goroutine, as by testing.T.FailNow
 
 	mu      sync.Mutex
 	strands map[int64]*strand // by the id of the goroutine
@@ -87,6 +90,10 @@ func (s *System) newBubble(program int, restarted bool) (*bubble, error) {
 	b := &bubble{sys: o, prog: &s.Programs[program], commands: make(chan func()), done: make(chan struct{}), over: make(chan any, 1), strands: map[int64]*strand{}}
 	b.process = &Process{name: b.prog.Name, stray: &o.stray, watch: s.watch(), restarted: restarted, isolation: &Isolation{sys: o}, bubble: b}
 	b.process.ctx.process = b.process
+	b.number = 2 * program
+	if restarted {
+		b.number++
+	}
 	go b.live()
 	err := b.do(b.process.name, func() {
 		time.Sleep(time.Until(epoch))
@@ -102,14 +109,26 @@ func (b *bubble) live() {
 	defer func() { b.over <- recover() }()
 	synctest.Test(new(testing.T), func(*testing.T) {
 		b.name, _ = ownStack()
-		b.main = goid.Get()
-		for f := range b.commands {
-			f()
-			synctest.Wait()
-			b.christen()
-			b.done <- struct{}{}
+		// With the overlay what a goroutine draws at random follows from its place among those
+		// that the bubble has started, so the ones of each process are below another one.
+		for range b.number {
+			go func() {}()
 		}
+		var main sync.WaitGroup
+		main.Go(b.execute)
+		main.Wait()
 	})
+}
+
+// execute executes commands.
+func (b *bubble) execute() {
+	b.main = goid.Get()
+	for f := range b.commands {
+		f()
+		synctest.Wait()
+		b.christen()
+		b.done <- struct{}{}
+	}
 }
 
 // do executes a command. Code of the process that does not come back is an error, at once
@@ -207,13 +226,20 @@ func (b *bubble) start(task int) {
 		b.strands[id] = &strand{id: id, at: Place{Task: task}, named: true}
 		b.mu.Unlock()
 		defer b.poke()
+		exits := true // unless it returns or panics
 		defer func() {
 			t.finished = true
-			if v := recover(); v != nil && !b.process.over.Load() {
+			v := recover()
+			switch {
+			case b.process.over.Load():
+			case v != nil:
 				b.fail(panicked(t.name, v))
+			case exits:
+				b.exits.Store(true)
 			}
 		}()
 		result, err := t.task(b.process.ctx.base)
+		exits = false
 		if b.process.over.Load() {
 			return
 		}
@@ -281,7 +307,7 @@ func (b *bubble) christen() {
 	b.fresh = b.fresh[:0]
 }
 
-// call asks for a request on any goroutine of the bubble: see [Host]. ctx may be nil.
+// call asks for a request on any goroutine of the bubble: see [Host].
 func (b *bubble) call(ctx context.Context, r Request) (Reply, error) {
 	s := b.strand()
 	switch {
@@ -299,17 +325,13 @@ func (b *bubble) call(ctx context.Context, r Request) (Reply, error) {
 	}
 	b.mu.Unlock()
 	b.poke()
-	var withdrawn <-chan struct{}
-	if ctx != nil {
-		withdrawn = ctx.Done()
-	}
 	select {
 	case reply, ok := <-replies:
 		if !ok {
 			return Reply{}, ErrAbandoned
 		}
 		return reply, nil
-	case <-withdrawn:
+	case <-ctx.Done():
 		b.mu.Lock()
 		s.replies = nil
 		b.mu.Unlock()

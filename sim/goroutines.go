@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,7 @@ type goroutines struct {
 	words   []word
 	history uint32        // in what was told to all
 	lag     time.Duration // that passes before the next delivery
+	now     time.Duration // that has passed
 
 	pending  Pending
 	returned []string // by task
@@ -145,7 +147,7 @@ func (m *goroutines) Deliver(at Place, r Reply) error {
 			}
 		}
 	}
-	m.words = append(m.words, w)
+	m.words, m.now = append(m.words, w), m.now+w.pass
 	m.history = m.sys.origin().told.number(toldWord{before: m.history, word: w})
 	if err := m.tell(w); err != nil {
 		return err
@@ -166,10 +168,14 @@ func (m *goroutines) pass(at Place) time.Duration {
 	return m.lag
 }
 
-// tell tells the bubble something.
+// tell tells the bubble something. A task that ends its goroutine, as by
+// testing.T.FailNow, ends that of the caller.
 func (m *goroutines) tell(w word) error {
 	b := m.bubble
 	err := b.do(m.sys.Programs[m.program].nameOf(w.at), func() { b.take(w) })
+	if err == nil && b.exits.Load() {
+		runtime.Goexit()
+	}
 	if err == nil && m.sys.origin().stray.Load() != nil {
 		err = m.sys.origin().stray.Load()
 	}
@@ -219,6 +225,7 @@ func (m *goroutines) look() error {
 			return err
 		}
 	}
+	m.shared.Key += fmt.Sprintf("\n%d %v", m.now, next) // they share the clock, too
 	if next.is {
 		if m.sys.Timing == nil && m.sys.Dated() {
 			return fmt.Errorf("%s has a timer, beside keys that may expire or a sim.Clock: give the system a Timing, so that all go by one clock", b.process.name)

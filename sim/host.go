@@ -95,7 +95,7 @@ var ErrAbandoned = errors.New("quiesce: the process was abandoned")
 // Call asks for a request: see [Host].
 func (p *Process) Call(r Request) (Reply, error) {
 	if p.bubble != nil {
-		return p.bubble.call(nil, r)
+		return p.bubble.call(context.Background(), r)
 	}
 	c := p.running()
 	switch {

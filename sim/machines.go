@@ -303,6 +303,11 @@ func (w *machines) State() (string, error) {
 	return b.String(), nil
 }
 
+func (w *machines) Ages() (undo func()) {
+	before := slices.Clone(w.ages)
+	return func() { copy(w.ages, before) }
+}
+
 // Mark undoes by running the execution once more up to where it was.
 func (w *machines) Mark() (undo func() error) {
 	taken := slices.Clone(w.execution.trace)

@@ -100,11 +100,12 @@ func (r *Relation) Moves(w World) (moves []Move, n int, err error) {
 // the zero value if it has not been taken, such as that of a request that a store refuses,
 // and is not if what comes of it has failed, such as in the code of the task.
 func (r *Relation) Do(w World, m Move) (step Step, err error) {
-	before := ""
+	before, undo := "", func() {}
 	if m.Fault.Kind == Tick {
 		if before, err = w.State(); err != nil {
 			return step, err
 		}
+		undo = w.Ages()
 	}
 	if r.dated {
 		step, err = r.dateMove(w, m)
@@ -117,9 +118,11 @@ func (r *Relation) Do(w World, m Move) (step Step, err error) {
 	if err != nil || m.Fault.Kind != Tick {
 		return step, err
 	}
-	// A tick that changes nothing, not even for a monitor, could pass for ever.
+	// A tick that changes nothing, not even for a monitor, could pass for ever. There may be
+	// clocks that go on for nobody.
 	after, err := w.State()
 	if err == nil && after == before {
+		undo()
 		return Step{}, ErrBlocked
 	}
 	return step, err
@@ -128,30 +131,48 @@ func (r *Relation) Do(w World, m Move) (step Step, err error) {
 // maxBoot is how many steps a task may take to boot.
 const maxBoot = 1000
 
-// Boot runs the tasks that boot, each until it is blocked: see [TaskSpec]. It returns
-// their steps, also with an error. No monitor sees them, and all are of one moment.
+// Boot runs the tasks that boot, each until it is blocked, and what it has started as well:
+// see [TaskSpec]. It returns their steps, also with an error. No monitor sees them, and all
+// are of one moment.
 func (r *Relation) Boot(w World) (steps []Step, err error) {
 	for i, t := range r.tasks {
-		for n := 0; t.Boot; n++ {
-			if _, ok := w.Pending(i); !ok {
-				break
+		if !t.Boot {
+			continue
+		}
+		for goesOn := true; goesOn && err == nil; {
+			before, members := len(steps), 0
+			for j, u := range r.tasks {
+				if err == nil && u.Program == t.Program && (i == j || u.Spawned() && u.Place.Task == t.Place.Task) {
+					members++
+					steps, err = r.boot(w, j, steps)
+				}
 			}
-			step, err := r.move(w, Move{Task: i})
-			if errors.Is(err, ErrBlocked) {
-				break
-			}
-			if step != (Step{}) {
-				steps = append(steps, step)
-			}
-			if err != nil {
-				return steps, err
-			}
-			if n == maxBoot {
-				return steps, fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", t.Name, n)
-			}
+			goesOn = len(steps) > before && members > 1 // one that is blocked is not asked again
 		}
 	}
-	return steps, nil
+	return steps, err
+}
+
+// boot runs a task until it is blocked, and appends its steps.
+func (r *Relation) boot(w World, task int, steps []Step) ([]Step, error) {
+	for {
+		if _, ok := w.Pending(task); !ok {
+			return steps, nil
+		}
+		step, err := r.move(w, Move{Task: task})
+		if errors.Is(err, ErrBlocked) {
+			return steps, nil
+		}
+		if step != (Step{}) {
+			steps = append(steps, step)
+		}
+		if err != nil {
+			return steps, err
+		}
+		if len(steps) > maxBoot {
+			return steps, fmt.Errorf("%s: after %d steps it still boots: a task that boots has to wait for something at last", r.tasks[task].Name, len(steps)-1)
+		}
+	}
 }
 
 // Begin sets the moments of what is there before the first step.

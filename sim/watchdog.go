@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -128,11 +129,14 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 	if err := s.Usable(); err != nil {
 		return err
 	}
-	w.guards = true
-	defer func() { w.guards = false }()
 	if slices.ContainsFunc(s.Programs, func(p Program) bool { return p.Goroutines }) {
+		if in, _ := ownStack(); in != "" {
+			return errInBubble
+		}
 		defer oneAtATime()()
 	}
+	w.guards = true
+	defer func() { w.guards = false }()
 	ended := make(chan ending, 1)
 	go func() {
 		end := ending{exits: true} // unless it returns
@@ -152,6 +156,8 @@ func (s *System) Guard(ctx context.Context, work func() error) error {
 	}
 	return err
 }
+
+var errInBubble = errors.New("processes of goroutines run in bubbles of testing/synctest, and this is one already: explore outside of it")
 
 // single counts the explorations of processes of goroutines.
 var single struct {

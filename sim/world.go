@@ -63,6 +63,10 @@ type World interface {
 	// monitors can change.
 	State() (string, error)
 
+	// Ages returns what puts back how long everything has waited to as it is now, after a
+	// tick that was none.
+	Ages() (undo func())
+
 	// Mark returns what puts everything back to as it is now.
 	Mark() (undo func() error)
 }

@@ -35,7 +35,7 @@ type comparison struct {
 
 func compared(t *testing.T, args string) (c comparison, code int) {
 	t.Helper()
-	out, code := explored(t, t.Context(), strings.Fields(args+" -format json")...)
+	out, code := explored(t, t.Context(), strings.Fields(args+" -audit 0 -format json")...)
 	if err := json.Unmarshal([]byte(out), &c); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -51,7 +51,7 @@ func TestComparisonAgreesWithSingleRuns(t *testing.T) {
 	for _, row := range c.Rows {
 		for i, property := range []string{"coherent", "eventual", "no-lost-update"} {
 			cell := row.Cells[i]
-			args := strings.Fields(fmt.Sprintf("-strategy %s -property %s -max-tasks 3 -faults lost-reply=1 -format json", row.Strategy, property))
+			args := strings.Fields(fmt.Sprintf("-strategy %s -property %s -max-tasks 3 -faults lost-reply=1 -audit 0 -format json", row.Strategy, property))
 			if cell == nil {
 				var errs strings.Builder
 				if run(t.Context(), args, &strings.Builder{}, &errs) != exitError || !strings.Contains(errs.String(), "is not one of") {
@@ -117,7 +117,7 @@ func TestComparedLoads(t *testing.T) {
 // Every violated cell of the page links to a trace that is there, no text is wider
 // than the width, and the summary of -o counts the cells.
 func TestComparisonFormats(t *testing.T) {
-	args := "-strategy cache-aside,naive,versioned,counter-naive -property coherent,eventual"
+	args := "-strategy cache-aside,naive,versioned,counter-naive -property coherent,eventual -audit 0"
 	page, _ := explored(t, t.Context(), strings.Fields(args+" -format html")...)
 	links := regexp.MustCompile(`<td class="violated"><a href="#(trace-\d+)">`).FindAllStringSubmatch(page, -1)
 	if len(links) != 2 || strings.Count(page, `<td class="violated">`) != 2 || strings.Count(page, "<script") != 1 || len(page) > 300_000 {
@@ -151,7 +151,7 @@ func TestComparedSizes(t *testing.T) {
 			t.Fatalf("%s: exit code %d", size, code)
 		}
 		for _, row := range c.Rows {
-			args := "-format json -strategy " + row.Strategy + " " + size
+			args := "-audit 0 -format json -strategy " + row.Strategy + " " + size
 			var single struct {
 				document
 				Metrics struct {

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,7 +28,10 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what the scripts in testdata expect")
 
+// TestMain is also the main of every explore that a script runs. Its heap is small and
+// short of life: collecting it took a third of the time.
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
 	testscript.Main(m, map[string]func(){"explore": main})
 }
 

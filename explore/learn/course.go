@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"quiesce/sim"
+	"quiesce/sim/overlay"
 )
 
 // How often what processes do is run again before a verdict. What a fair coin decides
@@ -296,7 +297,7 @@ func (c *Course) cause(sys *sim.System, program int) string {
 	switch {
 	case err != nil:
 		return ""
-	case chance && hasGoroutines(sys, sys.Programs[program].Name):
+	case chance && hasGoroutines(sys, sys.Programs[program].Name) && !overlaid():
 		return CauseOverlay
 	case chance:
 		return CauseChance
@@ -308,6 +309,12 @@ func (c *Course) cause(sys *sim.System, program int) string {
 		return CauseHidden
 	}
 	return CauseMemory
+}
+
+// overlaid says whether the overlay makes goroutines the same in every run.
+func overlaid() bool {
+	active, _ := overlay.Active()
+	return active
 }
 
 // Leaves returns the courses through all histories of the table after which nothing is

@@ -45,6 +45,7 @@ type ownStep struct {
 	before uint32 // 1 + the step before it; 0 is none
 	by     uint32 // 1 + what has moved it; 0 is the reply
 	reply  uint32
+	ticks  int // that have passed before it
 	memory uint32
 	want   Want
 }
@@ -53,6 +54,7 @@ type ownStep struct {
 type occasion struct {
 	task               int
 	own, reply, memory uint32
+	ticks              int
 	faulted, restarted bool
 }
 
@@ -88,7 +90,7 @@ func (t *Process) remember(h *history) {
 	in := t.occasion(h.last)
 	r.own, r.faulted, r.restarted = slices.Clone(before.own), in.faulted, in.restarted
 	r.own[in.task] = 0
-	step := 1 + t.merged.own.Of(ownStep{before: in.own, reply: in.reply, memory: in.memory, want: h.wants[in.task]})
+	step := 1 + t.merged.own.Of(ownStep{before: in.own, reply: in.reply, ticks: in.ticks, memory: in.memory, want: h.wants[in.task]})
 	if h.wants[in.task].Store != Finished {
 		r.own[in.task] = step
 	}
@@ -135,7 +137,7 @@ func (h *history) mergeKey() string {
 func (t *Process) occasion(d delivery) occasion {
 	r := &t.histories[d.before].recall
 	failed := t.reply(d).Fault != ""
-	return occasion{d.task, r.own[d.task], d.reply, r.memory, r.faulted || failed, r.restarted}
+	return occasion{d.task, r.own[d.task], d.reply, r.memory, d.ticks, r.faulted || failed, r.restarted}
 }
 
 // derive returns the history after a delivery if that need not be run: its effect is

@@ -24,7 +24,7 @@ type Process struct {
 	ends      [][]string // results of crashed processes
 	histories []history
 	delivered map[delivery]uint32
-	most      []int               // by task: deliveries to it in any history
+	most      []int               // by task: the most steps of any history
 	Runs      int                 // processes really run
 	Suspect   bool                // in the last history a task has asked the same rather often
 	merged    *merged             // nil if histories are not merged
@@ -47,7 +47,7 @@ type history struct {
 	wants  []Want      // by task
 	memory sim.Content // that the process shows
 	key    string      // of the memory
-	steps  []int       // by task: deliveries to it, on the way in the tree
+	steps  []int       // by task: deliveries to it, and requests that it gave up, on the way in the tree
 	last   delivery
 	recall recall // if histories are merged
 }
@@ -173,9 +173,15 @@ func (t *Process) add(h history) uint32 {
 	if h.begins(len(t.histories)) {
 		h.steps = make([]int, len(t.Tasks))
 	} else {
-		h.steps = slices.Clone(t.histories[h.last.before].steps)
-		h.steps[h.last.task]++
-		t.most[h.last.task] = max(t.most[h.last.task], h.steps[h.last.task])
+		before := &t.histories[h.last.before]
+		h.steps = slices.Clone(before.steps)
+		moved := t.moved[h.last]
+		for task, w := range before.wants {
+			if task == h.last.task || moved>>task&1 == 1 && w.Store >= 0 {
+				h.steps[task]++
+				t.most[task] = max(t.most[task], h.steps[task])
+			}
+		}
 	}
 	id := uint32(len(t.histories))
 	if t.merged != nil {

@@ -37,7 +37,8 @@ type tab struct {
 	complaints []string
 }
 
-// An opener opens the HTML that is written in a tab.
+// An opener opens the HTML that is written in the tab of the test, where it replaces what
+// was there.
 type opener func(write func(io.Writer) error) *tab
 
 // TestPage looks at pages in a real Chromium, which takes a while to start.
@@ -50,7 +51,8 @@ func TestPage(t *testing.T) {
 		"comparison executes no data": testComparisonExecutesNoData, "comparison fits": testComparisonFits,
 	} {
 		t.Run(name, func(t *testing.T) {
-			test(t, func(write func(io.Writer) error) *tab { return newTab(t, browser, write) })
+			b := newTab(t, browser)
+			test(t, func(write func(io.Writer) error) *tab { b.open(write); return b })
 		})
 	}
 }
@@ -76,20 +78,24 @@ func browse(t *testing.T) context.Context {
 	return browser
 }
 
-// newTab opens a page in a tab of its own.
-func newTab(t *testing.T, browser context.Context, write func(io.Writer) error) *tab {
+// newTab opens an empty tab.
+func newTab(t *testing.T, browser context.Context) *tab {
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx}
 	if err := errors.Join(chromedp.Do(ctx), chromedp.Listen(ctx, b.listen)); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(file, []byte(htmlOf(t, write)), 0o644); err != nil {
-		t.Fatal(err)
+	return b
+}
+
+// open goes to a page of its own.
+func (b *tab) open(write func(io.Writer) error) {
+	file := filepath.Join(b.TempDir(), "report.html")
+	if err := os.WriteFile(file, []byte(htmlOf(b.T, write)), 0o644); err != nil {
+		b.Fatal(err)
 	}
 	b.run(chromedp.Navigate((&url.URL{Scheme: "file", Path: file}).String()))
-	return b
 }
 
 // listen collects whatever should not happen: a message on the console, an

@@ -18,16 +18,29 @@ import (
 	"quiesce/model"
 )
 
+// allCompared has been explored once for all tests.
+var allCompared *Comparison
+
 // compared is what -strategy all is about: every strategy with a cache, each really
 // explored, with two properties. Then there are a strategy that has neither, and one
 // of which nothing is known.
 func compared(t *testing.T) *Comparison {
 	t.Helper()
+	if allCompared == nil {
+		allCompared = compareAll(t)
+	}
+	c := *allCompared
+	c.Rows = slices.Clone(c.Rows)
+	return &c
+}
+
+func compareAll(t *testing.T) *Comparison {
+	t.Helper()
 	c := &Comparison{Properties: []string{"coherent", "eventual"}, Workloads: "1 key, cold cache", MaxTasks: 2}
 	for i, s := range model.Caches() {
 		row := Row{Strategy: s.Name}
 		for _, property := range c.Properties {
-			row.Cells = append(row.Cells, Cell{Search: exploredWith(t, s.Name, property, model.Workload{Readers: 1, Writers: 1}, nil, explore.ProductOptions{}, "")})
+			row.Cells = append(row.Cells, Cell{Search: exploredWith(t, s.Name, property, model.Workload{Readers: 1, Writers: 1}, nil, explore.ProductOptions{Audit: explore.NoAudit}, "")})
 		}
 		row.Costs = &Costs{RoundTrips: RoundTrips{Hit: i, Miss: i + 1, Write: i + 2}, Workload: row.Cells[0].Search.workload, Loads: i, Stale: &explore.Window{Steps: i}}
 		c.Rows = append(c.Rows, row)

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,9 +114,20 @@ func race(t *testing.T) *Search {
 	return r
 }
 
+// violating have been explored once for all tests.
+var violating []*Search
+
 // counterexamples are searches of every strategy that has a counterexample, and
 // about servers with several tasks.
 func counterexamples(t *testing.T) []*Search {
+	t.Helper()
+	if violating == nil {
+		violating = exploreAll(t)
+	}
+	return slices.Clone(violating)
+}
+
+func exploreAll(t *testing.T) []*Search {
 	t.Helper()
 	searches := []*Search{race(t), crashed(t), explored(t, "cache-aside", model.Workload{Readers: 1, Writers: 1, Servers: 1}, "")}
 	for _, s := range model.Strategies() {
@@ -126,7 +138,7 @@ func counterexamples(t *testing.T) []*Search {
 		if s.Group == model.LocalCaches {
 			w.Readers = 1 // background tasks make many states
 		}
-		if r := explored(t, s.Name, w, ""); r.Verdict() == explore.Violated {
+		if r := exploredWith(t, s.Name, "", w, nil, explore.ProductOptions{Audit: explore.NoAudit}, ""); r.Verdict() == explore.Violated {
 			searches = append(searches, r)
 		}
 	}

@@ -179,7 +179,7 @@ func (about *Subject) view(name string, t, other *explore.Trace, s shown) view {
 		}
 		if lane := slices.Index(lanes, one.Task); lane >= 0 {
 			row.Before, row.After = lane, len(lanes)-lane-1
-			row.Colour = slices.Index(about.tasks, one.Task) % colours
+			row.Colour = slices.Index(about.tasksOf(t), one.Task) % colours
 		} else {
 			row.Span = max(len(lanes), 1)
 		}

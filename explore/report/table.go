@@ -85,10 +85,34 @@ func (t *textWriter) taskColumns(s shown) []column {
 // lanes returns the names of the tasks that take a step, in the order of the
 // system, and then of the environment if it does.
 func (about *Subject) lanes(trace *explore.Trace) (names []string) {
-	for _, name := range append(slices.Clone(about.tasks), environment) {
+	for _, name := range append(about.tasksOf(trace), environment) {
 		if slices.ContainsFunc(trace.Steps, func(s explore.TraceStep) bool { return s.Task == name }) {
 			names = append(names, name)
 		}
+	}
+	return names
+}
+
+// tasksOf returns the tasks of the system, and behind each the goroutines that it has started:
+// those are found while a system is explored.
+func (about *Subject) tasksOf(trace *explore.Trace) []string {
+	names := slices.Clone(about.tasks)
+	var found []string
+	for _, s := range trace.Steps {
+		if s.Task != environment && !slices.Contains(names, s.Task) && !slices.Contains(found, s.Task) {
+			found = append(found, s.Task)
+		}
+	}
+	slices.Sort(found)
+	for _, name := range found {
+		starter, _, _ := strings.Cut(name, "/")
+		at := len(names)
+		for i, n := range names {
+			if n == starter || strings.HasPrefix(n, starter+"/") {
+				at = i + 1
+			}
+		}
+		names = slices.Insert(names, at, name)
 	}
 	return names
 }

@@ -15,7 +15,7 @@ import (
 //
 //	history.History{}.Agree("cart", "checkout")
 func (h History) Agree(first, second string) sim.Property {
-	return h.property(first+"-agrees-with-"+second, func() judge { return &agreement{first: first, second: second} })
+	return h.property(first+"-agrees-with-"+second, func(History) judge { return &agreement{first: first, second: second} })
 }
 
 // An agreement is what Agree remembers.

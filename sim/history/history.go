@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"quiesce/sim"
 )
@@ -22,7 +24,8 @@ type History struct {
 	Source *Source
 
 	// Tasks are tasks that are one operation each, by name, and need no log: it begins
-	// with the first step of the task, and ends with the task.
+	// with the first step of the task, and ends with the task. One that takes no step is not
+	// judged: it has to begin with [sim.Process.Yield], or to be in a log.
 	Tasks map[string]Op
 
 	// Returned says what such an operation has returned, of whom the result of the task is
@@ -76,23 +79,28 @@ type state struct {
 }
 
 // property returns the property of a judge, which make returns in the beginning.
-func (h History) property(name string, make func() judge) sim.Property {
+func (h History) property(name string, make func(History) judge) sim.Property {
+	initial := map[string]string{}
+	for key, value := range h.Initial {
+		initial[safe(key)] = safe(value)
+	}
+	h.Initial = initial
 	read := func(text string) *state {
-		s := &state{Of: make()}
+		s := &state{Of: make(h)}
 		if err := json.Unmarshal([]byte(text), s); err != nil {
 			panic(err) // we wrote it
 		}
 		return s
 	}
-	start := &state{Of: make()}
+	start := &state{Of: make(h)}
 	if h.Source != nil {
 		start.Now = map[string]string{}
 		for _, key := range h.Source.Keys {
-			value, ok := h.Initial[key]
+			value, ok := h.Initial[safe(key)]
 			if !ok {
 				panic(fmt.Sprintf("history: the source has the key %s; say in History.Initial what its value is at first", key))
 			}
-			start.Now[key] = value
+			start.Now[safe(key)] = value
 		}
 	}
 	return sim.Property{
@@ -136,6 +144,10 @@ func (s *state) String() string {
 func (h History) watch(s *state, e sim.Event) {
 	logs := entries(e.View)
 	maps.Copy(logs, h.single(s, e))
+	for task, at := range logs {
+		at.Key, at.Value = safe(at.Key), safe(at.Value)
+		logs[task] = at
+	}
 	if s.Seen == nil {
 		s.Seen = map[string]int{}
 	}
@@ -180,6 +192,15 @@ func (h History) watch(s *state, e sim.Event) {
 		s.Of.end(task, logs[task].Op)
 		s.Seen[task]++
 	}
+}
+
+// safe returns a text that JSON does not change, and no other text is the same. That of most
+// is the text itself.
+func safe(text string) string {
+	if utf8.ValidString(text) && !strings.HasPrefix(text, "\x00") {
+		return text
+	}
+	return "\x00" + strconv.Quote(text)
 }
 
 // progress returns where a task is: see state.
@@ -256,9 +277,9 @@ func (h History) look(s *state, e sim.Event, logs map[string]entry) {
 	if h.Source == nil {
 		return
 	}
-	for _, key := range h.Source.Keys {
-		value := h.Source.Value(e.View, key)
-		if value == s.Now[key] && (h.Source.Again == nil || !h.Source.Again(e, key)) {
+	for _, name := range h.Source.Keys {
+		key, value := safe(name), safe(h.Source.Value(e.View, name))
+		if value == s.Now[key] && (h.Source.Again == nil || !h.Source.Again(e, name)) {
 			continue
 		}
 		s.Now[key] = value

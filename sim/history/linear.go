@@ -20,7 +20,7 @@ import (
 // source, violates it too. It also finds, say, two readers who see two writes in
 // different orders.
 func (h History) Linearizable() sim.Property {
-	return h.property("linearizable", func() judge { return &registers{initial: h.Initial} })
+	return h.property("linearizable", func(h History) judge { return &registers{initial: h.Initial} })
 }
 
 // Registers are what Linearizable remembers.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -93,6 +94,26 @@ func TestFirst(t *testing.T) {
 		if err := steps(t, running(false, other, do.task), 0, 1); err != nil {
 			t.Errorf("%s, and First is false: %v", name, err)
 		}
+	}
+}
+
+// Texts that JSON would change stay apart, from each other and from those that stand for
+// something.
+func TestSafe(t *testing.T) {
+	seen := map[string]string{}
+	for _, text := range []string{"", "a", "\xff", "\xfe", "\ufffd", unwritten, orphan, safe("\xff")} {
+		b, err := json.Marshal(safe(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back string
+		if err := json.Unmarshal(b, &back); err != nil || back != safe(text) || back == unwritten || back == orphan {
+			t.Errorf("%q is %q, and comes back as %q, %v", text, safe(text), back, err)
+		}
+		if other, ok := seen[back]; ok {
+			t.Errorf("%q and %q are one", text, other)
+		}
+		seen[back] = text
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // has written. For example, a session that sets a price and sees the old one in the cache
 // violates it.
 func (h History) ReadYourWrites() sim.Property {
-	return h.property("read-your-writes", func() judge { return newSession(h, true) })
+	return h.property("read-your-writes", func(h History) judge { return newSession(h, true) })
 }
 
 // MonotonicReads is violated by a task that reads a value which is older than one that
@@ -20,7 +20,7 @@ func (h History) ReadYourWrites() sim.Property {
 // read was written, or reads it twice. For example, a session that sees the new price on
 // one server and then the old one on another violates it.
 func (h History) MonotonicReads() sim.Property {
-	return h.property("monotonic-reads", func() judge { return newSession(h, false) })
+	return h.property("monotonic-reads", func(h History) judge { return newSession(h, false) })
 }
 
 // A session is what ReadYourWrites and MonotonicReads remember: of each task what it must

@@ -29,7 +29,7 @@ func (h History) NoStaleRead(b Bound) sim.Property {
 	if b.Steps < 0 || b.Ticks < 0 || b.Steps > 0 && b.Ticks > 0 {
 		panic(fmt.Sprintf("history: the bound %+v; set Steps or Ticks to a positive number, or none", b))
 	}
-	return h.property("no-stale-read", func() judge {
+	return h.property("no-stale-read", func(h History) judge {
 		s := &staleness{bound: b}
 		s.versions = versions{initial: h.Initial, sourced: h.Source != nil, renewed: s.renewed}
 		return s

@@ -8,8 +8,10 @@ import (
 	randv2 "math/rand/v2"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,27 +20,35 @@ import (
 // Active reports whether the program was built with the overlay, by what the overlay does: locks
 // that are waited for in a bubble, and what two bubbles draw. It measures that once, when it is first asked,
 // which takes some milliseconds and leaves no goroutine behind. An overlay of which only a part works is an error;
-// it is then of another version of this package, or something else decides what is random. It must not be asked from
-// inside a bubble.
-func Active() (bool, error) { return active() }
+// it is then of another version of this package, or something else decides what is random. It cannot be asked for
+// the first time inside a bubble, and panics there.
+func Active() (bool, error) {
+	if !measured.Load() && bubble() != "" {
+		panic("overlay.Active is asked in a bubble for the first time; ask before the bubble starts")
+	}
+	return active()
+}
+
+var measured atomic.Bool
 
 var active = sync.OnceValues(func() (bool, error) {
+	defer measured.Store(true)
 	var works, fails []string
-	first, second := draw(), draw()
-	for i, d := range first {
-		if d == second[i] {
-			works = append(works, drawn[i].name)
+	note := func(name string, does bool) {
+		if does {
+			works = append(works, name)
 		} else {
-			fails = append(fails, drawn[i].name)
+			fails = append(fails, name)
 		}
+	}
+	first, second := draw(), draw()
+	for i, d := range drawn {
+		note(d.name, first[i] == second[i])
 	}
 	for _, w := range measureWaits() {
-		if w.durable {
-			works = append(works, w.name)
-		} else {
-			fails = append(fails, w.name)
-		}
+		note(w.name, w.durable)
 	}
+	note("turns", measureTurns())
 	return judge(works, fails)
 })
 
@@ -123,6 +133,28 @@ func drawTimers() string {
 	return fired.String()
 }
 
+// measureTurns reports whether goroutines run in the order in which they were started. Without the overlay the last one
+// is first, or they run in parallel.
+func measureTurns() bool {
+	sorted := true
+	synctest.Test(new(testing.T), func(*testing.T) {
+		for range 50 {
+			var mu sync.Mutex
+			var order []int
+			for i := range 10 {
+				go func() {
+					mu.Lock()
+					defer mu.Unlock()
+					order = append(order, i)
+				}()
+			}
+			synctest.Wait()
+			sorted = sorted && slices.IsSorted(order)
+		}
+	})
+	return sorted
+}
+
 // A wait is one for a lock, in a bubble.
 type wait struct {
 	name    string // as a traceback has it
@@ -161,13 +193,24 @@ var lockWait = regexp.MustCompile(`(?m)^goroutine \d+ \[(sync\.(?:RW)?Mutex\.R?L
 
 // lockWaits returns the waits for locks in the bubble of the goroutine.
 func lockWaits() (waits []wait) {
-	self := regexp.MustCompile(`synctest bubble (\d+)`).FindStringSubmatch(traceback(false))
+	self := bubble()
 	for _, m := range lockWait.FindAllStringSubmatch(traceback(true), -1) {
-		if self != nil && m[3] == self[1] {
+		if m[3] == self {
 			waits = append(waits, wait{name: m[1], durable: m[2] != ""})
 		}
 	}
 	return waits
+}
+
+// bubbled is in the head of the traceback of a goroutine in a bubble.
+var bubbled = regexp.MustCompile(`^goroutine .*, synctest bubble (\d+)`)
+
+// bubble returns the number of the bubble of the goroutine; "" is none.
+func bubble() string {
+	if m := bubbled.FindStringSubmatch(traceback(false)); m != nil {
+		return m[1]
+	}
+	return ""
 }
 
 // traceback returns that of the goroutine, or of all.

@@ -29,8 +29,8 @@
 // to the map, also in another process. Outside of bubbles nothing else changes: an
 // iteration starts anywhere, and crypto/rand is that of the operating system.
 //
-// What stays as it is: a goroutine that runs on and on, waiting for another by reading a variable, keeps its
-// turn, which nobody else gets then. One that the network wakes, or a channel from outside, comes when it comes. The
+// What stays as it is: a goroutine that waits for another by reading a variable again and again, in a system call or
+// in C keeps its turn, so the other never comes. What comes over the network or a channel from outside comes when it comes. The
 // order of entries whose keys contain pointers follows from addresses, where a map has more than eight.
 // sync.Pool forgets when it wants. A generator that the code seeds itself is in its own hands, and so is what lives
 // longer than a bubble, such as a package variable. With GODEBUG=fips140=on, with

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 )
 
 var compile = flag.Bool("compile", false, "compile a program with the overlay, and with it the standard library, which takes a minute")
@@ -194,6 +195,21 @@ func TestInactive(t *testing.T) {
 	if after := runtime.NumGoroutine(); after != before {
 		t.Errorf("%d goroutines, %d before", after, before)
 	}
+}
+
+// TestActiveInBubble: what is asked in a bubble for the first time cannot be measured there.
+func TestActiveInBubble(t *testing.T) {
+	before := measured.Load()
+	defer measured.Store(before)
+	measured.Store(false)
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if r := recover(); r != "overlay.Active is asked in a bubble for the first time; ask before the bubble starts" {
+				t.Errorf("panics with %v", r)
+			}
+		}()
+		Active()
+	})
 }
 
 // TestReplays compiles testdata/replay with the overlay, where a thousand replays are equal, and runs it in

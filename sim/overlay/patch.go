@@ -41,7 +41,6 @@ var patches = []patch{
 	}
 `},
 	{"runtime/synctest.go", "	if bubble.running > 0 || bubble.active > 0 {\n", "	if bubble.running > 0 || bubble.active > 0 || bubble.waitsElsewhere() {\n"},
-	{"runtime/synctest.go", "	if gp.bubble.running == 0 && gp.bubble.active == 1 {\n", "	if gp.bubble.running == 0 && gp.bubble.active == 1 && !gp.bubble.waitsElsewhere() {\n"},
 
 	// A lock remembers in which bubble it is held: a mutex, and a lock for writing, the mark of the bubble,
 	// a lock for reading the sum of the marks of its readers.
@@ -159,9 +158,6 @@ var patches = []patch{
 	gp.bubble = bubble
 	defer func() {
 		bubble.pass(gp)
-`},
-	{"runtime/synctest.go", "	gp.bubble = bubble.(*synctestBubble)\n", `	gp.bubble = bubble.(*synctestBubble)
-	bubbleStart(gp, gp.bubble.root)
 `},
 	{"runtime/proc.go", "		newg.bubble = callergp.bubble\n", "		newg.bubble = callergp.bubble\n		bubbleStart(newg, callergp)\n"},
 	{"runtime/select.go", "		j := cheaprandn(uint32(norder + 1))\n", `		j := cheaprandn(uint32(norder + 1))

@@ -72,6 +72,8 @@ type reading struct {
 	read    []string // keys, in the order of the commands
 	written []string // arguments of commands that may change something
 	flush   bool     // it is FLUSHALL or FLUSHDB, and nothing else
+
+	header redisclient.Header
 }
 
 // caching says whether any client caches what it reads.
@@ -196,7 +198,7 @@ func (s *Store) tell(c *connection, m message) {
 func (c *connection) flush() string {
 	var b strings.Builder
 	for _, m := range c.queue {
-		b.WriteString(m.String())
+		b.WriteString(m.in(c.resp3))
 	}
 	c.queue = nil
 	return b.String()
@@ -240,7 +242,7 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 	}
 	c := s.open(conn)
 	if h.Number > 0 {
-		c.requests = h.Number
+		c.requests, c.resp3 = h.Number, h.RESP3
 	}
 	if h.Tracks && c.cache == nil {
 		c.cache = &cache{keys: make(map[string]probe)}

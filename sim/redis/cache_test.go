@@ -219,6 +219,48 @@ func TestNumbered(t *testing.T) {
 	wantConnections(t, s, "cache, numbered p#0 [], 6 requests, 7 sent")
 }
 
+// On a connection with numbers a subscription can be changed, since its place among the
+// messages is known, and in RESP3 any command may come between.
+func TestNumberedSubscription(t *testing.T) {
+	for _, resp3 := range []bool{false, true} {
+		s := newStore(t)
+		n := 0
+		next := func(cmd string) string {
+			n++
+			reply := execute(t, s, on("p#0", redisclient.Header{Number: n, RESP3: resp3}, cmd))
+			_, text := redisclient.CutNumber(reply)
+			return text
+		}
+		kind := map[bool]string{false: "*", true: ">"}[resp3]
+		message := func(text string) string { return kind + message{channel: "c", payload: text}.String()[1:] }
+		for _, step := range []struct{ got, want string }{
+			{next("SUBSCRIBE c"), confirmation("c", 1)},
+			{next("SUBSCRIBE d"), confirmation("d", 2)},
+			{do(t, s, "PUBLISH", "c", "1"), ":1\r\n"},
+			{do(t, s, "PUBLISH", "c", "2"), ":1\r\n"},
+			{execute(t, s, on("p#0", redisclient.Header{}, redisclient.Receive)), "#3\r\n" + message("1")},
+			{next("UNSUBSCRIBE c"), message("2") + confirm("unsubscribe", "c", 1)},
+			{do(t, s, "PUBLISH", "c", "3"), ":0\r\n"},
+			{next("UNSUBSCRIBE"), confirm("unsubscribe", "d", 0)},
+			{next("UNSUBSCRIBE"), "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n"},
+			{next("GET a"), "$-1\r\n"},
+			{next("SUBSCRIBE c"), confirmation("c", 1)},
+		} {
+			if step.got != step.want {
+				t.Errorf("RESP3 %v: got %q, want %q", resp3, step.got, step.want)
+			}
+		}
+		do(t, s, "PUBLISH", "c", "4")
+		reply, err := s.Execute(on("p#0", redisclient.Header{Number: n + 1, RESP3: resp3}, "GET a"))
+		if want := "#9\r\n" + message("4") + "$-1\r\n"; resp3 && (reply.Body != want || err != nil) {
+			t.Errorf("got %q, %v, want %q", reply.Body, err, want)
+		}
+		if !resp3 && err == nil {
+			t.Errorf("RESP2: got %q", reply.Body)
+		}
+	}
+}
+
 // That time passes tells nobody, and that a key goes away by it does.
 func TestInvalidationByTime(t *testing.T) {
 	s := newStore(t, []string{"SET", "a", "1", "PX", "2000"})

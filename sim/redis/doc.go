@@ -25,8 +25,32 @@
 // PUBLISH.
 //
 // A later SUBSCRIBE or UNSUBSCRIBE on a connection is refused: its place among the
-// messages would be open. A subscription that is still open when its process ends stays
+// messages would be open. It is not where requests and replies are on their way at once: see
+// below. A subscription that is still open when its process ends stays
 // until the store is reset, as if the server listened on.
+//
+// [Store.Dialer] is for a client that a service makes itself. In a process of goroutines it
+// may write while it waits, as rueidis does. Then the connection has a state from its first
+// request on, which counts its requests and whatever was sent, so that the first are
+// executed and the latter is read in its order; and all commands of RESP3 may follow
+// SUBSCRIBE.
+//
+// # Client-side caching
+//
+// After CLIENT TRACKING ON the server remembers which keys a connection has read, and tells
+// it once that one was changed: by a write of anyone, also of the same value, because the
+// key has expired or was evicted, or by FLUSHALL. To be told is the step "receive", as with
+// a message; and what was sent before a reply is read before it. OPTIN, OPTOUT, NOLOOP and
+// REDIRECT to a connection that is subscribed are simulated, as is CLIENT CACHING; BCAST is
+// refused. What is remembered for a connection, and what it is yet to be told, is part of
+// the content.
+//
+// On one connection a message never overtakes a reply. With REDIRECT it does, and fills of a
+// local cache with what was changed meanwhile are found.
+//
+// A request that reads a key which the client caches and changes the same key is refused,
+// and so is a script that reads one and does not name it among its keys. In RESP2 without
+// REDIRECT nobody can be told, as in production.
 //
 // # Streams
 //
@@ -52,8 +76,9 @@
 // explored that Redis does not have. Of several keys that one script or block fills, the
 // first that the command names is taken, where Redis takes the first that was filled.
 //
-// A timeout is a timer of the client, by which the request is withdrawn, and needs a
-// process of goroutines. In a coroutine it has to be 0, which is for ever.
+// A timeout is a timer of the client, which needs a process of goroutines: when it fires, the
+// step "timeout" tells the server, and the request is answered nil unless there was something
+// before. In a coroutine a timeout has to be 0, which is for ever.
 //
 // A lock that is tried for again and again makes executions without an end, and the
 // search ends as incomplete. [Await] makes it one command that is blocked until it works.
@@ -84,7 +109,7 @@
 //
 // A key that expires or is evicted is deleted. EXEC fails if it was watched: with
 // Redis from 6.0.9 on, and with miniredis. Any message that waits in a queue can be
-// lost, and no entry of a stream.
+// lost, but for what a client is told of its cache, and no entry of a stream.
 //
 // # Scripts
 //

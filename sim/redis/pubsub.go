@@ -41,10 +41,22 @@ func (m message) String() string {
 	return string(redisclient.AppendBulk(redisclient.AppendBulk(b, m.channel), m.payload))
 }
 
+// in returns what the server sends in a version of the protocol.
+func (m message) in(resp3 bool) string {
+	text := m.String()
+	if resp3 {
+		return ">" + text[1:]
+	}
+	return text
+}
+
 // confirmation returns what the server sends to confirm SUBSCRIBE to a channel,
 // the count-th of the connection.
-func confirmation(channel string, count int) string {
-	b := redisclient.AppendBulk(redisclient.AppendBulk([]byte("*3\r\n"), "subscribe"), channel)
+func confirmation(channel string, count int) string { return confirm("subscribe", channel, count) }
+
+// confirm returns what the server sends of a change to a subscription.
+func confirm(change, channel string, count int) string {
+	b := redisclient.AppendBulk(redisclient.AppendBulk([]byte("*3\r\n"), change), channel)
 	return string(b) + ":" + strconv.Itoa(count) + "\r\n"
 }
 
@@ -60,6 +72,25 @@ func (s *Store) subscribe(name string, channels []string) (reply string) {
 			c.channels = slices.Insert(c.channels, i, ch)
 		}
 		reply += confirmation(ch, len(c.channels))
+	}
+	return reply
+}
+
+// unsubscribe executes UNSUBSCRIBE, from all channels if none is named, in the order of
+// their names.
+func (s *Store) unsubscribe(name string, channels []string) (reply string) {
+	c := s.open(name)
+	if len(channels) == 0 {
+		channels = slices.Clone(c.channels)
+	}
+	for _, ch := range channels {
+		if i, is := slices.BinarySearch(c.channels, ch); is {
+			c.channels = slices.Delete(c.channels, i, i+1)
+		}
+		reply += confirm("unsubscribe", ch, len(c.channels))
+	}
+	if reply == "" {
+		return "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n"
 	}
 	return reply
 }
@@ -83,7 +114,7 @@ func (s *Store) receive(name string) (sim.Reply, error) {
 	}
 	m := c.queue[0]
 	c.queue = c.queue[1:]
-	return sim.Reply{Body: c.send(m.String())}, nil
+	return sim.Reply{Body: c.send(m.in(c.resp3))}, nil
 }
 
 // appendConnections appends the items of connections, in the order of their names.
@@ -121,6 +152,9 @@ func (c *connection) describe() (value, note string) {
 	}
 	if c.requests > 0 {
 		values, notes = append(values, fmt.Sprintf("%d requests, %d sent", c.requests, c.sent)), append(notes, "numbered")
+	}
+	if c.resp3 {
+		notes = append(notes, "RESP3")
 	}
 	return strings.Join(values, ", "), strings.Join(notes, ", ")
 }

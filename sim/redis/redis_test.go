@@ -302,6 +302,59 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// What a service does by the interface that is common to the clients of go-redis.
+func TestUniversalClient(t *testing.T) {
+	s := newStore(t, []string{"SET", "n", "1"})
+	script := redis.NewScript(compareAndDelete)
+	trace, results, err := run(s, func(ctx context.Context, base *redis.Client) (string, error) {
+		var c redis.UniversalClient = base
+		if _, err := c.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.Set(ctx, "a", "1", 0)
+			return p.Get(ctx, "a").Err()
+		}); err != nil {
+			return "", err
+		}
+		if err := script.Run(ctx, c, []string{"a"}, "1").Err(); err != nil {
+			return "", err
+		}
+		if err := c.Watch(ctx, func(tx *redis.Tx) error {
+			n, err := tx.Get(ctx, "n").Int()
+			if err != nil {
+				return err
+			}
+			_, err = tx.TxPipelined(ctx, func(p redis.Pipeliner) error { return p.Set(ctx, "n", n+1, 0).Err() })
+			return err
+		}, "n"); err != nil {
+			return "", err
+		}
+		ps := c.Subscribe(ctx, "events")
+		defer ps.Close()
+		if _, err := ps.Receive(ctx); err != nil {
+			return "", err
+		}
+		if err := c.Publish(ctx, "events", "x").Err(); err != nil {
+			return "", err
+		}
+		m, err := ps.ReceiveMessage(ctx)
+		if err != nil {
+			return "", err
+		}
+		if err := c.Get(ctx, "none").Err(); err != redis.Nil {
+			return "", fmt.Errorf("got %v", err)
+		}
+		return m.Payload, nil
+	})
+	if err != nil || results[0] != "x" {
+		t.Fatalf("%q, %v", results, err)
+	}
+	wantTrace(t, trace,
+		"1: SET a 1 -> OK", "1: GET a -> 1",
+		"1: EVALSHA "+script.Hash()[:8]+" 1 a 1 -> error: NOSCRIPT No matching script. Please use EVAL.", "1: EVAL (delete-if) 1 a 1 -> 1",
+		"1: WATCH n -> OK", "1: GET n -> 1", "1: MULTI; SET n 2; EXEC -> [OK]",
+		"1: SUBSCRIBE events -> subscribe events 1", "1: PUBLISH events x -> 1", "1: receive -> message events x",
+		"1: GET none -> (nil)", "1: close -> ")
+}
+
 func TestSetupFails(t *testing.T) {
 	for _, cmd := range [][]string{{}, {"INCR"}, {"SPOP", "a"}, {"SCRIPT", "LOAD", "if"}, {"SCRIPT", "LOAD", "return math.random()"}, {"SCRIPT", "FLUSH"}} {
 		if _, err := NewStore("cache", Options{Setup: [][]string{cmd}}); err == nil {

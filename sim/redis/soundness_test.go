@@ -136,7 +136,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 	}
 	state = append(state, on("", "PUBLISH c 1", "PUBLISH d 2", "EVAL return(redis.call('PUBLISH','c',2)) 0")...)
 
-	numbered := on("", "GET a", "SET b 3", "MGET b a", "WATCH a", "MULTI;GET a;EXEC", "PUBLISH c 4", redisclient.Receive, redisclient.Receive, redisclient.Close)
+	numbered := on("", "GET a", "SET b 3", "MGET b a", "WATCH a", "MULTI;GET a;EXEC", "PUBLISH c 4", "SUBSCRIBE d c", "UNSUBSCRIBE d", "UNSUBSCRIBE", redisclient.Receive, redisclient.Receive, redisclient.Close)
 	numbered = append(numbered, sim.Request{Store: "cache", Body: redisclient.TimedOut})
 
 	s := newStore(t)
@@ -165,7 +165,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			// A connection whose requests are numbered: the next one, or the one after that.
 			if rng.Intn(4) == 0 {
 				name := []string{"p#3", "q#3"}[rng.Intn(2)]
-				h := []redisclient.Header{{}, caching}[rng.Intn(2)]
+				h := []redisclient.Header{{}, caching, {RESP3: true}}[rng.Intn(3)]
 				h.Number = 1 + rng.Intn(2)
 				if c := s.connections[name]; c != nil {
 					h.Number += c.requests

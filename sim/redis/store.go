@@ -213,7 +213,7 @@ func (s *Store) command(req sim.Request) (sim.Reply, error) {
 		reply, err := s.replyTo(req.Conn, cmds)
 		return sim.Reply{Body: reply}, err
 	}
-	s.reading = reading{on: h.Tracks || s.caching(), conn: req.Conn, flush: len(cmds) == 1 && isFlushing(cmds[0][0])}
+	s.reading = reading{on: h.Tracks || s.caching(), conn: req.Conn, flush: len(cmds) == 1 && isFlushing(cmds[0][0]), header: h}
 	defer func() { s.reading = reading{} }()
 	if h != (redisclient.Header{}) {
 		return s.withHeader(req.Conn, h, cmds)

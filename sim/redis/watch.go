@@ -31,6 +31,7 @@ type connection struct {
 	// For a connection whose requests are numbered: how many were executed, and how many
 	// times something was sent. 0 for any other.
 	requests, sent int
+	resp3          bool // what is sent is told from a reply
 }
 
 // watches says whether the connection watches keys, or did when one was touched.
@@ -86,7 +87,9 @@ func (s *Store) runOn(name string, cmds [][]string) (reply string, err error) {
 		verb = redisclient.Exec
 	}
 	switch {
-	case c.subscribed():
+	case redisclient.Is(cmds[0][0], "UNSUBSCRIBE") && s.reading.header.Number > 0:
+		return s.unsubscribe(name, cmds[0][1:]), nil
+	case c.subscribed() && !s.reading.header.RESP3 && (verb != redisclient.Subscribe || s.reading.header.Number == 0):
 		command := strings.ToUpper(cmds[0][0])
 		return "", fmt.Errorf("quiesce: %s is not supported on a connection that is subscribed%s", command, insteadOf[command])
 	case verb == redisclient.Subscribe && c.watches():

@@ -171,7 +171,7 @@ func (c *client) unused() bool {
 		return false
 	}
 	for _, n := range c.conns {
-		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.stream != nil || n.setup != (setup{}) {
+		if n.closed.Load() || len(n.in) > 0 || len(n.out) > 0 || n.state.Load() != nil || n.stream != nil || n.setup != (setup{}) || n.multi != "" {
 			return false
 		}
 	}

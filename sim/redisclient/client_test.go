@@ -154,6 +154,12 @@ func TestReuse(t *testing.T) {
 		{"connection not returned", 0, func(ctx context.Context, c *redis.Client) (string, error) {
 			return "", c.Conn().Set(ctx, "b", "1", 0).Err()
 		}},
+		{"a block without an end", 0, func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Do(ctx, "MULTI").Err()
+		}},
+		{"another protocol", 0, func(ctx context.Context, c *redis.Client) (string, error) {
+			return "", c.Do(ctx, "HELLO", "3").Err()
+		}},
 	} {
 		s := newScript(t, answers)
 		if _, _, err := run(s, get); err != nil {

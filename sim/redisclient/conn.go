@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -23,6 +24,8 @@ type conn struct {
 	state  atomic.Pointer[connState] // nil if the server keeps nothing for it
 	unread *subscribing              // a SUBSCRIBE that is written, and is executed by the next read
 	setup  setup
+	multi  string  // a block MULTI ... EXEC that has no EXEC yet
+	told   int     // replies to its commands that were answered
 	stream *stream // nil unless requests and replies are on their way at the same time
 }
 
@@ -64,8 +67,8 @@ func (c *conn) write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// send sends the requests in data and returns what is not complete. It sends a
-// block that has no EXEC command by command if alone is set.
+// send sends the requests in data and returns what is not complete. A client that waits
+// for the reply to MULTI, as alone says, sends its block command by command.
 func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 	for len(data) > 0 {
 		var n int
@@ -76,6 +79,13 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			break
 		}
 		v := VerbOf(c.args[0])
+		if c.multi != "" {
+			if err := c.queue(string(data[:n])); err != nil || c.failed != nil {
+				return nil, err
+			}
+			data = data[n:]
+			continue
+		}
 		if answer, ok := c.aside(); ok {
 			c.put(answer)
 			data = data[n:]
@@ -87,10 +97,16 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			if err != nil {
 				return nil, err
 			}
-			if block == 0 && !alone {
+			if block == 0 && !alone && c.stream == nil {
 				return data, nil
 			}
-			n, v = max(n, block), Exec
+			if block == 0 {
+				c.multi, c.told = string(data[:n]), 1
+				c.put(ok)
+				data = data[n:]
+				continue
+			}
+			n, v = block, Exec
 		case c.stream == nil && c.client.host().Goroutines() && c.needsStream(v):
 			c.stream = newStream(c)
 		case c.stream == nil && v == Subscribe && !c.subscribed():
@@ -98,7 +114,7 @@ func (c *conn) send(data []byte, alone bool) (rest []byte, err error) {
 			data = data[n:]
 			continue
 		}
-		if err := c.request(string(data[:n]), v); err != nil || c.failed != nil {
+		if err := c.request(string(data[:n]), v, 0); err != nil || c.failed != nil {
 			return nil, err
 		}
 		data = data[n:]
@@ -127,10 +143,34 @@ func (c *conn) aside() (answer string, ok bool) {
 // pong is the answer to PING on a connection that is subscribed, in RESP2.
 const pong = "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
 
-// request sends one request and has the reply read.
-func (c *conn) request(body string, v Verb) error {
+// queue takes the command in c.args, which is one of an open block. The server does nothing
+// with it before EXEC but to look whether it is one: if it is none, it says so to EXEC.
+func (c *conn) queue(command string) error {
+	body, told := c.multi+command, c.told
+	switch {
+	case Is(c.args[0], "EXEC"):
+		c.multi, c.told = "", 0
+		return c.request(body, Exec, told)
+	case Is(c.args[0], "DISCARD"):
+		c.multi, c.told = "", 0
+		if st := c.state.Load(); c.stream != nil || st != nil && st.watching {
+			return c.request(unwatch, Unwatch, 0)
+		}
+		c.put(ok)
+	default:
+		c.multi, c.told = body, told+1
+		c.put("+QUEUED\r\n")
+	}
+	return nil
+}
+
+// unwatch is what DISCARD does beside forgetting the block.
+const unwatch = "*1\r\n$7\r\nUNWATCH\r\n"
+
+// request sends one request and has the replies read that were not told before.
+func (c *conn) request(body string, v Verb, told int) error {
 	if c.stream != nil {
-		c.stream.request(body, v)
+		c.stream.request(body, v, told)
 		return nil
 	}
 	reply, err := c.ask(body, v)
@@ -139,9 +179,24 @@ func (c *conn) request(body string, v Verb) error {
 	}
 	sent, err := c.inProtocol(body, reply.Body)
 	if err == nil {
-		c.put(sent)
+		c.put(untold(sent, told))
 	}
 	return err
+}
+
+// untold cuts so many replies off the first commands of a block.
+func untold(sent string, told int) string {
+	if told == 0 {
+		return sent
+	}
+	earlier, rest, err := cutPushes(nil, sent)
+	for range told {
+		_, rest, _ = strings.Cut(rest, "\r\n")
+	}
+	if err != nil {
+		return sent
+	}
+	return string(earlier) + rest
 }
 
 // inProtocol returns what a store has sent for a request in the version of the protocol
@@ -150,7 +205,7 @@ func (c *conn) inProtocol(body, sent string) (string, error) {
 	switch {
 	case !c.setup.resp3:
 		return sent, nil
-	case body == Receive || VerbOf(nameOf(body)) == Subscribe:
+	case body == Receive || Is(nameOf(body), "SUBSCRIBE") || Is(nameOf(body), "UNSUBSCRIBE"):
 		return pushes(sent)
 	}
 	return resp3(body, sent)

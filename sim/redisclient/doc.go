@@ -5,6 +5,7 @@
 //
 //	clients := redisclient.New("cache") // of the store with that name
 //	c := clients.For(p)                 // a *redis.Client for the tasks of p
+//	dial := clients.Dialer(p)           // for a client that a service makes itself
 //
 // # Steps
 //
@@ -14,8 +15,9 @@
 // steps as it has commands, since Redis may serve others between them; the
 // replies reach the task together, after the last one.
 //
-// What a client says to set up its connection (HELLO, AUTH, CLIENT SETINFO,
-// CLIENT SETNAME) is answered on the side and never is a step.
+// What a client says to set up its connection (HELLO, AUTH, CLIENT SETINFO, CLIENT SETNAME,
+// CLIENT ID, CLIENT TRACKING ON, CLIENT CACHING) is answered on the side and never is a step.
+// The requests after it say what it was.
 //
 // # Requests and replies
 //
@@ -24,10 +26,13 @@
 //
 //   - a command as every client writes it in RESP, an array of bulk strings, or the
 //     commands of a block MULTI ... EXEC, one behind the other: see [Commands];
-//   - [Receive], [Close] or [Busy], on a connection with a name.
+//   - [Receive], [Close], [TimedOut] or [Busy], on a connection with a name;
 //
-// The body of a reply is in RESP2: to a command its reply, and to a block the replies to
-// all its commands, one behind the other. To SUBSCRIBE it is the confirmations of all
+// with a [Header] before it, if the server keeps more for the connection. The body of a
+// reply is in RESP2: to a command its reply, and to a block the replies to all its commands,
+// one behind the other. Where the client caches what it reads, what it is told by then comes
+// before that, and what its own request has changed after it, as pushes of RESP3. The client
+// makes RESP3 of it all if that was asked for. To SUBSCRIBE it is the confirmations of all
 // channels, to Receive one message, to Close "". An error of Redis is a reply like any
 // other. To Busy a store answers with the error [ErrBusy], which ends the run.
 //
@@ -44,6 +49,12 @@
 // on it carry the name. WATCH and SUBSCRIBE are the first that do. A connection has no
 // state any more after UNWATCH, EXEC, Close and a request that has failed.
 //
+// In a process of goroutines a connection has goroutines of its own, and then a name, as
+// soon as the server may send something at any time: after SUBSCRIBE, CLIENT TRACKING ON, or
+// a command that waits for a time; and one of Dialer has from the start. They ask for the
+// requests, which are numbered, so its client may write while it waits, and receive on any
+// goroutine. What follows is about a coroutine.
+//
 // Subscribe writes SUBSCRIBE and does not wait for the server, which may execute it
 // much later. Here it is executed by the first Receive or ReceiveMessage, which
 // returns its confirmation. As long as the task does nothing in between that others
@@ -52,7 +63,7 @@
 // production it could miss messages that it never misses here. It may close the
 // subscription instead. All channels of a connection are subscribed to at once.
 //
-// Use Receive and ReceiveMessage. [redis.PubSub.Channel] receives on a goroutine
+// Use Receive and ReceiveMessage there. [redis.PubSub.Channel] receives on a goroutine
 // of its own, which ends the run with [sim.ErrOutside]. A connection on which a
 // task waits for a message must not be used or closed by another task.
 //

@@ -16,6 +16,10 @@ type Header struct {
 	// client reads one reply before it sends the next request.
 	Number int
 
+	// RESP3 says that the client tells messages from replies, so that any command may
+	// follow SUBSCRIBE.
+	RESP3 bool
+
 	// Tracks says that the client wants to know when what it reads is changed: see
 	// https://redis.io/docs/latest/develop/reference/client-side-caching.
 	Tracks bool
@@ -37,7 +41,7 @@ func (h Header) String() string {
 	for _, f := range []struct {
 		is   bool
 		flag string
-	}{{h.Tracks, "t"}, {h.Caches, "c"}, {h.NoLoop, "n"}} {
+	}{{h.RESP3, "3"}, {h.Tracks, "t"}, {h.Caches, "c"}, {h.NoLoop, "n"}} {
 		if f.is {
 			flags += f.flag
 		}
@@ -59,7 +63,8 @@ func Split(body string) (h Header, rest string) {
 		return h, body
 	}
 	h.Number, _ = strconv.Atoi(args[1])
-	h.Tracks, h.Caches, h.NoLoop = strings.Contains(args[2], "t"), strings.Contains(args[2], "c"), strings.Contains(args[2], "n")
+	has := func(flag string) bool { return strings.Contains(args[2], flag) }
+	h.RESP3, h.Tracks, h.Caches, h.NoLoop = has("3"), has("t"), has("c"), has("n")
 	h.Target = args[3]
 	return h, body[n:]
 }

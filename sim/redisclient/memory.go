@@ -27,6 +27,9 @@ func (c *client) kept() string {
 	defer c.mu.Unlock()
 	var all []string
 	for _, n := range c.conns {
+		if n.multi != "" {
+			all = append(all, "in a block "+n.multi)
+		}
 		if st := n.state.Load(); st != nil {
 			all = append(all, fmt.Sprintf("#%d watching %v subscribed %v to %s kept %v %+v %s", st.number, st.watching, st.subscribed || st.receiving, st.channels, st.kept, n.setup, n.stream.kept()))
 		}

@@ -82,7 +82,7 @@ func lines(short string) string {
 }
 
 func TestHeader(t *testing.T) {
-	for _, h := range []Header{{}, {Number: 7}, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true, Target: "a\r\n#1"}} {
+	for _, h := range []Header{{}, {Number: 7}, {Number: 7, RESP3: true}, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true, Target: "a\r\n#1"}} {
 		if got, rest := Split(h.String() + encode("GET", "a")); got != h || rest != encode("GET", "a") {
 			t.Errorf("got %+v and %q, want %+v", got, rest, h)
 		}

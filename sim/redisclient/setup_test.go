@@ -94,10 +94,18 @@ func TestSetup(t *testing.T) {
 		{"caching in the wrong mode", []string{"0: HELLO 3;CLIENT TRACKING ON OPTIN;CLIENT CACHING NO", "1: HELLO 3;CLIENT TRACKING ON OPTOUT;CLIENT CACHING YES"}, nil, []string{map3 + ok + noOptOut, map3 + ok + noOptIn}},
 		{"what is not simulated", []string{"0: HELLO 3;CLIENT TRACKING ON BCAST", "0: CLIENT LIST", "0: SELECT 0", "0: SELECT 1"}, []string{encode("CLIENT", "TRACKING", "ON", "BCAST"), encode("CLIENT", "LIST"), encode("SELECT", "1")},
 			[]string{map3 + ok, ok, ok, ok}},
+		// Whoever waits for the reply to each command of a block gets one, and the server
+		// executes the block at once all the same.
+		{"a block word by word", []string{"0: MULTI", "0: SET a 1", "0: GET a;GET a", "0: EXEC", "0: GET a"},
+			[]string{encode("MULTI") + encode("SET", "a", "1") + get + get + encode("EXEC"), get},
+			[]string{ok, "+QUEUED\r\n", "+QUEUED\r\n+QUEUED\r\n", "*3\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n", "$-1\r\n"}},
+		{"a block that is discarded", []string{"0: MULTI", "0: SET a 1", "0: DISCARD", "0: GET a", "0: WATCH a", "0: MULTI", "0: DISCARD"},
+			[]string{get, encode("WATCH", "a"), encode("UNWATCH")}, []string{ok, "+QUEUED\r\n", ok, "$-1\r\n", ok, ok, ok}},
 		{"messages in RESP3", []string{"0: HELLO 3", "0: SUBSCRIBE c", "0: "}, []string{encode("SUBSCRIBE", "c"), Receive},
 			[]string{map3, ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n", ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n"}},
 	} {
 		s := newScript(t, map[string]string{
+			encode("MULTI") + encode("SET", "a", "1") + get + get + encode("EXEC"): "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n$1\r\n1\r\n$1\r\n1\r\n",
 			get: "$-1\r\n", encode("HGETALL", "h"): "*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
 			cached.String() + get: "$-1\r\n", uncached.String() + get: "$-1\r\n",
 			Header{Tracks: true, Caches: true, NoLoop: true}.String() + get:                "$-1\r\n",

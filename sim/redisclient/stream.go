@@ -50,11 +50,11 @@ type stream struct {
 // A job is a request of a stream.
 type job struct {
 	req      sim.Request
-	body     string // without the header
-	number   int
+	body     string        // without the header
 	waits    bool          // at the server
 	timeout  time.Duration // of that; 0 is none
 	channels string        // of SUBSCRIBE
+	told     int           // replies that were read before
 	last     *sender       // whose last one it is; nil unless it is
 }
 
@@ -93,11 +93,11 @@ func (s *stream) write(b []byte) (int, error) {
 }
 
 // request takes a request that is written; the command is in c.args unless it is a block.
-func (s *stream) request(body string, v Verb) {
+func (s *stream) request(body string, v Verb, told int) {
 	c := s.conn
 	h := c.setup.header()
 	p := c.client.host()
-	j := job{body: body, req: sim.Request{Store: c.client.all.store, Conn: c.keep().name, Persists: p.Persists(c.client.all.store)}}
+	j := job{body: body, told: told, req: sim.Request{Store: c.client.all.store, Conn: c.keep().name, Persists: p.Persists(c.client.all.store)}}
 	switch v {
 	case Plain:
 		j.timeout, j.waits = c.timeout(v)
@@ -110,7 +110,7 @@ func (s *stream) request(body string, v Verb) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.number++
-	h.Number, j.number = s.number, s.number
+	h.Number, h.RESP3 = s.number, c.setup.resp3
 	j.req.Body = h.String() + j.body
 	s.subscribes = s.subscribes || v == Subscribe
 	s.batch = append(s.batch, j)
@@ -298,7 +298,7 @@ func (s *stream) arrive(j job, sent string) error {
 	if j.waits {
 		s.blocking--
 	}
-	s.arrived[number] = parcel{text, j.body != Receive}
+	s.arrived[number] = parcel{untold(text, j.told), j.body != Receive}
 	for {
 		p, ok := s.arrived[s.next]
 		if !ok {

@@ -263,6 +263,31 @@ func TestStream(t *testing.T) {
 	})
 }
 
+// A block is one request, in whatever pieces it is written.
+func TestStreamOfABlock(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		c := h.dial()
+		c.write(t, "HELLO 3", "CLIENT TRACKING ON")
+		c.read()
+		c.write(t, "GET a")
+		h.step("GET a")
+		c.read()
+		c.write(t, "MULTI")
+		h.want(t, "read", c.read(), "+OK")
+		c.write(t, "HGETALL a")
+		c.write(t, "GET b")
+		h.want(t, "read", c.read(), "+QUEUED +QUEUED")
+		h.want(t, "asked", h.pending(), "receive")
+		set(t, h, "2")
+		c.write(t, "EXEC", "MULTI", "DISCARD")
+		h.step("MULTI; HGETALL a; GET b; EXEC")
+		h.step("UNWATCH")
+		h.want(t, "read", c.read(), ">2 $10 invalidate *1 $1 a *2 -WRONGTYPE Operation against a key holding the wrong kind of value _ +OK +OK")
+		h.close(c)
+		h.end()
+	})
+}
+
 // The places of a connection are as few as what is written at once: a client that waits
 // for each reply has one.
 func TestStreamIsPipelined(t *testing.T) {

@@ -50,13 +50,28 @@ func New(store string, opts Options) *Databases { return &Databases{store: store
 func (all *Databases) Open(h sim.Host, immediate bool) *sql.DB {
 	// A new sql.DB starts a goroutine, which costs more than everything else.
 	d := all.pool.Take(h, all.newDatabase)
+	d.bind(h, immediate)
+	return d.db
+}
+
+// Connector returns what a service opens a [sql.DB] with itself, by [sql.OpenDB] or through
+// a library that wraps a connector. The sql.DB is like that of Open, except that nobody
+// else closes it: a service that does not, at the latest when [sim.Process.Context] is
+// done, leaves a goroutine behind in every run.
+func (all *Databases) Connector(h sim.Host, immediate bool) driver.Connector {
+	d := &database{all: all}
+	d.bind(h, immediate)
+	return connector{d}
+}
+
+// bind makes the requests those of a process.
+func (d *database) bind(h sim.Host, immediate bool) {
 	d.process.Store(&h)
 	d.immediate = immediate
-	if all.opts.Transactions {
-		d.session = all.sessions.of(h)
+	if d.all.opts.Transactions {
+		d.session = d.all.sessions.of(h)
 		h.Context() // ends what database/sql starts for each transaction
 	}
-	return d.db
 }
 
 // Close closes the databases that no process uses any more.
@@ -75,7 +90,7 @@ func (all *Databases) Stats() Stats { return Stats{all.pool.Free(), all.sessions
 // pointer is atomic for the sake of a goroutine that outlives its task.
 type database struct {
 	all     *Databases
-	db      *sql.DB
+	db      *sql.DB // nil if a service has opened it itself
 	process atomic.Pointer[sim.Host]
 	stmts   atomic.Int64 // that are open
 	closed  atomic.Bool

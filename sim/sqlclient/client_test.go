@@ -146,6 +146,47 @@ func TestRequests(t *testing.T) {
 	}
 }
 
+// A sql.DB that a service opens itself asks for the same as one of Open, also where
+// somebody has wrapped its connector.
+func TestConnector(t *testing.T) {
+	s := newScript(t)
+	do := func(ctx context.Context, db *sql.DB) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE t SET a = 1"); err != nil {
+			return err
+		}
+		return tx.Commit()
+	}
+	want := mustRun(t, s, do)
+	e, err := (&sim.System{Stores: []sim.Store{s}, Programs: []sim.Program{{Name: "task", New: func(p *sim.Process) []sim.Task {
+		db := sql.OpenDB(struct{ driver.Connector }{s.Connector(p, false)})
+		return []sim.Task{func(ctx context.Context) (string, error) {
+			defer db.Close()
+			return "", do(ctx, db)
+		}}
+	}}}}).Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Stop()
+	var got []sim.Request
+	for req, ok := e.Pending(0); ok; req, ok = e.Pending(0) {
+		got = append(got, req)
+		if err := e.Step(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(want) != 3 || !slices.Equal(got, want) {
+		t.Errorf("asked for %v, want %v", got, want)
+	}
+	if n := s.Stats(); n != (Stats{Free: 1}) { // that of Open
+		t.Errorf("%+v is left", n)
+	}
+}
+
 // What a task does to its database does not reach the next one.
 func TestReuse(t *testing.T) {
 	s := newScript(t)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"os"
@@ -179,6 +180,10 @@ func (s *Store) Open(p *sim.Process) *sql.DB { return s.databases.Open(p, false)
 // opened with _txlock=immediate. It stands for a transaction whose first statement
 // is SELECT ... FOR UPDATE, but locks the whole database and not one row.
 func (s *Store) OpenImmediate(p *sim.Process) *sql.DB { return s.databases.Open(p, true) }
+
+// Connector returns what a service opens a [sql.DB] of the database with itself: see
+// [sqlclient.Databases.Connector].
+func (s *Store) Connector(h sim.Host) driver.Connector { return s.databases.Connector(h, false) }
 
 // Name returns the name that requests carry.
 func (s *Store) Name() string { return s.name }

@@ -43,6 +43,7 @@ var cases = map[string]func() string{
 	"rwmutex":            rwmutex,
 	"once":               once,
 	"order":              order,
+	"polls":              polls,
 	"race":               race,
 	"race of coroutines": coroutines,
 	"select":             selects,
@@ -164,25 +165,66 @@ func once() string {
 	return tree(func() string { return value().String() })
 }
 
-// order lets a goroutine unlock and lock again while another waits, which is then next.
+// order lets a goroutine unlock and lock again while another waits, which is then next, for however
+// much of real time.
 func order() string {
 	var mu sync.Mutex
 	var log log
 	done := make(chan struct{})
 	mu.Lock()
 	go func() {
+		defer close(done)
 		mu.Lock()
+		defer mu.Unlock()
 		log.write("waiting")
-		mu.Unlock()
-		close(done)
 	}()
 	synctest.Wait()
+	work()
 	mu.Unlock()
 	mu.Lock()
 	log.write("again")
+	time.Sleep(time.Second)
+	mu.Unlock()
+	mu.Lock()
+	log.write("once more")
 	mu.Unlock()
 	<-done
 	return log.String()
+}
+
+// polls waits for others by asking again and again.
+func polls() string {
+	var log log
+	var all sync.WaitGroup
+	var left atomic.Int64
+	left.Store(4)
+	for i := range 4 {
+		all.Go(func() {
+			log.write("begins", i)
+			for left.Load() > int64(i) {
+				runtime.Gosched()
+			}
+			log.write("ends", i)
+			left.Add(-1)
+		})
+	}
+	left.Add(-1)
+	for left.Load() > 0 {
+		runtime.Gosched()
+	}
+	all.Wait()
+	return log.String()
+}
+
+var works atomic.Uint64
+
+// work takes up to a millisecond or two, another time whenever it is called.
+func work() {
+	x := works.Add(1)
+	for range x % 4 * 500_000 {
+		x = x*6364136223846793005 + 1
+	}
+	works.CompareAndSwap(x, 0) // so that x is used
 }
 
 // race lets goroutines that become runnable at once write to the same log: those that are started, whose channel is
