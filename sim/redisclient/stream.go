@@ -265,14 +265,14 @@ func (s *stream) timeOut() {
 
 // listen starts a goroutine that waits for messages.
 func (s *stream) listen() {
+	c := s.conn
+	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listens {
 		return
 	}
 	s.listens = true
-	c := s.conn
-	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
