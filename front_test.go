@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"math/bits"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -864,8 +865,34 @@ func TestTimed(t *testing.T) {
 		}
 	}
 	wants(t, once(t, build(nil)).failed, "of 1 fill, 1 wait violate", "it is there")
+	wants(t, once(t, func(w *quiesce.World) {
+		race(w).Timing = &quiesce.Timing{MaxStall: time.Second}
+		w.Server("worker", func(p *quiesce.Process) {
+			p.Go("work", func(context.Context) error { return errSoldOut })
+		})
+		w.AtQuiescence("anything", func(quiesce.View) error { return nil })
+	}).failed, "work: sold out (if the protocol expects this error, declare it by p.Returns in the function of the server)")
 	// A task may begin at any time, also after the other one has waited.
 	wants(t, once(t, build(&quiesce.Timing{MaxStall: time.Second})).failed, "of 1 fill, 1 wait, no call longer than 1s violate", "1s passes")
+}
+
+// TestNames looks a name up in several bubbles, as clients do that ask where their server is.
+func TestNames(t *testing.T) {
+	r := once(t, func(w *quiesce.World) {
+		s := newShop(w)
+		w.Server("shop", func(p *quiesce.Process) {
+			c := s.catalogue(p)
+			p.Go("view", func(ctx context.Context) error {
+				if _, err := net.LookupHost("localhost"); err != nil {
+					return err
+				}
+				_, err := c.view(ctx)
+				return err
+			})
+		})
+		w.Coherent("product:1", "products", 1)
+	})
+	wants(t, r.passes(), "coherent product:1 holds in every interleaving of 1 view: 1, ")
 }
 
 // TestLeaves counts what twelve tests leave behind, in parallel: nothing.

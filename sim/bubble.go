@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -77,9 +78,15 @@ type strand struct {
 // epoch is when an execution begins, in a bubble as in the stores.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// resolver has package net make outside of all bubbles what it makes when the first name is
+// looked up. It would be of the bubble of whoever does that, such as a client that asks
+// where its server is, and nobody in another bubble could use it.
+var resolver = sync.OnceFunc(func() { _, _ = net.LookupHost("localhost") })
+
 // newBubble starts a run of a program, in which no task has started. It returns one also
 // with an error, to be ended.
 func (s *System) newBubble(program int, restarted bool) (*bubble, error) {
+	resolver()
 	o := s.origin()
 	b := &bubble{sys: o, prog: &s.Programs[program], commands: make(chan func()), done: make(chan struct{}), over: make(chan any, 1), strands: map[int64]*strand{}}
 	b.process = &Process{name: b.prog.Name, stray: &o.stray, watch: s.watch(), restarted: restarted, isolation: &Isolation{sys: o}, bubble: b}
