@@ -274,6 +274,8 @@ func (s *stream) timeOut() {
 
 // listen starts a goroutine that waits for messages.
 func (s *stream) listen() {
+	c := s.conn
+	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
@@ -284,8 +286,6 @@ func (s *stream) receive() {
 		return
 	}
 	s.listens = true
-	c := s.conn
-	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
