@@ -73,11 +73,12 @@ func (a *account) caveats() (all []string) {
 	return all
 }
 
-// asksFor says whether a task, or a goroutine that it has started, makes a request.
+// asksFor says whether a task, or a goroutine that it has started, makes a request. One
+// that nobody has started, such as that of a connection, makes those of any task.
 func (a *account) asksFor(task int) bool {
 	t := a.tasks[task]
 	for i, o := range a.tasks {
-		if a.asks[i] && o.Program == t.Program && o.Place.Task == t.Place.Task {
+		if a.asks[i] && o.Program == t.Program && (o.Place.Task == t.Place.Task || o.Place.Task == sim.Nobody) {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -343,5 +344,40 @@ func TestGoroutinesAreEnded(t *testing.T) {
 	}
 	if left := runtime.NumGoroutine() - before; left > 0 {
 		t.Errorf("%d goroutines are left", left)
+	}
+}
+
+// TestAskedByAnother has a goroutine of the constructor that asks for the tasks, as that of a
+// connection does: it is not said of them that they make no request. It is of a task that
+// nobody asks for anything.
+func TestAskedByAnother(t *testing.T) {
+	for _, asks := range []bool{true, false} {
+		sys := served(sim.Property{Violation: func(sim.View) string { return "" }}, nil, "put 2")
+		sys.Programs[0].Tasks = []sim.TaskSpec{{Name: "view"}}
+		sys.Programs[0].New = func(p *sim.Process) []sim.Task {
+			s := &service{p: p, ch: make(chan string)}
+			go func() {
+				for body := range s.ch {
+					s.ch <- s.do(body)
+				}
+			}()
+			return []sim.Task{func(context.Context) (string, error) {
+				defer close(s.ch)
+				if !asks {
+					return "", nil
+				}
+				s.ch <- "get"
+				return <-s.ch, nil
+			}}
+		}
+		idle := []string{"view makes no request in any interleaving"}
+		if asks {
+			idle = nil
+		}
+		for engine, r := range engines(t, sys) {
+			if r.Verdict != Holds || !slices.Equal(r.Caveats, idle) {
+				t.Errorf("asks %t, %s: %s with %q", asks, engine, r.Verdict, r.Caveats)
+			}
+		}
 	}
 }

@@ -88,7 +88,7 @@ func draw(random *rand.Rand, n int, unique, sourced bool, tellers ...*teller) (a
 		i, goesOn := open[task]
 		switch {
 		case !goesOn && len(all) < n:
-			s := span{Op: history.Op{Name: "op", Key: key}, task: task, begin: now + 1}
+			s := span{Op: history.Op{Name: []string{"cart", "checkout"}[random.IntN(2)], Key: key}, task: task, begin: now + 1}
 			if random.IntN(2) == 0 {
 				s.Kind, s.Value = history.Write, fmt.Sprint("v", len(all))
 				if !unique {
@@ -382,10 +382,64 @@ func TestDrawnSources(t *testing.T) {
 	}
 }
 
+// agrees judges a whole history by the sentence of Agree: no checkout returns another value
+// than the cart before it, unless a write goes on meanwhile.
+func agrees(all []span) (ok, judged bool) {
+	ok = true
+	for i, c := range all {
+		if c.Name != "checkout" || c.Kind != history.Read || !c.ended(1<<30) {
+			continue
+		}
+		last := span{}
+		for _, s := range all[:i] { // in the order of their begins
+			if s.task == c.task && s.Kind == history.Read {
+				last = s
+			}
+		}
+		if last.Name != "cart" || last.Failed {
+			continue // none, or another checkout has been there
+		}
+		written := false
+		quiet := !slices.ContainsFunc(all, func(w span) bool {
+			written = written || w.Kind == history.Write && w.begin < c.end
+			return w.Kind == history.Write && w.begin < c.end && !w.ended(last.begin)
+		})
+		judged = judged || quiet && written
+		ok = ok && (!quiet || c.Value == last.Value)
+	}
+	return ok, judged
+}
+
+// TestDrawnAgreements tells drawn histories to Agree, whose tasks do not only what it is
+// about, and judges each as a whole.
+func TestDrawnAgreements(t *testing.T) {
+	h := &teller{prop: history.History{}.Agree("cart", "checkout")}
+	violated, vacuous := 0, 0
+	for seed := range uint64(6000) {
+		all := draw(rand.New(rand.NewPCG(seed, 3)), 7, true, false, h)
+		ok, judged := agrees(all)
+		if got := h.violation(); (got == "") != ok {
+			t.Fatalf("seed %d: %q, want it to hold: %t\n%s", seed, got, ok, text(all))
+		}
+		if premise := h.prop.Premise(sim.View{Monitor: h.state}); ok && premise != judged {
+			t.Fatalf("seed %d: the premise is %t\n%s", seed, premise, text(all))
+		}
+		if !ok {
+			violated++
+		}
+		if !judged {
+			vacuous++
+		}
+	}
+	if violated < 50 || vacuous < 50 {
+		t.Errorf("%d violate, %d have nothing to judge", violated, vacuous)
+	}
+}
+
 func text(all []span) string {
 	var b strings.Builder
 	for _, s := range all {
-		fmt.Fprintf(&b, "%s %s %q from %d to %d, failed %t\n", s.task, s.Kind, s.Value, s.begin, s.end, s.Failed)
+		fmt.Fprintf(&b, "%s %s %s %q from %d to %d, failed %t\n", s.task, s.Name, s.Kind, s.Value, s.begin, s.end, s.Failed)
 	}
 	return b.String()
 }

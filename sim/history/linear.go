@@ -90,6 +90,8 @@ func (rs *registers) end(task string, op Op) {
 	}
 	rs.Judged = rs.Judged || r.Read && r.Written
 	r.cut()
+	r.trim()
+	r.renumber()
 	rs.keep(op.Key, r)
 }
 
@@ -117,10 +119,7 @@ func (rs *registers) of(key string) register {
 }
 
 func (rs *registers) keep(key string, r register) {
-	slices.SortFunc(r.Ops, func(a, b call) int {
-		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End), cmp.Compare(a.Task, b.Task),
-			cmp.Compare(a.Value, b.Value), cmp.Compare(fmt.Sprint(a.Writes), fmt.Sprint(b.Writes)))
-	})
+	r.sort()
 	if rs.Keys == nil {
 		rs.Keys = map[string]register{}
 	}
@@ -145,6 +144,82 @@ func (r *register) cut() {
 		return !r.possible(call{Value: v, Begin: r.Epoch + 1, End: r.Epoch + 1})
 	})
 	r.Ops, r.Epoch, r.Ends = nil, 0, false
+}
+
+// trim forgets reads that have been judged and that every order of the rest has a place for,
+// whatever comes. It needs values that tell which write each has read.
+//
+// A read of the value from before all writes has been judged, so nothing else had
+// returned when it began: all of that can happen just after its begin. Of the other values,
+// let one operation have returned no later than the read, and one have begun no earlier
+// (compare the zones of Gibbons and Korach, Testing Shared Memories, 1997). The key has the
+// value from the moment of the one to that of the other, and the read fits in there.
+func (r *register) trim() {
+	writes := map[string]int{}
+	for _, c := range r.Ops {
+		if c.Writes {
+			writes[c.Value]++
+		}
+	}
+	for _, start := range r.Starts {
+		writes[start]++
+	}
+	for _, n := range writes {
+		if n > 1 {
+			return
+		}
+	}
+	r.sort()
+	for i := 0; i < len(r.Ops); i++ {
+		c := r.Ops[i]
+		if c.Writes || c.Task != "" {
+			continue
+		}
+		first := slices.Contains(r.Starts, c.Value)
+		if first {
+			r.Starts = []string{c.Value} // and none of the others
+		}
+		others := append(slices.Clone(r.Ops[:i]), r.Ops[i+1:]...)
+		same := func(o call) bool { return o.Value == c.Value && (o.Writes || o.Task == "") }
+		ended := slices.ContainsFunc(others, func(o call) bool { return same(o) && o.Task == "" && o.End <= c.End })
+		begun := slices.ContainsFunc(others, func(o call) bool { return same(o) && o.Begin >= c.Begin })
+		if first || ended && begun {
+			r.Ops = others
+			i--
+		}
+	}
+}
+
+// renumber makes the times of what is left as small as they can be: a time is later than
+// another one only if something has returned before something has begun.
+func (r *register) renumber() {
+	r.Ends = slices.ContainsFunc(r.Ops, func(c call) bool { return c.Task == "" && c.End == r.Epoch })
+	to := make([]int, r.Epoch+1)
+	for t, ended := 0, false; t <= r.Epoch; t++ {
+		if t > 0 {
+			to[t] = to[t-1]
+		}
+		if ended && (t == r.Epoch || slices.ContainsFunc(r.Ops, func(c call) bool { return c.Begin == t })) {
+			to[t]++
+			ended = false
+		}
+		ended = ended || slices.ContainsFunc(r.Ops, func(c call) bool { return c.Task == "" && c.End == t })
+	}
+	for i := range r.Ops {
+		r.Ops[i].Begin = to[r.Ops[i].Begin]
+		if r.Ops[i].Task == "" {
+			r.Ops[i].End = to[r.Ops[i].End]
+		}
+	}
+	r.Epoch = to[r.Epoch]
+}
+
+// sort puts the operations into one order.
+func (r *register) sort() {
+	slices.SortFunc(r.Ops, func(a, b call) int {
+		return cmp.Or(cmp.Compare(a.Begin, b.Begin), cmp.Compare(a.End, b.End), cmp.Compare(a.Task, b.Task),
+			cmp.Compare(a.Value, b.Value), cmp.Compare(fmt.Sprint(a.Writes), fmt.Sprint(b.Writes)))
+	})
 }
 
 // possible says whether some order of the operations, and of more, explains what they

@@ -33,9 +33,8 @@
 // in C keeps its turn, so the other never comes. What comes over the network or a channel from outside comes when it comes. The
 // order of entries whose keys contain pointers follows from addresses, where a map has more than eight.
 // sync.Pool forgets when it wants. A generator that the code seeds itself is in its own hands, and so is what lives
-// longer than a bubble, such as a package variable. With GODEBUG=fips140=on, with
-// GOEXPERIMENT=boringcrypto and after testing/cryptotest.SetGlobalRandom, crypto/rand has
-// one stream for the whole process, and [Active] says so.
+// longer than a bubble, such as a package variable, or a number that is drawn only the first time. After testing/cryptotest.SetGlobalRandom
+// crypto/rand has one stream for the whole process, and [Active] says so.
 //
 // A turn is one of many orders in which goroutines could run between two waits; the others are not tried. The race
 // detector finds what depends on them just as well.

@@ -175,21 +175,27 @@ var patches = []patch{
 `},
 	// A select sets its timers in the order of addresses, so each keeps what was drawn when it was made.
 	{"runtime/time.go", "			t.rand = cheaprand()\n", ""},
-	{"runtime/rand.go", `func rand() uint64 {
-`, `func rand() uint64 {
+	// The compiler has new maps ask runtime.rand, so that is a stream of its own.
+	{"runtime/rand.go", "func rand() uint64 {\n", `func rand() uint64 {
 	if getg().bubble != nil {
-		return bubbleDraw(drawOther)
+		return bubbleDraw(drawSeed)
 	}
 `},
+	{"runtime/rand.go", "func legacy_fastrand() uint32 {\n	return uint32(rand())\n", "func legacy_fastrand() uint32 {\n	return uint32(bubbleRand())\n"},
+	{"runtime/rand.go", "func legacy_fastrand64() uint64 {\n	return rand()\n", "func legacy_fastrand64() uint64 {\n	return bubbleRand()\n"},
 	{"math/rand/rand.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
+	{"math/rand/v2/rand.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
+	{"hash/maphash/maphash_runtime.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
+	{"os/tempfile.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
 	{"math/rand/rand.go", "	n, err = read(p, fs, readVal, readPos)\n", `	*readPos = 0 // what is left of the last number may be of another bubble
 	n, err = read(p, fs, readVal, readPos)
 `},
-	{"math/rand/v2/rand.go", "//go:linkname runtime_rand runtime.rand\n", "//go:linkname runtime_rand runtime.bubbleRand\n"},
-	{"crypto/internal/sysrand/rand.go", "func Read(b []byte) {\n", `func Read(b []byte) {
-	if readInBubble(b) {
+	{"crypto/internal/fips140/drbg/rand.go", "	if !fips140.Enabled {\n		sysrand.Read(b)\n", `	if sysrand.ReadInBubble(b) {
 		return
 	}
+
+	if !fips140.Enabled {
+		sysrand.Read(b)
 `},
 
 	// The order of the entries of a map follows from what was done to it, in every process: the keys of
@@ -197,10 +203,13 @@ var patches = []patch{
 	{"runtime/alg.go", "		hashkey[i] = uintptr(bootstrapRand())\n", "		hashkey[i] = uintptr(bubbleMix(uint64(i)))\n"},
 	{"runtime/alg.go", "		key[i] = bootstrapRand()\n", "		key[i] = bubbleMix(uint64(i))\n"},
 	{"internal/runtime/maps/table.go", "	it.entryOffset = rand()\n	it.dirOffset = rand()\n", "	it.entryOffset, it.dirOffset = offsets(m.used)\n"},
-	{"internal/runtime/maps/map.go", "	m.seed = uintptr(rand())\n\n	if hint <= abi.MapGroupSlots {\n", "	m.seed = 0\n\n	if hint <= abi.MapGroupSlots {\n"},
-	{"internal/runtime/maps/map.go", "	m := new(Map)\n	m.seed = uintptr(rand())\n", "	m := new(Map)\n	m.seed = 0\n"},
-	{"internal/runtime/maps/map.go", "		m.seed = uintptr(rand())\n	}\n\n	if m.writing == 0 {\n", "		m.seed = 0\n	}\n\n	if m.writing == 0 {\n"},
-	{"internal/runtime/maps/map.go", "	m.seed = uintptr(rand())\n\n	if m.writing == 0 {\n", "	m.seed = 0\n\n	if m.writing == 0 {\n"},
+	{"internal/runtime/maps/runtime.go", "func runtime_mapassign(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n", "func runtime_mapassign(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/runtime_fast32.go", "func runtime_mapassign_fast32(typ *abi.MapType, m *Map, key uint32) unsafe.Pointer {\n", "func runtime_mapassign_fast32(typ *abi.MapType, m *Map, key uint32) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/runtime_fast32.go", "func runtime_mapassign_fast32ptr(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n", "func runtime_mapassign_fast32ptr(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/runtime_fast64.go", "func runtime_mapassign_fast64(typ *abi.MapType, m *Map, key uint64) unsafe.Pointer {\n", "func runtime_mapassign_fast64(typ *abi.MapType, m *Map, key uint64) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/runtime_fast64.go", "func runtime_mapassign_fast64ptr(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n", "func runtime_mapassign_fast64ptr(typ *abi.MapType, m *Map, key unsafe.Pointer) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/runtime_faststr.go", "func runtime_mapassign_faststr(typ *abi.MapType, m *Map, key string) unsafe.Pointer {\n", "func runtime_mapassign_faststr(typ *abi.MapType, m *Map, key string) unsafe.Pointer {\n	m.fixSeed()\n"},
+	{"internal/runtime/maps/map.go", "func (m *Map) PutSlot(typ *abi.MapType, key unsafe.Pointer) unsafe.Pointer {\n", "func (m *Map) PutSlot(typ *abi.MapType, key unsafe.Pointer) unsafe.Pointer {\n	m.fixSeed()\n"},
 	{"internal/sync/hashtriemap.go", "	ht.seed = uintptr(runtime_rand())\n", "	ht.seed = 0\n"},
 	{"unique/canonmap.go", "	cm.seed = uintptr(runtime_rand())\n", "	cm.seed = 0\n"},
 }

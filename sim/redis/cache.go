@@ -195,22 +195,26 @@ func (s *Store) tell(c *connection, m message) {
 }
 
 // flush returns what is to be sent on a connection, which then is sent.
-func (c *connection) flush() string {
-	var b strings.Builder
+func (c *connection) flush() (parts []redisclient.Part) {
 	for _, m := range c.queue {
-		b.WriteString(m.in(c.resp3))
+		parts = append(parts, m.part(c.resp3))
 	}
 	c.queue = nil
-	return b.String()
+	return parts
 }
 
-// send returns what is sent, with its number if the connection has such.
-func (c *connection) send(text string) string {
-	if c.requests == 0 {
-		return text
+// send returns what is sent at once: a parcel if the requests of the connection are
+// numbered.
+func (c *connection) send(parts ...redisclient.Part) string {
+	if c.requests > 0 {
+		c.sent++
+		return redisclient.Parcel{Number: c.sent, Parts: parts}.String()
 	}
-	c.sent++
-	return redisclient.NumberReply(c.sent, text)
+	text := ""
+	for _, p := range parts {
+		text += p.Text
+	}
+	return text
 }
 
 // withHeader executes a request that says more of its connection.
@@ -250,7 +254,7 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 	if h.Tracks {
 		c.cache.noLoop, c.cache.target = h.NoLoop, h.Target
 	}
-	earlier := c.flush()
+	c.queue = append(c.queue, message{reply: reply})
 	if err := s.probe(); err != nil {
 		return sim.Reply{}, err
 	}
@@ -259,7 +263,10 @@ func (s *Store) withHeader(conn string, h redisclient.Header, cmds [][]string) (
 			return sim.Reply{}, err
 		}
 	}
-	return sim.Reply{Body: c.send(earlier + reply + c.flush())}, nil
+	if h.More { // it is sent later, and is shown with the request
+		return sim.Reply{Body: redisclient.Parcel{Parts: []redisclient.Part{{Reply: true, Text: reply}}}.String()}, nil
+	}
+	return sim.Reply{Body: c.send(c.flush()...)}, nil
 }
 
 // closeInTurn closes a connection when all requests before that were executed. Of one that

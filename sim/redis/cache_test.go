@@ -29,6 +29,16 @@ func told(key string) string {
 
 const toldAll = ">2\r\n$10\r\ninvalidate\r\n_\r\n"
 
+// sent is a parcel of messages, and of replies, which begin with "r".
+func sent(number int, parts ...string) string {
+	p := redisclient.Parcel{Number: number}
+	for _, text := range parts {
+		reply, is := strings.CutPrefix(text, "r")
+		p.Parts = append(p.Parts, redisclient.Part{Reply: is, Text: reply})
+	}
+	return p.String()
+}
+
 // caching is the header of a client that caches what it reads.
 var caching = redisclient.Header{Tracks: true, Caches: true}
 
@@ -197,26 +207,33 @@ func TestNumbered(t *testing.T) {
 	for _, step := range []struct{ got, want string }{
 		{nth(2, redisclient.Header{}, "GET a"), "blocked"},
 		{receive(), "blocked"},
-		{nth(1, caching, "GET a"), "#1\r\n$1\r\n1\r\n"},
+		{nth(1, caching, "GET a"), sent(1, "r$1\r\n1\r\n")},
 		{nth(3, redisclient.Header{}, "GET a"), "blocked"},
 		{do(t, s, "SET", "a", "2"), "+OK\r\n"},
-		{receive(), "#2\r\n" + told("a")},
-		{nth(2, caching, "GET a"), "#3\r\n$1\r\n2\r\n"},
+		{receive(), sent(2, told("a"))},
+		{nth(2, caching, "GET a"), sent(3, "r$1\r\n2\r\n")},
 		{nth(3, redisclient.Header{}, "BLPOP q 1"), "blocked"},
-		{nth(3, redisclient.Header{}, redisclient.TimedOut), "#4\r\n*-1\r\n"},
+		{nth(3, redisclient.Header{}, redisclient.TimedOut), sent(4, "r*-1\r\n")},
 		{nth(3, redisclient.Header{}, redisclient.TimedOut), ""}, // it is answered
 		{nth(3, redisclient.Header{}, "BLPOP q 1"), "blocked"},   // for ever
 		{do(t, s, "DEL", "a"), ":1\r\n"},
-		{nth(4, redisclient.Header{}, "PING"), "#5\r\n" + told("a") + "+PONG\r\n"},
-		{nth(5, redisclient.Header{}, "WATCH a"), "#6\r\n+OK\r\n"},
+		{nth(4, redisclient.Header{}, "PING"), sent(5, told("a"), "r+PONG\r\n")},
+		{nth(5, redisclient.Header{}, "WATCH a"), sent(6, "r+OK\r\n")},
 		{do(t, s, "SET", "a", "3"), "+OK\r\n"},
-		{nth(6, caching, "MULTI;GET b;EXEC"), "#7\r\n+OK\r\n+QUEUED\r\n*-1\r\n"},
+		{nth(6, caching, "MULTI;GET b;EXEC"), sent(7, "r+OK\r\n+QUEUED\r\n*-1\r\n")},
+		// Of what is written at once all but the last is sent later, each in its turn.
+		{nth(7, redisclient.Header{Tracks: true, Caches: true, More: true}, "GET a"), sent(0, "r$1\r\n3\r\n")},
+		{do(t, s, "SET", "a", "4"), "+OK\r\n"},
+		{nth(8, redisclient.Header{More: true}, "GET a"), sent(0, "r$1\r\n4\r\n")},
+		{receive(), sent(8, "r$1\r\n3\r\n")},
+		{nth(9, redisclient.Header{}, "GET b"), sent(9, told("a"), "r$1\r\n4\r\n", "r$-1\r\n")},
+		{receive(), "blocked"},
 	} {
 		if step.got != step.want {
 			t.Errorf("got %q, want %q", step.got, step.want)
 		}
 	}
-	wantConnections(t, s, "cache, numbered p#0 [], 6 requests, 7 sent")
+	wantConnections(t, s, "cache, numbered p#0 [], 9 requests, 9 sent")
 }
 
 // On a connection with numbers a subscription can be changed, since its place among the
@@ -228,7 +245,11 @@ func TestNumberedSubscription(t *testing.T) {
 		next := func(cmd string) string {
 			n++
 			reply := execute(t, s, on("p#0", redisclient.Header{Number: n, RESP3: resp3}, cmd))
-			_, text := redisclient.CutNumber(reply)
+			p, _ := redisclient.ParseParcel(reply)
+			text := ""
+			for _, part := range p.Parts {
+				text += part.Text
+			}
 			return text
 		}
 		kind := map[bool]string{false: "*", true: ">"}[resp3]
@@ -238,7 +259,7 @@ func TestNumberedSubscription(t *testing.T) {
 			{next("SUBSCRIBE d"), confirmation("d", 2)},
 			{do(t, s, "PUBLISH", "c", "1"), ":1\r\n"},
 			{do(t, s, "PUBLISH", "c", "2"), ":1\r\n"},
-			{execute(t, s, on("p#0", redisclient.Header{}, redisclient.Receive)), "#3\r\n" + message("1")},
+			{execute(t, s, on("p#0", redisclient.Header{}, redisclient.Receive)), sent(3, message("1"))},
 			{next("UNSUBSCRIBE c"), message("2") + confirm("unsubscribe", "c", 1)},
 			{do(t, s, "PUBLISH", "c", "3"), ":0\r\n"},
 			{next("UNSUBSCRIBE"), confirm("unsubscribe", "d", 0)},
@@ -252,7 +273,7 @@ func TestNumberedSubscription(t *testing.T) {
 		}
 		do(t, s, "PUBLISH", "c", "4")
 		reply, err := s.Execute(on("p#0", redisclient.Header{Number: n + 1, RESP3: resp3}, "GET a"))
-		if want := "#9\r\n" + message("4") + "$-1\r\n"; resp3 && (reply.Body != want || err != nil) {
+		if want := sent(9, message("4"), "r$-1\r\n"); resp3 && (reply.Body != want || err != nil) {
 			t.Errorf("got %q, %v, want %q", reply.Body, err, want)
 		}
 		if !resp3 && err == nil {
@@ -339,9 +360,12 @@ func TestDescribeCaching(t *testing.T) {
 		wantReq, wantReply string
 	}{
 		{on("p#0", caching, "GET a"), "$1\r\n1\r\n", "GET a", "1"},
-		{on("p#0", redisclient.Header{Number: 3}, "SET a 2"), "#5\r\n" + told("b") + "+OK\r\n" + told("a"), "SET a 2", "invalidate [b]; OK; invalidate [a]"},
-		{on("p#0", redisclient.Header{}, redisclient.Receive), "#6\r\n" + toldAll, "receive", "invalidate (nil)"},
-		{on("p#0", redisclient.Header{Number: 4}, redisclient.TimedOut), "#7\r\n*-1\r\n", "timeout", "(nil)"},
+		{on("p#0", redisclient.Header{Number: 3}, "SET a 2"), sent(5, told("b"), "r+OK\r\n", told("a")), "SET a 2", "invalidate [b]; OK; invalidate [a]"},
+		{on("p#0", redisclient.Header{}, redisclient.Receive), sent(6, toldAll), "receive", "invalidate (nil)"},
+		{on("p#0", redisclient.Header{Number: 3, More: true}, "GET a"), sent(0, "r$1\r\n1\r\n"), "GET a", "1"},
+		{on("p#0", redisclient.Header{}, redisclient.Receive), sent(6, "r*1\r\n$1\r\n1\r\n"), "receive", "1"},
+		{on("p#0", redisclient.Header{Number: 3}, "XRANGE s - +"), sent(6, "r*1\r\n*2\r\n$3\r\n5-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"), "XRANGE s - +", "5-1 f v"},
+		{on("p#0", redisclient.Header{Number: 4}, redisclient.TimedOut), sent(7, "r*-1\r\n"), "timeout", "(nil)"},
 	} {
 		req, reply := s.Describe(tt.req, sim.Reply{Body: tt.reply})
 		if req != tt.wantReq || reply != tt.wantReply {

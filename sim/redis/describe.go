@@ -3,6 +3,7 @@ package redis
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -16,7 +17,9 @@ import (
 // "-- name" that it starts with. The wait for a message is called receive, and the
 // end of a connection with a state close.
 func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer string) {
-	_, reply.Body = redisclient.CutNumber(reply.Body)
+	if p, ok := redisclient.ParseParcel(reply.Body); ok {
+		return s.describeParcel(req, p)
+	}
 	if req.Body == redisclient.Receive || req.Body == redisclient.Close || req.Body == redisclient.Busy {
 		return req.Body, describeMessages(reply.Body)
 	}
@@ -52,6 +55,21 @@ func (s *Store) Describe(req sim.Request, reply sim.Reply) (request, answer stri
 		}
 	}
 	return request, describeReply(reply.Body)
+}
+
+// describeParcel is Describe where the server sends a parcel: the reply to the request is
+// the last in it. Of what is received nobody knows to which request it is the reply.
+func (s *Store) describeParcel(req sim.Request, p redisclient.Parcel) (request, answer string) {
+	var texts []string
+	for i, part := range p.Parts {
+		text := describeMessages(part.Text)
+		if part.Reply && !slices.ContainsFunc(p.Parts[i+1:], func(p redisclient.Part) bool { return p.Reply }) && req.Body != redisclient.Receive {
+			_, text = s.Describe(req, sim.Reply{Body: part.Text})
+		}
+		texts = append(texts, text)
+	}
+	request, _ = s.Describe(req, sim.Reply{})
+	return request, strings.Join(texts, "; ")
 }
 
 // describeReply returns the last reply of a block, or the one to a command, with the

@@ -75,7 +75,7 @@ func (s *Store) Incidents(kind sim.FaultKind) (all []sim.Incident, _ error) {
 		for _, name := range slices.Sorted(maps.Keys(s.connections)) {
 			queue := s.connections[name].queue
 			for i, m := range queue {
-				if m.changed == noChange && (i == 0 || m != queue[i-1]) {
+				if m.changed == noChange && m.reply == "" && (i == 0 || m != queue[i-1]) {
 					all = append(all, sim.Incident{
 						Target:  fmt.Sprintf("%d of %s", i+1, name),
 						Request: sim.Request{Store: s.name, Body: fmt.Sprintf("%s %d", kind, i+1), Conn: name},

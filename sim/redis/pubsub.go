@@ -21,6 +21,7 @@ import (
 type message struct {
 	channel, payload string // the channel is "" for a key of the client on the same connection
 	changed          change // not published
+	reply            string // to a request, in RESP2, if that is what it is
 }
 
 // A change is what a message tells of a cache.
@@ -41,13 +42,16 @@ func (m message) String() string {
 	return string(redisclient.AppendBulk(redisclient.AppendBulk(b, m.channel), m.payload))
 }
 
-// in returns what the server sends in a version of the protocol.
-func (m message) in(resp3 bool) string {
+// part returns what the server sends in a version of the protocol.
+func (m message) part(resp3 bool) redisclient.Part {
+	if m.reply != "" {
+		return redisclient.Part{Reply: true, Text: m.reply}
+	}
 	text := m.String()
 	if resp3 {
-		return ">" + text[1:]
+		text = ">" + text[1:]
 	}
-	return text
+	return redisclient.Part{Text: text}
 }
 
 // confirmation returns what the server sends to confirm SUBSCRIBE to a channel,
@@ -114,7 +118,7 @@ func (s *Store) receive(name string) (sim.Reply, error) {
 	}
 	m := c.queue[0]
 	c.queue = c.queue[1:]
-	return sim.Reply{Body: c.send(m.in(c.resp3))}, nil
+	return sim.Reply{Body: c.send(m.part(c.resp3))}, nil
 }
 
 // appendConnections appends the items of connections, in the order of their names.
@@ -162,6 +166,8 @@ func (c *connection) describe() (value, note string) {
 // describe returns the message as it stands in the content.
 func (m message) describe() string {
 	switch {
+	case m.reply != "":
+		return "reply " + strconv.Quote(m.reply)
 	case m.changed == noChange:
 	case m.channel != "":
 		return "message " + strconv.Quote(m.channel) + " " + m.what()

@@ -165,7 +165,7 @@ func TestSameContentSameRepliesOnConnections(t *testing.T) {
 			// A connection whose requests are numbered: the next one, or the one after that.
 			if rng.Intn(4) == 0 {
 				name := []string{"p#3", "q#3"}[rng.Intn(2)]
-				h := []redisclient.Header{{}, caching, {RESP3: true}}[rng.Intn(3)]
+				h := []redisclient.Header{{}, caching, {RESP3: true}, {More: true}}[rng.Intn(4)]
 				h.Number = 1 + rng.Intn(2)
 				if c := s.connections[name]; c != nil {
 					h.Number += c.requests

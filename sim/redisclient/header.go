@@ -12,9 +12,14 @@ type Header struct {
 	// Number counts the requests of the connection, from 1, if several of them may be on
 	// their way: the server executes them in this order, and each is blocked until the one
 	// before has been executed. What is sent on such a connection, replies and messages,
-	// is numbered by the server as well: see [CutNumber]. 0 is a connection whose
+	// is numbered by the server as well: see [Parcel]. 0 is a connection whose
 	// client reads one reply before it sends the next request.
 	Number int
+
+	// More says that the next request was written at once with this one. Its reply is not
+	// answered to it, but sent like a message, in its turn: what has a number of 0 is not
+	// read. So the next request is executed also before that arrives.
+	More bool
 
 	// RESP3 says that the client tells messages from replies, so that any command may
 	// follow SUBSCRIBE.
@@ -41,7 +46,7 @@ func (h Header) String() string {
 	for _, f := range []struct {
 		is   bool
 		flag string
-	}{{h.RESP3, "3"}, {h.Tracks, "t"}, {h.Caches, "c"}, {h.NoLoop, "n"}} {
+	}{{h.More, "m"}, {h.RESP3, "3"}, {h.Tracks, "t"}, {h.Caches, "c"}, {h.NoLoop, "n"}} {
 		if f.is {
 			flags += f.flag
 		}
@@ -64,27 +69,57 @@ func Split(body string) (h Header, rest string) {
 	}
 	h.Number, _ = strconv.Atoi(args[1])
 	has := func(flag string) bool { return strings.Contains(args[2], flag) }
-	h.RESP3, h.Tracks, h.Caches, h.NoLoop = has("3"), has("t"), has("c"), has("n")
+	h.More, h.RESP3, h.Tracks, h.Caches, h.NoLoop = has("m"), has("3"), has("t"), has("c"), has("n")
 	h.Target = args[3]
 	return h, body[n:]
 }
 
 const headerStart = "*4\r\n$1\r\n" + headerName + "\r\n"
 
-// NumberReply puts the number before what the server sends on a connection whose requests
-// are numbered.
-func NumberReply(number int, sent string) string { return "#" + strconv.Itoa(number) + "\r\n" + sent }
+// A Parcel is what the server sends at once on a connection whose requests are numbered.
+type Parcel struct {
+	Number int // from 1; 0 is not read
+	Parts  []Part
+}
 
-// CutNumber returns the number before what the server has sent, from 1, and 0 if it has
-// none.
-func CutNumber(reply string) (number int, sent string) {
-	line, rest, ok := strings.Cut(reply, "\r\n")
+// A Part is a message, or the replies to one request, in the order of the requests.
+type Part struct {
+	Reply bool
+	Text  string
+}
+
+// String returns the parcel as the body of a reply.
+func (p Parcel) String() string {
+	b := append(strconv.AppendInt([]byte{'#'}, int64(p.Number), 10), "\r\n"...)
+	for _, part := range p.Parts {
+		kind := byte('m')
+		if part.Reply {
+			kind = 'r'
+		}
+		b = append(strconv.AppendInt(append(b, kind), int64(len(part.Text)), 10), "\r\n"...)
+		b = append(b, part.Text...)
+	}
+	return string(b)
+}
+
+// ParseParcel returns the parcel that is the body of a reply, and false if it is none.
+func ParseParcel(body string) (p Parcel, ok bool) {
+	line, rest, ok := strings.Cut(body, "\r\n")
 	if !ok || line == "" || line[0] != '#' {
-		return 0, reply
+		return p, false
 	}
-	number, err := strconv.Atoi(line[1:])
-	if err != nil {
-		return 0, reply
+	var err error
+	p.Number, err = strconv.Atoi(line[1:])
+	for err == nil && rest != "" {
+		if line, rest, ok = strings.Cut(rest, "\r\n"); !ok || line == "" {
+			return p, false
+		}
+		n, err := strconv.Atoi(line[1:])
+		if err != nil || n < 0 || n > len(rest) || line[0] != 'r' && line[0] != 'm' {
+			return p, false
+		}
+		p.Parts = append(p.Parts, Part{line[0] == 'r', rest[:n]})
+		rest = rest[n:]
 	}
-	return number, rest
+	return p, err == nil
 }

@@ -1,6 +1,7 @@
 package redisclient
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -82,7 +83,7 @@ func lines(short string) string {
 }
 
 func TestHeader(t *testing.T) {
-	for _, h := range []Header{{}, {Number: 7}, {Number: 7, RESP3: true}, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true, Target: "a\r\n#1"}} {
+	for _, h := range []Header{{}, {Number: 7}, {Number: 7, RESP3: true}, {Number: 7, More: true}, {Tracks: true}, {Tracks: true, Caches: true, NoLoop: true, Target: "a\r\n#1"}} {
 		if got, rest := Split(h.String() + encode("GET", "a")); got != h || rest != encode("GET", "a") {
 			t.Errorf("got %+v and %q, want %+v", got, rest, h)
 		}
@@ -92,7 +93,14 @@ func TestHeader(t *testing.T) {
 			t.Errorf("%q: got %+v and %q", body, h, rest)
 		}
 	}
-	if n, sent := CutNumber(NumberReply(12, "+OK\r\n")); n != 12 || sent != "+OK\r\n" {
-		t.Errorf("got %d and %q", n, sent)
+	for _, p := range []Parcel{{}, {Number: 12, Parts: []Part{{true, "+OK\r\n"}, {false, "#1\r\n"}, {true, ""}}}} {
+		if got, ok := ParseParcel(p.String()); !ok || !reflect.DeepEqual(got, p) {
+			t.Errorf("got %+v and %v, want %+v", got, ok, p)
+		}
+	}
+	for _, body := range []string{"", "+OK\r\n", "#\r\n", "#1", "#1\r\nr6\r\n+OK\r\n", "#1\r\nx1\r\na", "#1\r\nr-1\r\n", "#1\r\nr"} {
+		if got, ok := ParseParcel(body); ok {
+			t.Errorf("%q: got %+v", body, got)
+		}
 	}
 }

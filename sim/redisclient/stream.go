@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"quiesce/sim"
+
+	"github.com/petermattis/goid"
 )
 
 // A stream is a connection on which requests and replies are on their way at the same
 // time: for a client that reads on a goroutine of its own, and writes on while it waits.
 // What is written at once is sent by one goroutine of the connection, one request when
-// the one before has been answered, as a pipeline is; what is written meanwhile is sent by
-// another. One more waits for messages.
+// the one before was executed, and what is written meanwhile is sent by another. One more
+// receives: messages, and the replies to all but the last of what was written at once. Those
+// may be for several callers, unless whoever writes reads as well, and so waits for all.
 //
 // The store executes the requests in the order of their numbers. It numbers what it sends,
 // and whatever arrives is read in this order. So a message that is sent behind a reply is
@@ -38,30 +41,27 @@ type stream struct {
 	listens    bool       // a goroutine waits for messages
 	subscribes bool       // SUBSCRIBE was written
 
-	next    int            // number of what is to be read next
-	arrived map[int]parcel // that cannot be read yet
-	aside   map[int]string // what is read behind the reply to a request, and was not sent
-	answers int            // how many replies can be read
-	out     []byte         // can be read
-	failed  error          // is read behind that
-	changed chan struct{}  // closed when something can be read
+	next       int            // number of what is to be read next
+	arrived    map[int]Parcel // that cannot be read yet
+	unanswered []job          // requests whose reply cannot be read yet
+	aside      map[int]string // what is read behind the reply to a request, and was not sent
+	answers    int            // how many replies can be read
+	reader     int64          // the goroutine that has read last
+	out        []byte         // can be read
+	failed     error          // is read behind that
+	changed    chan struct{}  // closed when something can be read
 }
 
 // A job is a request of a stream.
 type job struct {
 	req      sim.Request
-	body     string        // without the header
+	body     string // without the header
+	header   Header
 	waits    bool          // at the server
 	timeout  time.Duration // of that; 0 is none
 	channels string        // of SUBSCRIBE
 	told     int           // replies that were read before
 	last     *sender       // whose last one it is; nil unless it is
-}
-
-// A parcel is what a store has sent at once.
-type parcel struct {
-	text    string
-	replies bool // it has the reply to a request
 }
 
 // A sender sends what is written at once.
@@ -71,7 +71,7 @@ type sender struct {
 }
 
 func newStream(c *conn) *stream {
-	s := &stream{conn: c, next: 1, arrived: make(map[int]parcel), aside: make(map[int]string), changed: make(chan struct{})}
+	s := &stream{conn: c, next: 1, arrived: make(map[int]Parcel), aside: make(map[int]string), changed: make(chan struct{})}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.waiting, s.stopWaiting = context.WithCancel(s.ctx)
 	s.out = append(s.out, c.out...)
@@ -111,7 +111,8 @@ func (s *stream) request(body string, v Verb, told int) {
 	defer s.mu.Unlock()
 	s.number++
 	h.Number, h.RESP3 = s.number, c.setup.resp3
-	j.req.Body = h.String() + j.body
+	j.header = h
+	s.unanswered = append(s.unanswered, j)
 	s.subscribes = s.subscribes || v == Subscribe
 	s.batch = append(s.batch, j)
 	if j.waits {
@@ -137,6 +138,15 @@ func (s *stream) dispatch() {
 	defer s.mu.Unlock()
 	if len(s.batch) == 0 {
 		return
+	}
+	several := len(s.batch) > 1 && s.reader != goid.Get()
+	if several {
+		s.receive()
+	}
+	for i := range s.batch {
+		j := &s.batch[i]
+		j.header.More = several && i < len(s.batch)-1
+		j.req.Body = j.header.String() + j.body
 	}
 	var free *sender
 	for _, w := range s.senders {
@@ -219,9 +229,8 @@ type wait struct {
 // callForATime calls the host for a request that waits for a time at the server. When that
 // is over, another goroutine tells the server: see [TimedOut].
 func (s *stream) callForATime(j job) (sim.Reply, error) {
-	h, _ := Split(j.req.Body)
 	w := &wait{req: j.req}
-	w.req.Body = h.String() + TimedOut
+	w.req.Body = j.header.String() + TimedOut
 	w.over, w.decide = context.WithCancel(s.waiting)
 	defer w.decide()
 	timer, stop := context.WithTimeout(w.over, j.timeout)
@@ -267,6 +276,10 @@ func (s *stream) timeOut() {
 func (s *stream) listen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.receive()
+}
+
+func (s *stream) receive() {
 	if s.listens {
 		return
 	}
@@ -279,16 +292,12 @@ func (s *stream) listen() {
 	}()
 }
 
-// arrive takes what a store has sent: the reply to a request, or to Receive a message.
-// Whoever reads it may write at once, so its sender is free before that.
+// arrive takes what a store has sent. Whoever reads it may write at once, so its sender is
+// free before that.
 func (s *stream) arrive(j job, sent string) error {
-	number, text := CutNumber(sent)
-	if number == 0 {
-		return fmt.Errorf("quiesce: a store answers %q on a connection whose replies are numbered", sent)
-	}
-	text, err := s.conn.inProtocol(j.body, text)
-	if err != nil {
-		return err
+	p, ok := ParseParcel(sent)
+	if !ok {
+		return fmt.Errorf("quiesce: a store answers %q on a connection whose requests are numbered", sent)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -298,23 +307,39 @@ func (s *stream) arrive(j job, sent string) error {
 	if j.waits {
 		s.blocking--
 	}
-	s.arrived[number] = parcel{untold(text, j.told), j.body != Receive}
-	for {
-		p, ok := s.arrived[s.next]
-		if !ok {
-			break
-		}
+	if p.Number > 0 {
+		s.arrived[p.Number] = p
+	}
+	for p, ok := s.arrived[s.next]; ok; p, ok = s.arrived[s.next] {
 		delete(s.arrived, s.next)
 		s.next++
-		s.out = append(s.out, p.text...)
-		if p.replies {
-			s.answers++
-			s.out = append(s.out, s.aside[s.answers]...)
-			delete(s.aside, s.answers)
+		for _, part := range p.Parts {
+			if err := s.add(part); err != nil {
+				return err
+			}
 		}
 	}
 	s.wake()
 	return nil
+}
+
+// add adds what can be read.
+func (s *stream) add(part Part) error {
+	if !part.Reply {
+		s.out = append(s.out, part.Text...)
+		return nil
+	}
+	if len(s.unanswered) == 0 {
+		return fmt.Errorf("quiesce: a store answers %q to no request", part.Text)
+	}
+	j := s.unanswered[0]
+	s.unanswered = s.unanswered[1:]
+	text, err := s.conn.inProtocol(j.body, part.Text)
+	s.out = append(s.out, untold(text, j.told)...)
+	s.answers++
+	s.out = append(s.out, s.aside[s.answers]...)
+	delete(s.aside, s.answers)
+	return err
 }
 
 // wake lets whoever reads look again.
@@ -330,6 +355,7 @@ func (s *stream) read(b []byte) (int, error) {
 		if len(s.out) > 0 {
 			n := copy(b, s.out)
 			s.out = s.out[n:]
+			s.reader = goid.Get()
 			s.mu.Unlock()
 			return n, nil
 		}

@@ -244,21 +244,76 @@ func TestStream(t *testing.T) {
 		c := h.dial()
 		c.write(t, "GET a")
 		c.write(t, "SET a 2", "GET a")
-		h.want(t, "asked", h.pending(), "GET a, SET a 2")
+		h.want(t, "asked", h.pending(), "GET a, SET a 2, receive")
 		if !h.execute("SET a 2") {
 			t.Error("the second request is not blocked")
 		}
 		h.execute("GET a")
 		h.step("SET a 2")
-		h.want(t, "asked", h.pending(), "GET a, [GET a]")
+		h.want(t, "asked", h.pending(), "GET a, [GET a], receive")
 		h.want(t, "read", c.read(), "")
 		h.execute("GET a")
-		for _, a := range []int{1, 0} { // the later one first
-			h.deliver(h.asks[a], h.asks[a].sent)
+		for _, number := range []string{"#2", "#1"} { // the later one first
+			for _, a := range slices.Clone(h.asks) {
+				if strings.HasPrefix(a.sent.Body, number) {
+					h.deliver(a, a.sent)
+				}
+			}
 		}
 		h.want(t, "read", c.read(), "$1 1 +OK $1 2")
-		h.want(t, "asked", h.pending(), "")
+		h.want(t, "asked", h.pending(), "receive")
+
+		// Of what was written at once, which may be for several callers, the first reply
+		// arrives before the second request is executed, or after that and before the second
+		// reply.
+		for _, early := range []bool{true, false} {
+			c.write(t, "SET a 3", "GET a")
+			h.step("SET a 3")
+			h.execute("receive")
+			if early {
+				h.arrive("receive")
+				h.want(t, "read", c.read(), "+OK")
+			}
+			h.execute("GET a")
+			if !early {
+				h.want(t, "read", c.read(), "")
+				h.arrive("receive")
+				h.want(t, "read", c.read(), "+OK")
+			}
+			h.arrive("GET a")
+			h.want(t, "read", c.read(), "$1 3")
+		}
 		h.close(c)
+		h.end()
+	})
+}
+
+// Whoever writes and reads waits for all replies to what was written at once, so each
+// is answered to its request.
+func TestStreamOfOneCaller(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *host) {
+		conn, err := h.store.Dialer(h)(context.Background(), "tcp", "cache:6379")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &reader{Conn: conn}
+		go func() {
+			in := bufio.NewReader(conn)
+			for _, commands := range [][]string{{"HELLO 4"}, {"GET a", "GET b"}} {
+				c.write(t, commands...)
+				for range commands {
+					if line, err := in.ReadString('\n'); err != nil || line[0] == '$' && line[1] != '-' {
+						in.ReadString('\n')
+					}
+				}
+			}
+			conn.Close()
+		}()
+		h.want(t, "asked", h.pending(), "GET a")
+		h.step("GET a")
+		h.want(t, "asked", h.pending(), "GET b")
+		h.step("GET b")
+		h.step("close")
 		h.end()
 	})
 }
@@ -288,15 +343,15 @@ func TestStreamOfABlock(t *testing.T) {
 	})
 }
 
-// The places of a connection are as few as what is written at once: a client that waits
-// for each reply has one.
+// The places of a connection are as few as what is written at once, and one for what it
+// receives.
 func TestStreamIsPipelined(t *testing.T) {
 	inBubble(t, func(t *testing.T, h *host) {
 		c := h.dial()
 		for range 3 {
 			c.write(t, "HELLO 3", "INCR n", "HELLO 2", "INCR n", "PING")
 			for _, text := range []string{"INCR n", "INCR n", "PING"} {
-				h.want(t, "asked", h.pending(), text)
+				h.want(t, "asked", h.pending(), text+", receive")
 				h.step(text)
 			}
 			got := c.read()

@@ -26,9 +26,9 @@ const (
 	drawStart  drawing = iota // the place of a goroutine that it starts
 	drawSelect                // which case of a select comes first
 	drawTimer                 // which of the timers of the same moment fires first
-	drawRand                  // math/rand
+	drawRand                  // math/rand, and whoever else asks for random numbers
 	drawCrypto                // crypto/rand
-	drawOther                 // whoever else asks for runtime.rand, such as os.CreateTemp
+	drawSeed                  // runtime.rand, which is the seed of a map
 	drawings
 )
 
@@ -87,7 +87,7 @@ func bubbleStart(newg, callergp *g) {
 	newg.place = bubblePlace{seed: bubbleMix(bubbleMix(p.seed) ^ uint64(n))}
 }
 
-// bubbleRand is rand for math/rand.
+// bubbleRand is rand for all but the compiler and the runtime.
 //
 //go:nosplit
 //go:linkname bubbleRand
@@ -114,7 +114,7 @@ func maps_offsets(used uint64) (entry, dir uint64) {
 
 // sysrand_readInBubble fills b in a bubble, and returns false outside.
 //
-//go:linkname sysrand_readInBubble crypto/internal/sysrand.readInBubble
+//go:linkname sysrand_readInBubble crypto/internal/sysrand.ReadInBubble
 func sysrand_readInBubble(b []byte) bool {
 	if getg().bubble == nil {
 		return false

@@ -56,6 +56,7 @@ var cases = map[string]func() string{
 	"math/rand/v2":       func() string { return fmt.Sprint(randv2.Int(), randv2.Perm(5), randv2.N(1000)) },
 	"crypto/rand":        func() string { return cryptorand.Text() },
 	"random tree":        func() string { return tree(draws) },
+	"once in a process":  firsts,
 	"maphash":            func() string { return fmt.Sprint(maphash.String(maphash.MakeSeed(), "key")) },
 }
 
@@ -453,6 +454,22 @@ func tree(do func() string) string {
 	}
 	all.Wait()
 	return strings.Join(did, "\n")
+}
+
+var first sync.Once
+
+// firsts fills maps once in the life of the process, which changes nothing of what is drawn after it.
+func firsts() string {
+	first.Do(func() {
+		sum := 0
+		m := map[int]int{1: 1, 2: 2}
+		for k, v := range m {
+			sum += k * v
+		}
+		var sm sync.Map
+		sm.Store(sum, sum)
+	})
+	return draws() + maps(20) + selects()
 }
 
 // TestGoroutinesDiffer: no two goroutines draw the same, or all would make the same identifiers.

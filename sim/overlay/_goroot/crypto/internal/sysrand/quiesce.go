@@ -2,8 +2,8 @@ package sysrand
 
 import _ "unsafe"
 
-// readInBubble fills b in a bubble of testing/synctest, and returns false outside.
+// ReadInBubble fills b in a bubble of testing/synctest, and returns false outside.
 //
 //go:noescape
-//go:linkname readInBubble
-func readInBubble(b []byte) bool
+//go:linkname ReadInBubble
+func ReadInBubble(b []byte) bool
