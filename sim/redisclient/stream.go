@@ -274,8 +274,7 @@ func (s *stream) timeOut() {
 
 // listen starts a goroutine that waits for messages.
 func (s *stream) listen() {
-	c := s.conn
-	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
+	s.conn.keep() // which may wait for its turn, before a lock is held
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
@@ -286,6 +285,8 @@ func (s *stream) receive() {
 		return
 	}
 	s.listens = true
+	// The name was given before, and not on the goroutine, of which others may come first.
+	req := sim.Request{Store: s.conn.client.all.store, Body: Receive, Conn: s.conn.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
