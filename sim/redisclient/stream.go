@@ -272,10 +272,10 @@ func (s *stream) timeOut() {
 	}
 }
 
-// listen starts a goroutine that waits for messages.
+// listen starts a goroutine that receives. The connection takes its name before the lock,
+// since it may have to wait for its turn.
 func (s *stream) listen() {
-	c := s.conn
-	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
+	s.conn.keep()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
@@ -286,6 +286,8 @@ func (s *stream) receive() {
 		return
 	}
 	s.listens = true
+	c := s.conn
+	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
