@@ -895,6 +895,44 @@ func TestNames(t *testing.T) {
 	wants(t, r.passes(), "coherent product:1 holds in every interleaving of 1 view: 1, ")
 }
 
+// TestTimersOfOneServer: of two deadlines that are as long and were set one after the other,
+// the first can pass alone. Of two that are not the shorter one passes first, which a caveat
+// says, although the longer one may have been set long before.
+func TestTimersOfOneServer(t *testing.T) {
+	build := func(first, second time.Duration) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			s := newShop(w)
+			w.Server("shop", func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				busy := map[string]bool{}
+				call := func(name string, d time.Duration, other string) func(context.Context) (any, error) {
+					return func(ctx context.Context) (any, error) {
+						ctx, cancel := context.WithTimeout(ctx, d)
+						defer cancel()
+						busy[name] = true
+						defer delete(busy, name)
+						_, err := c.db.ExecContext(ctx, "INSERT INTO orders (price) VALUES (1)")
+						return fmt.Sprint(errors.Is(err, context.DeadlineExceeded), busy[other]), nil
+					}
+				}
+				p.GoResult("first", call("first", first, "second"))
+				p.GoResult("second", call("second", second, "first"))
+			})
+			w.AtQuiescence("both or none", func(v quiesce.View) error {
+				var first, second string
+				v.Rows("db", "orders")
+				v.Result("first", &first)
+				if v.Result("second", &second); first == "true true" && strings.HasPrefix(second, "false") {
+					return errors.New("the first is late while the second is at work, and that is not")
+				}
+				return nil
+			})
+		}
+	}
+	wants(t, once(t, build(time.Second, time.Second)).failed, "both or none", "the second is at work", "timer")
+	wants(t, once(t, build(2*time.Second, time.Second)).passes(), "caveat: of two timers of shop the shorter one fires first, whenever it was set; set a timing")
+}
+
 // TestLeaves counts what twelve tests leave behind, in parallel: nothing.
 func TestLeaves(t *testing.T) {
 	set(t, "quiesce.keep", "false")

@@ -52,6 +52,9 @@ func (a *account) caveats() (all []string) {
 	if hasty := a.sys.Hasty(); len(hasty) > 0 && a.sys.Timing == nil {
 		all = append(all, "no time passed for "+strings.Join(hasty, ", ")+" but up to a timer, and something else is done when it does; set a timing")
 	}
+	if overtaking := a.sys.Overtaking(); len(overtaking) > 0 {
+		all = append(all, "of two timers of "+strings.Join(overtaking, ", ")+" the shorter one fires first, whenever it was set; set a timing")
+	}
 	switch {
 	case a.stuck && a.sys.Timing != nil:
 		all = append(all, "executions in which a request would wait longer than MaxWait are left out")

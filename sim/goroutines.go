@@ -134,7 +134,7 @@ func (m *goroutines) Deliver(at Place, r Reply) error {
 	if _, ok := m.pending.At(at); !ok && len(m.words) > 0 {
 		panic("sim: Deliver to " + m.sys.Programs[m.program].nameOf(at) + ", where nobody waits")
 	}
-	w := word{m.pass(at), at, r}
+	w, before := word{m.pass(at), at, r}, m.sys.origin().told.timers[m.history]
 	m.lag = 0
 	if m.spent {
 		m.bubble.end()
@@ -152,8 +152,29 @@ func (m *goroutines) Deliver(at Place, r Reply) error {
 	if err := m.tell(w); err != nil {
 		return err
 	}
-	return m.look()
+	err := m.look()
+	if after := m.sys.origin().told.timers[m.history]; m.sys.Timing == nil && before.is && after.is && after.after < before.after-w.pass {
+		m.overtakes()
+	}
+	return err
 }
+
+// overtakes records that a timer was set that fires before one which runs already. Had
+// more time passed before, it would not.
+func (m *goroutines) overtakes() {
+	o := m.sys.origin()
+	if name := m.bubble.process.name; !slices.Contains(o.overtaking, name) {
+		o.overtaking = append(o.overtaking, name)
+	}
+}
+
+// Overtaking returns the processes of goroutines of which a timer was set while a longer one
+// ran. In an untimed system the longer one never fires before it.
+func (s *System) Overtaking() []string { return s.origin().overtaking }
+
+// moment is what passes before a delivery in an untimed system, while a timer runs: two
+// timers that are set at different moments do not fire at the same one.
+const moment = 8 * time.Nanosecond
 
 // pass returns how much time passes before a delivery. One that comes when a timer is due,
 // and before it, comes a moment earlier.
@@ -162,6 +183,8 @@ func (m *goroutines) pass(at Place) time.Duration {
 	switch {
 	case at.Clock():
 		return next.after
+	case next.is && m.sys.Timing == nil:
+		return min(moment, next.after/2)
 	case next.is && m.lag >= next.after:
 		return max(0, next.after-1)
 	}

@@ -28,15 +28,16 @@ type System struct {
 	// for hung. The zero value means 5 seconds.
 	Patience time.Duration
 
-	of        *System // that this one is with another property; nil if it is none
-	stray     atomic.Pointer[TaskError]
-	obstacles map[obstacle]bool  // whether the request was blocked there
-	places    map[string][]Place // of goroutines, by the kind of their programs
-	aging     []string           // processes of goroutines: see Aging
-	hasty     []string           // see Hasty
-	told      told               // to processes of goroutines
-	isolation *Isolation         // that goes on; nil if there is none
-	watchdog  *watchdog          // nil until it is needed
+	of         *System // that this one is with another property; nil if it is none
+	stray      atomic.Pointer[TaskError]
+	obstacles  map[obstacle]bool  // whether the request was blocked there
+	places     map[string][]Place // of goroutines, by the kind of their programs
+	aging      []string           // processes of goroutines: see Aging
+	hasty      []string           // see Hasty
+	overtaking []string           // the same: see Overtaking
+	told       told               // to processes of goroutines
+	isolation  *Isolation         // that goes on; nil if there is none
+	watchdog   *watchdog          // nil until it is needed
 }
 
 // An obstacle is a request in a content of its store, by its key.
