@@ -381,3 +381,55 @@ func TestAskedByAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestClocked has tasks that look at the clock: it is said if that decides what they do, or
+// is in what they ask for, and not if time decides by timers alone.
+func TestClocked(t *testing.T) {
+	const caveat = "server looked at the clock, which goes on by timers alone; set a timing"
+	for name, c := range map[string]struct {
+		view work
+		want []string
+	}{
+		"a lease": {func(_ context.Context, s *service) (string, error) {
+			until := time.Now().Add(time.Minute)
+			if s.do("get"); time.Now().After(until) {
+				return "", nil
+			}
+			return s.do("put 1"), nil
+		}, []string{caveat}},
+		"a result": {func(_ context.Context, s *service) (string, error) {
+			began := time.Now()
+			s.do("get")
+			return time.Since(began).String(), nil
+		}, []string{caveat}},
+		"a point in time": {func(_ context.Context, s *service) (string, error) {
+			return s.do("put " + time.Now().Format(time.DateTime)), nil
+		}, []string{caveat}},
+		"nothing comes of it": {func(_ context.Context, s *service) (string, error) {
+			began := time.Now()
+			s.do("get")
+			_ = time.Since(began)
+			return "", nil
+		}, nil},
+		"a timer": {func(_ context.Context, s *service) (string, error) {
+			s.do("get")
+			time.Sleep(time.Second)
+			return s.do("put 1"), nil
+		}, nil},
+		"a time limit": {func(ctx context.Context, s *service) (string, error) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if _, err := s.until(ctx, "get"); err != nil {
+				return "late", nil
+			}
+			return "", nil
+		}, nil},
+	} {
+		sys := served(sim.Property{Violation: func(sim.View) string { return "" }}, map[string]work{"view": c.view}, "put 2")
+		for engine, r := range engines(t, sys) {
+			if r.Verdict != Holds || !slices.Equal(r.Caveats, c.want) {
+				t.Errorf("%s, %s: %s with %q", name, engine, r.Verdict, r.Caveats)
+			}
+		}
+	}
+}

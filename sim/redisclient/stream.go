@@ -274,18 +274,19 @@ func (s *stream) timeOut() {
 
 // listen starts a goroutine that waits for messages.
 func (s *stream) listen() {
-	c := s.conn
-	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
+	s.conn.keep()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
 }
 
+// receive is listen with the lock, on a connection with a state.
 func (s *stream) receive() {
 	if s.listens {
 		return
 	}
 	s.listens = true
+	req := sim.Request{Store: s.conn.client.all.store, Body: Receive, Conn: s.conn.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
