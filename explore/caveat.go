@@ -49,9 +49,6 @@ func (a *account) caveats() (all []string) {
 	if aging := a.sys.Aging(); len(aging) > 0 && a.sys.Timing == nil {
 		all = append(all, "nothing expired in the memory of "+strings.Join(aging, ", ")+", which changes when time passes; set a timing")
 	}
-	if clocked := a.sys.Clocked(); len(clocked) > 0 {
-		all = append(all, strings.Join(clocked, ", ")+" looked at the clock, which goes on by timers alone; set a timing")
-	}
 	switch {
 	case a.stuck && a.sys.Timing != nil:
 		all = append(all, "executions in which a request would wait longer than MaxWait are left out")

@@ -25,7 +25,6 @@ type goroutines struct {
 	bubble  *bubble
 	spent   bool // time has passed in the bubble
 	words   []word
-	marks   []mark        // behind each of the words
 	history uint32        // in what was told to all
 	lag     time.Duration // that passes before the next delivery
 	now     time.Duration // that has passed
@@ -216,7 +215,6 @@ func (m *goroutines) look() error {
 	}
 	told := &m.sys.origin().told
 	next, known := told.timers[m.history]
-	seen := m.seen()
 	if !known {
 		m.spent = true
 		if err := b.do(b.process.name, func() { next.after, next.is = b.elapse(m.sys.horizon()) }); err != nil {
@@ -226,12 +224,6 @@ func (m *goroutines) look() error {
 		if err := m.noteAging(next); err != nil {
 			return err
 		}
-	}
-	if n := len(m.words); n > 0 {
-		m.marks = append(m.marks[:n-1], mark{seen, next.is})
-	}
-	if !known {
-		m.noteClock()
 	}
 	m.shared.Key += fmt.Sprintf("\n%d %v", m.now, next) // they share the clock, too
 	if next.is {
@@ -261,72 +253,6 @@ func (m *goroutines) noteAging(next timing) error {
 		}
 	})
 }
-
-// noteClock notes whether a process that has done its work would do something else, or ask
-// for something else, if it were told the same later.
-func (m *goroutines) noteClock() {
-	o := m.sys.origin()
-	if o.Timing == nil && m.done() && !slices.Contains(o.clocked, m.bubble.process.name) && !m.sameLater() {
-		o.clocked = append(o.clocked, m.bubble.process.name)
-	}
-}
-
-// sameLater says whether another run does the same in which time passes before each word,
-// unless there is a timer then. One that runs from the beginning is not waited for.
-func (m *goroutines) sameLater() bool {
-	later := &goroutines{sys: m.sys, program: m.program, results: m.results}
-	defer later.Stop()
-	if later.begin() != nil {
-		return false
-	}
-	timer := false
-	if later.bubble.do(later.bubble.process.name, func() { _, timer = later.bubble.elapse(horizon) }) != nil || timer {
-		return true
-	}
-	for i, w := range m.words {
-		if !timer {
-			w.pass += horizon
-		}
-		if later.tell(w) != nil || later.seen() != m.marks[i].seen {
-			return false
-		}
-		timer = m.marks[i].timer
-	}
-	return true
-}
-
-// done says whether all tasks have finished but those in the background.
-func (m *goroutines) done() bool {
-	for i, spec := range m.sys.Programs[m.program].specs() {
-		if !spec.Background && !m.finished[i] {
-			return false
-		}
-	}
-	return true
-}
-
-// A mark is what a process was seen to do when it was told something.
-type mark struct {
-	seen  string
-	timer bool // one runs after that
-}
-
-// seen returns what the process waits for now, but for its clock, and what it has returned.
-func (m *goroutines) seen() string {
-	b := m.bubble
-	var text strings.Builder
-	for _, w := range b.pending() {
-		fmt.Fprintf(&text, "%v %+v\n", w.Place, w.Request)
-	}
-	for _, t := range b.tasks {
-		fmt.Fprintf(&text, "%t %q\n", t.finished, t.result)
-	}
-	return text.String()
-}
-
-// Clocked returns the processes of goroutines that do not do the same if time passes, of
-// itself. In an untimed system that is seen only when a timer fires.
-func (s *System) Clocked() []string { return s.origin().clocked }
 
 // Aging returns the processes of goroutines that show memory which changes by nothing but
 // a timer, such as what a local cache holds for a minute. In an untimed system that does
