@@ -49,6 +49,9 @@ func (a *account) caveats() (all []string) {
 	if aging := a.sys.Aging(); len(aging) > 0 && a.sys.Timing == nil {
 		all = append(all, "nothing expired in the memory of "+strings.Join(aging, ", ")+", which changes when time passes; set a timing")
 	}
+	if hasty := a.sys.Hasty(); len(hasty) > 0 && a.sys.Timing == nil {
+		all = append(all, "no time passed for "+strings.Join(hasty, ", ")+" but up to a timer, and something else is done when it does; set a timing")
+	}
 	switch {
 	case a.stuck && a.sys.Timing != nil:
 		all = append(all, "executions in which a request would wait longer than MaxWait are left out")

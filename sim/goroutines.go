@@ -259,6 +259,18 @@ func (m *goroutines) noteAging(next timing) error {
 // not happen, as no key of a store expires by itself.
 func (s *System) Aging() []string { return s.origin().aging }
 
+// NoteHasty notes that the processes of a program are hasty.
+func (s *System) NoteHasty(program int) {
+	if o, name := s.origin(), s.Programs[program].Name; !slices.Contains(o.hasty, name) {
+		o.hasty = append(o.hasty, name)
+	}
+}
+
+// Hasty returns the processes of goroutines that are known to do something else if time
+// passes between two words that they are told, such as to look whether an entry is too old. In
+// an untimed system none does, but what a timer waits for that asks for something.
+func (s *System) Hasty() []string { return s.origin().hasty }
+
 func (m *goroutines) Pending() Pending { return m.pending }
 
 func (m *goroutines) Result(task int) (string, bool) {

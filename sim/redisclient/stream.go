@@ -274,18 +274,18 @@ func (s *stream) timeOut() {
 
 // listen starts a goroutine that waits for messages.
 func (s *stream) listen() {
-	s.conn.keep()
+	s.conn.keep() // which may wait for its turn, before a lock is held
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
 }
 
-// receive is listen with the lock, on a connection with a state.
 func (s *stream) receive() {
 	if s.listens {
 		return
 	}
 	s.listens = true
+	// The name was given before, and not on the goroutine, of which others may come first.
 	req := sim.Request{Store: s.conn.client.all.store, Body: Receive, Conn: s.conn.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
