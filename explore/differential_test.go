@@ -47,7 +47,7 @@ func TestEnginesAgree(t *testing.T) {
 	if stuck < *toys/200 {
 		t.Errorf("only %d of %d systems have executions that cannot go on", stuck, *toys)
 	}
-	if large > *toys/10 {
+	if large > *toys/5 {
 		t.Errorf("%d of %d systems are too large to be enumerated", large, *toys)
 	}
 }

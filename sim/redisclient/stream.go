@@ -272,9 +272,10 @@ func (s *stream) timeOut() {
 	}
 }
 
-// listen starts a goroutine that waits for messages.
+// listen starts a goroutine that receives. The connection takes its name before the lock,
+// since it may have to wait for its turn.
 func (s *stream) listen() {
-	s.conn.keep() // which may wait for its turn, before a lock is held
+	s.conn.keep()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()
@@ -285,8 +286,8 @@ func (s *stream) receive() {
 		return
 	}
 	s.listens = true
-	// The name was given before, and not on the goroutine, of which others may come first.
-	req := sim.Request{Store: s.conn.client.all.store, Body: Receive, Conn: s.conn.keep().name}
+	c := s.conn
+	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: c.keep().name}
 	go func() {
 		for s.do(job{req: req, body: Receive}) {
 		}
