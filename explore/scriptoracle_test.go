@@ -269,11 +269,14 @@ func (p *scriptMemory) ends(i int) {
 	}
 }
 
-// pass lets the seconds pass in which the process was told nothing. Timers of which
-// nothing is to be seen fire.
+// pass lets the seconds pass in which the process was told nothing, or untimed, while a
+// timer runs, a moment. Timers of which nothing is to be seen fire.
 func (p *scriptMemory) pass(o *scriptOracle) {
 	until := p.now + p.lag*second
-	if after, ok := p.next(o); ok && p.now+after <= until {
+	switch after, ok := p.next(o); {
+	case ok && o.stall == 0:
+		until = p.now + min(8*moment, after/2)
+	case ok && p.now+after <= until:
 		until = max(p.now, p.now+after-moment)
 	}
 	p.lag = 0
