@@ -263,9 +263,9 @@ func (world *World) server(name string, ops []operation, beside []sim.TaskSpec, 
 		}
 		p.ShowsAll()
 		p.Derivable()
-		// What asks for nothing, since it finds all in a local cache, would be over before the
-		// first step, and not at any time.
-		yields := told && remembers && len(ops)+len(beside) == 1 && !ops[0].session()
+		// A read that asks for nothing, since it finds all in a local cache, would be over before
+		// the first step, and not at any time.
+		yields := told && remembers && len(ops)+len(beside) == 1 && ops[0].role == reader
 		for _, op := range ops {
 			tasks = append(tasks, func(ctx context.Context) (string, error) {
 				if yields {

@@ -31,7 +31,7 @@ func TestSessions(t *testing.T) {
 		"delayed-double-delete":        {{415, 3}, {357, 32}, {7890, 300}},
 		"delete-first":                 {{40, 6}, {224, 48}, {108, 30}},
 		"double-delete":                {{144, 3}, {285, 32}, {1008, 72}},
-		"event-bus":                    {{6, 1}, {7, 0}, {6, 1}},
+		"event-bus":                    {{6, 1}, {28, 0}, {6, 1}},
 		"event-stream":                 {{902, 78}, {4597, 720}, {8703, 222}},
 		"event-stream-warm":            {{1714, 193}, {3675, 1461}, {16052, 370}},
 		"in-transaction":               {{380, 20}, {295, 66}, {670, 220}},
