@@ -34,6 +34,7 @@ type System struct {
 	places     map[string][]Place // of goroutines, by the kind of their programs
 	aging      []string           // processes of goroutines: see Aging
 	overtaking []string           // the same: see Overtaking
+	hurried    []string           // the same: see Hurried
 	told       told               // to processes of goroutines
 	isolation  *Isolation         // that goes on; nil if there is none
 	watchdog   *watchdog          // nil until it is needed
