@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -932,9 +933,9 @@ func TestTimersOfOneServer(t *testing.T) {
 	wants(t, once(t, build(2*time.Second, time.Second)).passes(), "caveat: of two timers of shop the shorter one fires first, whenever it was set; set a timing")
 }
 
-// TestHurried: untimed, no deadline passes between two commands of Redis, which is the
+// TestHasty: untimed, no deadline passes between two commands of Redis, which is the
 // caveat. Timed, the first one is executed and the second one is not even sent.
-func TestHurried(t *testing.T) {
+func TestHasty(t *testing.T) {
 	build := func(timing *quiesce.Timing, deadline time.Duration) func(*quiesce.World) {
 		return func(w *quiesce.World) {
 			s := newShop(w)
@@ -957,7 +958,7 @@ func TestHurried(t *testing.T) {
 			})
 		}
 	}
-	const caveat = "caveat: no time passed for deadlines and time.Now in shop, where something else would be done; set a timing"
+	const caveat = "caveat: no time passed for shop but up to a timer, and something else is done when it does; set a timing"
 	wants(t, once(t, build(nil, time.Second)).passes(), caveat)
 	wants(t, once(t, build(&quiesce.Timing{MaxStall: time.Second}, time.Second)).failed, "violate both", "half")
 	if log := once(t, build(nil, 1000*time.Hour)).passes(); strings.Contains(log, "caveat") {
@@ -1068,4 +1069,48 @@ func TestBackground(t *testing.T) {
 	// view has read before all of them, and is told so after them, the memory is old: 7 over 3.
 	wants(t, once(t, build(true)).failed, "1 of 35 interleavings of 1 view, 1 reprice violates the memory is new, such as this one: it holds 9900",
 		"│ subscriber/1 │", "receive", "schedule      view:2,reprice:2,subscriber/1:2,view:1")
+}
+
+// TestTurns has goroutines that begin a transaction, or watch a key, at the same moment:
+// which of them gets which connection is the same in every run, of which there are many.
+func TestTurns(t *testing.T) {
+	for name, work := range map[string]func(context.Context, catalogue, int) error{
+		"begin": func(ctx context.Context, c catalogue, i int) error {
+			tx, err := c.db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			if err := tx.QueryRowContext(ctx, "SELECT price + ? FROM products", i).Scan(new(int64)); err != nil {
+				return err
+			}
+			return tx.Commit()
+		},
+		"watch": func(ctx context.Context, c catalogue, i int) error {
+			return c.cache.Watch(ctx, func(tx *goredis.Tx) error { return tx.Get(ctx, "reads").Err() }, fmt.Sprint("views:", i))
+		},
+	} {
+		once(t, func(w *quiesce.World) {
+			s := newShop(w)
+			s.cache.Do("SET", "reads", 0)
+			w.Server("shop", func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				p.Go(name, func(ctx context.Context) error {
+					var wg sync.WaitGroup
+					var errs [2]error
+					for i := range errs {
+						wg.Go(func() { errs[i] = work(ctx, c, i) })
+					}
+					wg.Wait()
+					return errors.Join(errs[:]...)
+				})
+			})
+			w.AtQuiescence("nothing is changed", func(v quiesce.View) error {
+				if reads, _ := v.Redis("cache").String("reads"); reads != "0" {
+					return errors.New(reads)
+				}
+				return nil
+			})
+		}).passes()
+	}
 }

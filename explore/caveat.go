@@ -49,8 +49,8 @@ func (a *account) caveats() (all []string) {
 	if aging := a.sys.Aging(); len(aging) > 0 && a.sys.Timing == nil {
 		all = append(all, "nothing expired in the memory of "+strings.Join(aging, ", ")+", which changes when time passes; set a timing")
 	}
-	if hurried := a.sys.Hurried(); len(hurried) > 0 {
-		all = append(all, "no time passed for deadlines and time.Now in "+strings.Join(hurried, ", ")+", where something else would be done; set a timing")
+	if hasty := a.sys.Hasty(); len(hasty) > 0 && a.sys.Timing == nil {
+		all = append(all, "no time passed for "+strings.Join(hasty, ", ")+" but up to a timer, and something else is done when it does; set a timing")
 	}
 	if overtaking := a.sys.Overtaking(); len(overtaking) > 0 {
 		all = append(all, "of two timers of "+strings.Join(overtaking, ", ")+" the shorter one fires first, whenever it was set; set a timing")

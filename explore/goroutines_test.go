@@ -333,6 +333,49 @@ func TestAging(t *testing.T) {
 	}
 }
 
+// TestHasty has services that do something else when time has passed, of which nothing is
+// to be seen as it does: a local cache that nobody shows and of which an entry goes away
+// after a second, and an entry that is looked at for its age. Untimed the other task never
+// puts b, and the result says why. The third one only has timers that ask.
+func TestHasty(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fill  func(s *service) // what one task does after it has put a
+		old   func(s *service) bool
+		hasty bool
+	}{
+		{"timer", func(s *service) { time.AfterFunc(time.Second, func() { delete(s.hit, "x") }) }, func(s *service) bool { return s.hit["x"] == "" }, true},
+		{"clock", func(*service) {}, func(*service) bool { return time.Since(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) > time.Second }, true},
+		{"none", func(s *service) { time.AfterFunc(time.Second, func() { s.do("get") }) }, func(s *service) bool { return s.hit["x"] == "" }, false},
+	} {
+		for _, timing := range []*sim.Timing{nil, {Tick: time.Second, MaxStall: 2 * time.Second}} {
+			sys := served(neverIs("b"), map[string]work{
+				"a": func(_ context.Context, s *service) (string, error) {
+					s.hit["x"] = "a"
+					s.do("put a")
+					tt.fill(s)
+					return "", nil
+				},
+				"b": func(_ context.Context, s *service) (string, error) {
+					if s.do("get") == "a" && tt.old(s) {
+						s.do("put b")
+					}
+					return "", nil
+				},
+			})
+			sys.Timing = timing
+			r, err := Product(t.Context(), sys, ProductOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			caveat := strings.Contains(strings.Join(r.Caveats, "\n"), "no time passed for server")
+			if caveat != (tt.hasty && timing == nil) || (r.Verdict == Violated) != (tt.hasty && timing != nil) {
+				t.Errorf("%s, timing %v: %s, caveats %q", tt.name, timing, r.Verdict, r.Caveats)
+			}
+		}
+	}
+}
+
 // TestGoroutinesAreEnded counts what a thousand explorations leave behind.
 func TestGoroutinesAreEnded(t *testing.T) {
 	before := runtime.NumGoroutine()

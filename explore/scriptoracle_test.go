@@ -78,7 +78,7 @@ type scriptOracle struct {
 
 // enumerate returns how many interleavings have each end; false if it is too large.
 func (s *script) enumerate() (ends map[string]int64, ok bool) {
-	o := &scriptOracle{script: s, most: 20_000}
+	o := &scriptOracle{script: s, most: 2_000}
 	others := map[string]bool{} // classes with more than a task
 	for {
 		o.ends, o.folded, o.unfolded = map[string]map[string]int64{}, nil, false

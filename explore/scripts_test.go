@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"quiesce/explore/learn"
 )
@@ -32,7 +33,11 @@ func checkScripts(t *testing.T, timed bool) {
 			large++
 			continue
 		}
+		begin := time.Now()
 		kinds[s.check(t, fmt.Sprintf("script %d", seed), want)]++
+		if d := time.Since(begin); d > 3*time.Second {
+			t.Log(seed, d)
+		}
 		if t.Failed() {
 			t.Fatalf("%+v", s)
 		}

@@ -11,7 +11,10 @@ import (
 
 // TestSessions pins what is found of sessions and creators: a shopper and a writer, an
 // editor and a reader, a creator with a reader and a writer. The interleavings are counted
-// by the direct engine as well where there are at most -direct of them.
+// by the direct engine as well where there are at most -direct of them. Those of naive can
+// be counted by hand: the shopper takes 7 steps, of which the second reads the old row and
+// the fourth begins the cart. The UPDATE is in 8 places among them, and in the 2 between
+// those two steps the cart has the old price, and checkout the new one.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	asked := []struct {

@@ -20,7 +20,7 @@ func TestNoPropertyIsAlwaysVacuous(t *testing.T) {
 		return model.Workload{Readers: 1, Writers: 1, Warm: true, Faults: sim.Faults{kind: 1}}
 	}
 	for _, s := range model.Strategies() {
-		loads := []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, small(sim.LostRequest), small(sim.Crash),
+		loads := []model.Workload{{Readers: 1, Writers: 1}, {Readers: 1, Writers: 1, Warm: true}, {Editors: 1}, {Shoppers: 1, Writers: 1}, small(sim.LostRequest), small(sim.Crash),
 			{Readers: 1, Writers: 1, Warm: true, MaxStall: time.Second}, {Readers: 2, Writers: 1, MaxStall: time.Second}}
 		if s.Race != nil {
 			loads = []model.Workload{{Workers: 2}}
@@ -43,7 +43,7 @@ func TestNoPropertyIsAlwaysVacuous(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "the property no-lost-write is not one of read-modify-write-from-cache; it has no-lost-update, coherent, eventual, no-silent-staleness, available, no-deadlock, db-load, bounded-staleness"
+	want := "the property no-lost-write is not one of read-modify-write-from-cache; it has no-lost-update, coherent, eventual, no-silent-staleness, available, no-deadlock, db-load, bounded-staleness, no-stale-read, read-your-writes, monotonic-reads, cart-price"
 	if _, err := model.LookupProperty("no-lost-write", s); err == nil || err.Error() != want {
 		t.Error(err)
 	}
@@ -191,6 +191,11 @@ func TestEveryPropertyCanFail(t *testing.T) {
 		{"no-lost-write", "write-behind", "cache-aside", fault(sim.Crash)},
 		{"db-load=1", "cache-aside", "lock-fenced", model.Workload{Readers: 2}},
 		{"bounded-staleness=7s", "naive", "ttl", model.Workload{Readers: 2, Writers: 1, MaxStall: time.Second}},
+		{"no-stale-read", "naive", "versioned", model.Workload{Readers: 2, Writers: 1}},
+		{"linearizable", "naive", "versioned", model.Workload{Readers: 2, Writers: 1}},
+		{"read-your-writes", "naive", "versioned", model.Workload{Editors: 1}},
+		{"monotonic-reads", "cache-aside", "versioned", model.Workload{Readers: 1, Writers: 1, Shoppers: 1}},
+		{"cart-price", "naive", "versioned", model.Workload{Writers: 1, Shoppers: 1}},
 		{"no-deadlock", "counter-serializable", "counter-snapshot", model.Workload{Workers: 2}},
 		{"no-lost-update", "counter-naive", "counter-atomic", model.Workload{Workers: 2}},
 		{"at-most-one-booking", "seat-naive", "seat-for-update", model.Workload{Workers: 2}},

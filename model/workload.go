@@ -82,6 +82,14 @@ func (w Workload) Tasks() string {
 	return brief
 }
 
+// Race returns the workload without what a race does not have: all other tasks, keys and
+// a cache.
+func (w Workload) Race() Workload {
+	w.Readers, w.Writers, w.Shoppers, w.Editors, w.Creators = 0, 0, 0, 0, 0
+	w.Keys, w.Warm = 0, false
+	return w
+}
+
 // Size returns the number of tasks.
 func (w Workload) Size() int {
 	return w.Readers + w.Writers + w.Workers + w.Shoppers + w.Editors + w.Creators

@@ -64,8 +64,9 @@ type strand struct {
 	named      bool
 	children   int // that have a name
 	request    Request
-	replies    chan Reply // for the request; nil if none is pending
-	since      int64      // the delivery in which it was asked for
+	replies    chan Reply    // for the request; nil if none is pending
+	since      int64         // the delivery in which it was asked for
+	turn       chan struct{} // closed when it has its turn; nil if it does not wait for one
 
 	failed   int    // requests in a row
 	struck   int    // requests that have failed, in all
@@ -127,6 +128,10 @@ func (b *bubble) execute() {
 		f()
 		synctest.Wait()
 		b.christen()
+		for b.giveTurn() {
+			synctest.Wait()
+			b.christen()
+		}
 		b.done <- struct{}{}
 	}
 }
@@ -305,6 +310,42 @@ func (b *bubble) christen() {
 		s.at.Path += fmt.Sprint(*siblings)
 	}
 	b.fresh = b.fresh[:0]
+}
+
+// takeTurn waits until nothing else runs in the bubble: see [Host].
+func (b *bubble) takeTurn() {
+	s := b.strand()
+	if s == nil || b.process.over.Load() {
+		return
+	}
+	turn := make(chan struct{})
+	b.mu.Lock()
+	s.turn = turn
+	if !s.named {
+		b.fresh = append(b.fresh, s)
+	}
+	b.mu.Unlock()
+	b.poke()
+	<-turn
+}
+
+// giveTurn lets the first of those go on who wait for their turn, and returns false if
+// nobody does.
+func (b *bubble) giveTurn() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var first *strand
+	for _, s := range b.strands {
+		if s.turn != nil && (first == nil || s.at.compare(first.at) < 0) {
+			first = s
+		}
+	}
+	if first == nil {
+		return false
+	}
+	close(first.turn)
+	first.turn = nil
+	return true
 }
 
 // call asks for a request on any goroutine of the bubble: see [Host].

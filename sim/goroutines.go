@@ -136,11 +136,7 @@ func (m *goroutines) Deliver(at Place, r Reply) error {
 	}
 	w, before := word{m.pass(at), at, r}, m.sys.origin().told.timers[m.history]
 	m.lag = 0
-	late := "" // what it looks like if it is told the same after time has passed in vain
 	if m.spent {
-		if m.sys.Timing == nil && !before.is {
-			late = m.late(w)
-		}
 		m.bubble.end()
 		if err := m.begin(); err != nil {
 			return err
@@ -157,48 +153,11 @@ func (m *goroutines) Deliver(at Place, r Reply) error {
 		return err
 	}
 	err := m.look()
-	if late != "" && err == nil && late != m.looks() {
-		m.hurries()
-	}
 	if after := m.sys.origin().told.timers[m.history]; m.sys.Timing == nil && before.is && after.is && after.after < before.after-w.pass {
 		m.overtakes()
 	}
 	return err
 }
-
-// late returns what the process looks like if it is told something after as much time has
-// passed as has in its bubble, where nothing was seen to happen meanwhile.
-func (m *goroutines) late(w word) string {
-	late := &goroutines{sys: m.sys, program: m.program, bubble: m.bubble}
-	err := m.bubble.do(m.sys.Programs[m.program].nameOf(w.at), func() { m.bubble.take(w) })
-	if err == nil {
-		err = late.see()
-	}
-	if err != nil {
-		return err.Error()
-	}
-	return late.looks()
-}
-
-// looks returns all that is seen of the process but for its clock.
-func (m *goroutines) looks() string {
-	waits := slices.DeleteFunc(slices.Clone(m.pending), func(w Waiting) bool { return w.Place.Clock() })
-	return fmt.Sprintf("%#v %q %v %#v", waits, m.returned, m.finished, m.memory)
-}
-
-// hurries records that a process does something else if time passes before it is told
-// something.
-func (m *goroutines) hurries() {
-	o := m.sys.origin()
-	if name := m.bubble.process.name; !slices.Contains(o.hurried, name) {
-		o.hurried = append(o.hurried, name)
-	}
-}
-
-// Hurried returns the processes of goroutines that do something else if time passes while they wait
-// for a reply, such as by a deadline that nothing else ends, or by time.Now. In an untimed
-// system it does not pass.
-func (s *System) Hurried() []string { return s.origin().hurried }
 
 // overtakes records that a timer was set that fires before one which runs already. Had
 // more time passed before, it would not.
@@ -254,8 +213,9 @@ func (m *goroutines) tell(w word) error {
 	return err
 }
 
-// see finds out what the process waits for and shows now.
-func (m *goroutines) see() error {
+// look finds out what the process waits for and shows now, and when its next timer fires.
+// It returns a [*PlaceError] if somebody waits at a place that was not known.
+func (m *goroutines) look() error {
 	b := m.bubble
 	m.pending = b.pending()
 	m.returned, m.finished = m.returned[:0], m.finished[:0]
@@ -270,14 +230,10 @@ func (m *goroutines) see() error {
 		}()
 		m.memory, m.shared = b.process.memory.look()
 	})
-	return cmp.Or(err, b.failed)
-}
-
-// look finds out what the process waits for and shows now, and when its next timer fires.
-// It returns a [*PlaceError] if somebody waits at a place that was not known.
-func (m *goroutines) look() error {
-	b := m.bubble
-	if err := m.see(); err != nil {
+	if err == nil {
+		err = b.failed
+	}
+	if err != nil {
 		return err
 	}
 	told := &m.sys.origin().told
@@ -325,6 +281,18 @@ func (m *goroutines) noteAging(next timing) error {
 // a timer, such as what a local cache holds for a minute. In an untimed system that does
 // not happen, as no key of a store expires by itself.
 func (s *System) Aging() []string { return s.origin().aging }
+
+// NoteHasty notes that the processes of a program are hasty.
+func (s *System) NoteHasty(program int) {
+	if o, name := s.origin(), s.Programs[program].Name; !slices.Contains(o.hasty, name) {
+		o.hasty = append(o.hasty, name)
+	}
+}
+
+// Hasty returns the processes of goroutines that are known to do something else if time
+// passes between two words that they are told, such as to look whether an entry is too old. In
+// an untimed system none does, but what a timer waits for that asks for something.
+func (s *System) Hasty() []string { return s.origin().hasty }
 
 func (m *goroutines) Pending() Pending { return m.pending }
 

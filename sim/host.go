@@ -51,6 +51,11 @@ type Host interface {
 	// a task of the process it does nothing, and Call reports that.
 	Hold(err error) (release func())
 
+	// Turn is for a client that is about to number something, such as a connection: it
+	// returns when nothing else of the process runs. Goroutines that go on at the same
+	// time have their turns one after the other, in the order of their places.
+	Turn()
+
 	// Persists says whether the running task does work again in which the store refused
 	// a request, and it has got nothing else from it yet: see [Process.Supervise]. A
 	// client of a store that can be down says so in the request, which then is one that
@@ -139,6 +144,13 @@ var errNoTimers = errors.New("quiesce: the task waits for a limited time, and a 
 
 // Goroutines says whether any goroutine may call: see [Host].
 func (p *Process) Goroutines() bool { return p.bubble != nil }
+
+// Turn waits until nothing else of the process runs: see [Host].
+func (p *Process) Turn() {
+	if p.bubble != nil {
+		p.bubble.takeTurn()
+	}
+}
 
 // Outside returns an error if the caller is no task of the process: see [Host].
 func (p *Process) Outside() error {

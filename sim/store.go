@@ -124,6 +124,10 @@ type Item struct {
 	// TTL is after how long the item goes away by itself; the zero value is never.
 	// It is in the note as well.
 	TTL time.Duration
+
+	// same is the first item that was set at the same moment with the same TTL, in a
+	// dated system; "" is none.
+	same string
 }
 
 // Lookup returns the value of the item called name.
@@ -151,6 +155,9 @@ func (c Content) Key() string {
 			b.Write(strconv.AppendInt(n[:0], int64(len(s)), 10))
 			b.WriteByte(':')
 			b.WriteString(s)
+		}
+		if it.same != "" {
+			b.WriteString("=" + strconv.Quote(it.same))
 		}
 	}
 	return b.String()

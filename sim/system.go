@@ -33,8 +33,8 @@ type System struct {
 	obstacles  map[obstacle]bool  // whether the request was blocked there
 	places     map[string][]Place // of goroutines, by the kind of their programs
 	aging      []string           // processes of goroutines: see Aging
+	hasty      []string           // see Hasty
 	overtaking []string           // the same: see Overtaking
-	hurried    []string           // the same: see Hurried
 	told       told               // to processes of goroutines
 	isolation  *Isolation         // that goes on; nil if there is none
 	watchdog   *watchdog          // nil until it is needed

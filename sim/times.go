@@ -97,16 +97,22 @@ type Changes struct {
 	Was map[string]string // those that had another name before, such as by RENAME, and which
 }
 
-// withoutInstants returns the content with whole TTLs.
+// withoutInstants returns the content with whole TTLs. Which of its items have the same to
+// the instant is kept: where one takes the place of another that was set at another moment,
+// that is a change, and where it was set by the same request it is none.
 func withoutInstants(c Content) Content {
-	if !slices.ContainsFunc(c, func(it Item) bool { return it.TTL%time.Millisecond != 0 }) {
+	if !slices.ContainsFunc(c, func(it Item) bool { return it.TTL > 0 }) {
 		return c
 	}
-	c = slices.Clone(c)
-	for i := range c {
-		c[i].TTL = c[i].TTL.Truncate(time.Millisecond)
+	whole := slices.Clone(c)
+	for i, it := range c {
+		whole[i].TTL = it.TTL.Truncate(time.Millisecond)
+		first := slices.IndexFunc(c[:i], func(o Item) bool { return it.TTL > 0 && o.TTL == it.TTL })
+		if first >= 0 {
+			whole[i].same = c[first].Name
+		}
 	}
-	return c
+	return whole
 }
 
 // A Waking is what a step says of its moment.

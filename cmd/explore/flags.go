@@ -174,7 +174,7 @@ func (o *options) setTasks() {
 		o.workload.Workers = 0
 		return
 	}
-	o.workload.Readers, o.workload.Writers, o.workload.Keys, o.workload.Warm = 0, 0, 0, false
+	o.workload = o.workload.Race()
 }
 
 // checkNumbers refuses numbers out of range; knobs have refused theirs.
@@ -205,6 +205,9 @@ func (o *options) checkNumbers() error {
 func checkTasks(w model.Workload) error {
 	if w.Readers+w.Writers > model.MostTasks {
 		return fmt.Errorf("-readers %d -writers %d: must be at most %d together", w.Readers, w.Writers, model.MostTasks)
+	}
+	if n := w.Size() - w.Workers; n > model.MostTasks {
+		return fmt.Errorf("%d tasks: sessions, creators, readers and writers must be at most %d together", n, model.MostTasks)
 	}
 	return nil
 }

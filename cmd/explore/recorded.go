@@ -54,7 +54,7 @@ func (o *options) open() (*explore.Trace, error) {
 // has says whether a workload consists of tasks that the strategy has.
 func has(s model.Strategy, w model.Workload) bool {
 	if s.Race != nil {
-		return w.Workers > 0 && w.Readers+w.Writers+w.Keys == 0 && !w.Warm
+		return w.Workers > 0 && w.Size() == w.Workers && w.Keys == 0 && !w.Warm
 	}
 	return w.Workers == 0 && w.Keys > 0
 }

@@ -46,7 +46,7 @@ func (o *options) ofQuestion() []rule {
 func (o *options) ofTasks() []rule {
 	race, line := o.strategy.Race != nil, "-{flag} does not go with "+o.strategy.Name+", which has "
 	return []rule{
-		{race, "readers writers keys cache metrics", line + "workers and no cache"},
+		{race, "readers writers keys cache shoppers editors creators metrics", line + "workers and no cache"},
 		{!race, "workers", line + "readers and writers"},
 	}
 }

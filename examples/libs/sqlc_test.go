@@ -17,7 +17,7 @@ var migrations embed.FS
 
 var errSoldOut = errors.New("sold out")
 
-// order sells the only piece by the code that sqlc has generated: see shopdb.
+// order sells the only piece, by what sqlc has generated: sqlc generate in shopdb does it again.
 func order(ctx context.Context, db *sql.DB, within bool) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {

@@ -77,6 +77,18 @@ func (m moment) equal(o moment) bool {
 	return m.memory == o.memory && m.failed == o.failed && slices.Equal(m.pending, o.pending) && slices.Equal(m.results, o.results)
 }
 
+// equalButTimers is equal, whenever the next timer is to fire.
+func (m moment) equalButTimers(o moment) bool {
+	m.pending, o.pending = slices.Clone(m.pending), slices.Clone(o.pending)
+	for i := range m.pending {
+		_, timer := m.pending[i].Timer()
+		if _, other := o.pending[i].Timer(); timer && other {
+			m.pending[i] = o.pending[i]
+		}
+	}
+	return m.equal(o)
+}
+
 // tasksOf returns the tasks of a program.
 func tasksOf(sys *sim.System, program int) []sim.TaskRef {
 	return slices.DeleteFunc(sys.Tasks(), func(t sim.TaskRef) bool { return t.Program != program })
@@ -208,6 +220,11 @@ func (k *Check) Run(ctx context.Context, from int) error {
 		}
 	}
 	for i := range k.Sys.Programs {
+		if from == 0 {
+			if err := k.haste(ctx, i); err != nil {
+				return err
+			}
+		}
 		var mine []*Course
 		for round := max(1, from); round < MostAgain; round++ {
 			mine = append(mine, k.of(i, round)...)
@@ -220,6 +237,61 @@ func (k *Check) Run(ctx context.Context, from int) error {
 		}
 	}
 	return nil
+}
+
+// mostLate is how many courses of a program are gone through while time passes.
+const mostLate = 100
+
+// haste goes through courses of a process of goroutines in an untimed system with an hour
+// before each word, or as much as there is up to the next timer that is to be seen. A
+// process that does something else then is one of which a search says little: see
+// [sim.System.Hasty].
+func (k *Check) haste(ctx context.Context, program int) error {
+	if k.Sys.Timing != nil || !k.Sys.Programs[program].Goroutines {
+		return nil
+	}
+	var mine []*Course
+	for i := range k.Courses {
+		if c := &k.Courses[i]; c.program == program && len(c.told) > 0 {
+			mine = append(mine, c)
+		}
+	}
+	for i := 0; i < len(mine) && ctx.Err() == nil; i += 1 + len(mine)/mostLate {
+		if hasty, err := mine[i].late(k.Sys); hasty || err != nil {
+			if hasty {
+				k.Sys.NoteHasty(program)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// late goes through a course while time passes, and says whether a process does something
+// else then. It returns an error if nothing can be run after it.
+func (c *Course) late(sys *sim.System) (hasty bool, err error) {
+	tasks := tasksOf(sys, c.program)
+	var p sim.Machine
+	if c.results == nil {
+		p, err = sys.Process(c.program)
+	} else {
+		p, err = sys.Restart(c.program, c.results)
+	}
+	if p != nil {
+		defer p.Stop()
+	}
+	for i := 0; ; i++ {
+		switch {
+		case errors.As(err, new(*sim.PlaceError)), errors.As(err, new(*sim.HangError)):
+			return false, err
+		case err != nil, !momentOf(p, tasks).equalButTimers(c.moments[i]):
+			return true, nil
+		case i == len(c.told):
+			return false, nil
+		}
+		p.Pass(horizon)
+		err = p.Deliver(tasks[c.told[i].task].Place, c.told[i].reply)
+	}
 }
 
 // of returns the courses that a process of a program goes through in a round.

@@ -54,6 +54,6 @@
 //
 // A property of histories has a monitor, whose state is a part of the state of the
 // system. It keeps no more than what is still needed to judge, and nothing once the
-// property is violated; docs/histories.md has numbers. [History.Linearizable] needs most: the operations that overlapped, up to the
-// moment at which none goes on.
+// property is violated; docs/histories.md has numbers. [History.Linearizable] needs
+// most: of the operations that overlapped, up to the moment at which none goes on.
 package history

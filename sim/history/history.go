@@ -25,7 +25,8 @@ type History struct {
 
 	// Tasks are tasks that are one operation each, by name, and need no log: it begins
 	// with the first step of the task, and ends with the task. One that takes no step is not
-	// judged: it has to begin with [sim.Process.Yield], or to be in a log.
+	// judged, and neither is one that ends in a step of another task, as in a process of
+	// goroutines: those have to be in a log.
 	Tasks map[string]Op
 
 	// Returned says what such an operation has returned, of whom the result of the task is

@@ -58,6 +58,7 @@ func (c *conn) subscribed() bool {
 // open gives the connection a state.
 func (c *conn) open() *connState {
 	p := c.client.host()
+	p.Turn()
 	n := c.client.all.names.take(p)
 	st := &connState{name: p.Name() + "#" + strconv.Itoa(n), number: n}
 	c.client.stateful.Store(true)

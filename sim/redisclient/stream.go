@@ -272,8 +272,10 @@ func (s *stream) timeOut() {
 	}
 }
 
-// listen starts a goroutine that waits for messages.
+// listen starts a goroutine that receives. The connection takes its name before the lock,
+// since it may have to wait for its turn.
 func (s *stream) listen() {
+	s.conn.keep()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.receive()

@@ -48,6 +48,7 @@ func (h *host) Abandoned() bool  { return h.over }
 func (h *host) Hold(error) func() {
 	panic("a client that reads on a goroutine of its own holds nobody")
 }
+func (h *host) Turn()                                 {}
 func (h *host) Persists(string) bool                  { return false }
 func (h *host) Context() context.Context              { return context.Background() }
 func (h *host) AtReturn(func(string) error)           {}

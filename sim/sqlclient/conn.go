@@ -107,9 +107,11 @@ func (c *conn) Begin() (driver.Tx, error) { return c.BeginTx(context.Background(
 // BeginTx asks for a step even if the store refuses it: that ends the run although
 // the task might ignore the error.
 func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
-	if err := c.d.host().Outside(); err != nil {
+	h := c.d.host()
+	if err := h.Outside(); err != nil {
 		return nil, err // before it touches what belongs to the task
 	}
+	h.Turn()
 	c.tx = c.d.session.begin(c)
 	b := Beginning{sql.IsolationLevel(opts.Isolation), opts.ReadOnly, c.d.immediate}
 	if err := c.bound(ctx, b.Call()); err != nil {
