@@ -933,6 +933,39 @@ func TestTimersOfOneServer(t *testing.T) {
 	wants(t, once(t, build(2*time.Second, time.Second)).passes(), "caveat: of two timers of shop the shorter one fires first, whenever it was set; set a timing")
 }
 
+// TestHasty: untimed, no deadline passes between two commands of Redis, which is the
+// caveat. Timed, the first one is executed and the second one is not even sent.
+func TestHasty(t *testing.T) {
+	build := func(timing *quiesce.Timing, deadline time.Duration) func(*quiesce.World) {
+		return func(w *quiesce.World) {
+			s := newShop(w)
+			w.Timing = timing
+			w.Server("shop", func(p *quiesce.Process) {
+				c := s.catalogue(p)
+				p.Go("write", func(ctx context.Context) error {
+					ctx, cancel := context.WithTimeout(ctx, deadline)
+					defer cancel()
+					c.cache.Set(ctx, "a", 1, 0)
+					c.cache.Set(ctx, "b", 1, 0)
+					return nil
+				})
+			})
+			w.AtQuiescence("both", func(v quiesce.View) error {
+				if cache := v.Redis("cache"); cache.Exists("a") && !cache.Exists("b") {
+					return errors.New("half")
+				}
+				return nil
+			})
+		}
+	}
+	const caveat = "caveat: no time passed for shop but up to a timer, and something else is done when it does; set a timing"
+	wants(t, once(t, build(nil, time.Second)).passes(), caveat)
+	wants(t, once(t, build(&quiesce.Timing{MaxStall: time.Second}, time.Second)).failed, "violate both", "half")
+	if log := once(t, build(nil, 1000*time.Hour)).passes(); strings.Contains(log, "caveat") {
+		t.Error(log)
+	}
+}
+
 // TestLeaves counts what twelve tests leave behind, in parallel: nothing.
 func TestLeaves(t *testing.T) {
 	set(t, "quiesce.keep", "false")
