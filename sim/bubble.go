@@ -125,6 +125,10 @@ func (b *bubble) live() {
 func (b *bubble) execute() {
 	b.main = goid.Get()
 	for f := range b.commands {
+		// Whatever the engine has read is read before a goroutine that a timer wakes writes it.
+		b.mu.Lock()
+		//lint:ignore SA2001 the pair orders what is before it, and guards nothing
+		b.mu.Unlock()
 		f()
 		synctest.Wait()
 		b.christen()
@@ -233,8 +237,10 @@ func (b *bubble) start(task int) {
 		defer b.poke()
 		exits := true // unless it returns or panics
 		defer func() {
-			t.finished = true
 			v := recover()
+			b.mu.Lock()
+			t.finished = true
+			b.mu.Unlock()
 			switch {
 			case b.process.over.Load():
 			case v != nil:
@@ -248,18 +254,28 @@ func (b *bubble) start(task int) {
 		if b.process.over.Load() {
 			return
 		}
-		o := outcomeOf(b.prog.Outcomes, err)
-		switch {
-		case o != nil:
-			t.result = cmp.Or(result, o.Error())
-		case err == nil:
-			t.result = result
-		case b.process.faulted, b.timed && timesOut(err):
-			t.result = Failed
-		default:
-			b.fail(&TaskError{Task: t.name, Err: err, returned: true})
+		b.mu.Lock()
+		result, err = b.outcome(t, result, err)
+		t.result = result
+		b.mu.Unlock()
+		if err != nil {
+			b.fail(err)
 		}
 	}()
+}
+
+// outcome returns the result of a task that has returned something, or what ends the run.
+func (b *bubble) outcome(t *bubbled, result string, err error) (string, error) {
+	o := outcomeOf(b.prog.Outcomes, err)
+	switch {
+	case o != nil:
+		return cmp.Or(result, o.Error()), nil
+	case err == nil:
+		return result, nil
+	case b.process.faulted, b.timed && timesOut(err):
+		return Failed, nil
+	}
+	return "", &TaskError{Task: t.name, Err: err, returned: true}
 }
 
 // timesOut says whether an error is that of something which has taken too long.
@@ -460,8 +476,10 @@ func (b *bubble) pending() (all Pending) {
 
 // take executes what the process is told: time passes, and a reply is delivered.
 func (b *bubble) take(w word) {
+	b.mu.Lock()
 	b.last++
 	b.timed = b.timed || w.at.Clock()
+	b.mu.Unlock()
 	if w.pass > 0 {
 		time.Sleep(w.pass)
 	}
