@@ -552,6 +552,8 @@ func (b *bubble) returned() error {
 
 // unfinished says whether a task has started and not finished.
 func (b *bubble) unfinished() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return slices.ContainsFunc(b.tasks, func(t *bubbled) bool { return t.started && !t.finished })
 }
 

@@ -31,7 +31,7 @@ func (c *client) kept() string {
 			all = append(all, "in a block "+n.multi)
 		}
 		if st := n.state.Load(); st != nil {
-			all = append(all, fmt.Sprintf("#%d watching %v subscribed %v to %s kept %v %+v %s", st.number, st.watching, st.subscribed || st.receiving, st.channels, st.kept, n.setup, n.stream.kept()))
+			all = append(all, fmt.Sprintf("#%d watching %v subscribed %v to %s kept %v %+v %s", st.number, st.watching, st.subscribed || st.receiving.Load(), st.channels, st.kept, n.setup, n.stream.kept()))
 		}
 	}
 	slices.Sort(all)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,8 +27,8 @@ type connState struct {
 	number     int    // at its end
 	watching   bool
 	subscribed bool
-	receiving  bool // a task waits for a confirmation or a message
-	kept       bool // it has a state for as long as it is open
+	receiving  atomic.Bool // a task waits for a confirmation or a message
+	kept       bool        // it has a state for as long as it is open
 	channels   string
 }
 
@@ -52,7 +53,7 @@ const receiveWeight = 25
 // subscribed reports whether the server sends messages on the connection.
 func (c *conn) subscribed() bool {
 	st := c.state.Load()
-	return st != nil && (st.subscribed || st.receiving)
+	return st != nil && (st.subscribed || st.receiving.Load())
 }
 
 // open gives the connection a state.
@@ -118,7 +119,7 @@ func (c *conn) ask(body string, v Verb) (sim.Reply, error) {
 		return reply, broken(err)
 	}
 	req.Conn = st.name
-	if st.receiving {
+	if st.receiving.Load() {
 		req = c.busy(st)
 	}
 	reply, err := c.call(p, req, v)
@@ -245,15 +246,15 @@ func (c *conn) receive() error {
 	}
 	req := sim.Request{Store: c.client.all.store, Body: Receive, Conn: st.name}
 	switch {
-	case st.receiving:
+	case st.receiving.Load():
 		req = c.busy(st)
 	case c.unread != nil:
 		req.Body, req.Persists, st.channels = c.unread.body, c.unread.persists, c.unread.channels
 		c.unread.release()
 	}
-	st.receiving = true
+	st.receiving.Store(true)
 	reply, err := c.client.host().Call(req)
-	st.receiving = false
+	st.receiving.Store(false)
 	if errors.Is(err, sim.ErrOutside) {
 		// It is PubSub.Channel that asks, which tries again for ever after any
 		// other error, and its task would wait for ever.
@@ -292,7 +293,7 @@ func (c *conn) hangUp() error {
 		return nil
 	}
 	req := sim.Request{Store: c.client.all.store, Body: Close, Conn: st.name}
-	if st.receiving {
+	if st.receiving.Load() {
 		req = c.busy(st)
 	}
 	if c.client.host().Goroutines() {
