@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	toys        = flag.Int("toys", 600, "how many random toy systems the differential test explores")
+	toys        = flag.Int("toys", 1000, "how many random toy systems the differential test explores")
 	directLimit = flag.Int64("direct", 600, "how many interleavings a random toy system may have to be run one by one; 0 is any number")
 )
 
