@@ -15,14 +15,15 @@ import (
 )
 
 var (
-	toys        = flag.Int("toys", 600, "how many random toy systems the differential test explores")
-	directLimit = flag.Int64("direct", 600, "how many interleavings a random toy system may have to be run one by one; 0 is any number")
+	toys        = flag.Int("toys", 1000, "how many random toy systems the differential test explores")
+	directLimit = flag.Int64("direct", 2000, "how many interleavings a random toy system may have to be run one by one; 0 is any number")
 )
 
 // TestEnginesAgree explores random systems with every engine and compares each
-// with an enumerator that was written for this test only. One in 15 systems is larger
-// than -direct, and took nine tenths of the time: what goes wrong is as a rule seen in a
-// small one, of which there are more for it.
+// with an enumerator that was written for this test only. One in 20 systems is larger
+// than -direct, and took four fifths of the time: what goes wrong is as a rule seen in
+// smaller ones, of which there are more for it. That is no more than a rule: with a limit
+// of 600, no system of 1,000 tells that a request in a timed one is not asked again.
 func TestEnginesAgree(t *testing.T) {
 	violated, deadlocks, symmetric, shared, faulty, timed, lapsed, stuck, merged, large := 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 	for seed := range *toys {
